@@ -1,0 +1,57 @@
+# Everything here works from nothing on a machine with python3 (3.11 or later), make and a package index.
+# A finished step is not repeated; `make clean` removes what was made, and keeps the peers' state in var/.
+SHELL := /bin/sh
+BIN := .venv/bin
+WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
+
+.PHONY: setup run test check demo lock clean
+.DEFAULT_GOAL := setup
+
+setup: .venv/.ok gateway/static/.ok
+
+run: setup
+	@$(BIN)/shoal up
+
+test: setup
+	@$(BIN)/python tests/kit/install_browser.py
+	@$(BIN)/python -m pytest tests/
+
+check: .venv/.ok
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python gateway/web/build.py --check
+	$(BIN)/python -m pytest -q tests/architecture
+
+demo: setup
+	@$(BIN)/python -m experiments.demo
+
+# An environment does not survive a move of the checkout: its scripts carry absolute paths, so the stamp holds the place.
+ifneq ($(wildcard .venv/.ok),)
+ifneq ($(shell cat .venv/.ok),$(CURDIR))
+.venv/.ok: moved
+.PHONY: moved
+moved: ; @rm -rf .venv
+endif
+endif
+
+.venv/.ok: requirements/dev.lock pyproject.toml
+	@sh requirements/make_venv.sh
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@printf '%s\n' '$(CURDIR)' > $@
+
+# Directories count as sources too, so that a removed file rebuilds the page.
+gateway/static/.ok: $(WEB_SOURCES) | .venv/.ok
+	$(BIN)/python gateway/web/build.py
+
+# For developers: exact versions from the bounds in pyproject.toml, with any uv on the PATH; no address enters a lock.
+# It keeps the versions that are locked as far as it can: `make lock UPGRADE=--upgrade` takes the newest.
+UV ?= uv
+LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
+lock:
+	$(LOCK) --extra dev --extra experiments -o requirements/dev.lock $(UPGRADE)
+	$(LOCK) -c requirements/dev.lock -o requirements/run.lock
+
+clean:
+	rm -rf .venv .tools gateway/static gateway/web/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

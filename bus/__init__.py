@@ -1,0 +1,1 @@
+"""What all Shoal processes share: the message vocabulary, links, events, safe names and settings."""

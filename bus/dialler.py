@@ -1,0 +1,215 @@
+"""The side of links that dials: one DEALER for each dial, with a monitor.
+
+A connection that ends stays ended (RECONNECT_IVL is -1); whether to dial again is the core's
+decision.  The handshake proves the other side's key, so a link is up when the handshake is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import zmq
+
+from bus.boundary import Dial, DialFailed
+from bus.identity import Identity
+from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
+from bus.monitor import HANDSHAKE_FAILED, close_monitor, open_monitor, read_monitor
+from bus.reactor import BATCH, Timer
+from bus.sockets import client_role, make_socket
+
+TIME_LIMIT: Final = 2.0
+"""Seconds for one endpoint, from the first packet to the end of the handshake."""
+FAREWELL: Final = 1000
+"""Milliseconds that a closed link still has to send what it was given before."""
+EVENTS: Final = (
+    int(zmq.EVENT_CONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    | HANDSHAKE_FAILED
+)
+
+
+class Dialler:
+    """Makes links on behalf of a core.
+
+    Args:
+        book: where the links go.
+        context: of this process.
+        identity: our keys.
+        hwm: messages that each connection may queue each way.
+    """
+
+    def __init__(self, book: LinkBook, context: zmq.Context[ZmqSocket], identity: Identity, hwm: int) -> None:
+        self.book = book
+        self.context = context
+        self.identity = identity
+        self.hwm = hwm
+        self._calls: dict[_Call, None] = {}
+
+    def dial(self, effect: Dial) -> None:
+        """Try the endpoints in order; answered by LinkUp or DialFailed, never before this returns."""
+        call = _Call(self, effect)
+        self._calls[call] = None
+        self.book.reactor.post(call.try_next)
+
+    def close(self, linger: int) -> None:
+        """Close all; `linger` is milliseconds for what is still to be sent."""
+        for call in list(self._calls):
+            call.hang_up(linger)
+
+    def forget(self, call: _Call) -> None:
+        self._calls.pop(call, None)
+
+
+class _Call:
+    """One dial, and the connection it led to."""
+
+    def __init__(self, dialler: Dialler, effect: Dial) -> None:
+        self._dialler = dialler
+        self._book = dialler.book
+        self._reactor = dialler.book.reactor
+        self._effect = effect
+        self._endpoints = list(effect.endpoints)
+        self._endpoint = ""
+        self._failures: list[str] = []
+        self._wrong_key = False
+        self._answered = False
+        self._over = False
+        self._socket: ZmqSocket | None = None
+        self._monitor: ZmqSocket | None = None
+        self._link: Link | None = None
+        self._timer: Timer | None = None
+
+    def drop(self, _link: Link) -> None:
+        """Hang up; what was given before is still sent."""
+        self.hang_up(FAREWELL)
+
+    def hang_up(self, linger: int) -> None:
+        self._over = True
+        self._close(linger)
+        self._dialler.forget(self)
+
+    # --- until the link is up -------------------------------------------------------------------
+
+    def try_next(self) -> None:
+        if self._over:
+            return
+        if not self._endpoints:
+            self._give_up()
+            return
+        self._endpoint = self._endpoints.pop(0)
+        self._answered = False
+        dialler, channel = self._dialler, self._effect.channel
+        self._timer = self._reactor.call_later(TIME_LIMIT, self._time_out)
+        self._socket = make_socket(
+            dialler.context, client_role(channel), hwm=dialler.hwm, identity=dialler.identity, server=self._effect.peer
+        )
+        self._monitor = open_monitor(self._socket, EVENTS)
+        self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
+        self._reactor.add(self._socket, self._drain, PRIORITIES[channel])
+        try:
+            self._socket.connect(self._endpoint)
+        except zmq.ZMQError as error:
+            self._fail(f"is no address to connect to ({error.strerror})")
+
+    def _time_out(self) -> None:
+        if self._link is None:
+            what = "took the connection and said nothing" if self._answered else "did not answer"
+            self._fail(f"{what} within {TIME_LIMIT:g} s")
+
+    def _fail(self, why: str) -> None:
+        self._failures.append(f"{self._endpoint} {why}")
+        self._close(0)
+        # Not now: an effect's consequences come after it, and a long list of dead endpoints must not nest.
+        self._reactor.post(self.try_next)
+
+    def _give_up(self) -> None:
+        self.hang_up(0)
+        reason = "; ".join(self._failures) or "no endpoint is known"
+        self._book.note(self._effect.channel, self._effect.peer, f"dial failed {reason}")
+        self._book.on_event(DialFailed(self._effect.channel, self._effect.peer, reason, self._wrong_key))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close(self, linger: int) -> None:
+        self._stop_timer()
+        if self._socket is None or self._monitor is None:
+            return
+        self._reactor.remove(self._monitor)
+        self._reactor.remove(self._socket)
+        close_monitor(self._socket, self._monitor)
+        self._socket.close(linger)
+        self._socket = self._monitor = None
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _hear(self) -> bool:
+        watcher = self._monitor
+        if watcher is None:
+            return False
+        for event, value in read_monitor(watcher):
+            if event == zmq.EVENT_CONNECTED:
+                self._answered = True
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._rise()
+            elif event & HANDSHAKE_FAILED:
+                self._handshake_failed(event, value)
+            else:
+                self._ended()
+            if self._monitor is not watcher:
+                break  # hung up, or on to the next endpoint
+        return False
+
+    def _rise(self) -> None:
+        socket = self._socket
+        if socket is None or self._link is not None:
+            return
+        self._stop_timer()
+        socket.get(zmq.EVENTS)  # lets the socket notice its new connection, so that the first message is not refused
+        self._reactor.touch(socket)
+        effect = self._effect
+        self._link = Link(self._book.next_id(), self, socket, effect.channel, effect.peer)
+        self._book.open(self._link, host_of(self._endpoint))
+
+    def _handshake_failed(self, event: int, _value: int) -> None:
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            self._wrong_key = True
+            self._fail("refused this program's key")
+        elif self._answered:
+            self._wrong_key = True
+            self._fail(f"has another key than {self._effect.peer[:16]}..., or is another kind of program")
+
+    def _ended(self) -> None:
+        if self._link is None:
+            self._fail("closed the connection" if self._answered else "is not listening")
+            return
+        while self._socket is not None and self._drain():
+            pass  # what came before the end is heard before it
+        self._book.lose(self._link, "the other side closed the connection")
+
+    def _drain(self) -> bool:
+        socket, reactor = self._socket, self._reactor
+        if socket is None:
+            return False
+        if self._link is None:
+            self._hear()
+        link = self._link
+        for _ in range(BATCH):
+            if self._socket is not socket:
+                return False
+            try:
+                first = socket.recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return False
+            frames = receive_frames(socket, first, keep_first=True)
+            if link is not None:
+                self._book.receive(link, frames)
+            if reactor.slice_over():
+                break
+        return True
+
+
+def host_of(endpoint: str) -> str:
+    """The host of a `tcp://host:port`, without the brackets of an IPv6 address."""
+    return endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")

@@ -1,0 +1,232 @@
+"""The side of links that is dialled: one ROUTER, and who its connections are.
+
+Who sent a message is read from the message each time: the User-Id that the handshake proved,
+never the routing id, which the client chooses.  A link is (routing id, User-Id, descriptor).
+
+A connection's end is heard from the socket's monitor, which names it by its descriptor.  Two
+races follow from that, and the order below settles both:
+
+- the monitor may report the end before the last messages are read, so an end counts once the
+  ROUTER has been empty;
+- the descriptor is used again at once, perhaps by a connection whose first message is read
+  before the end of the old one, so the monitor is read before a link is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+from collections import Counter
+from typing import Final
+
+import zmq
+
+from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
+from bus.messages import Channel
+from bus.monitor import HANDSHAKE_FAILED, close_monitor, open_monitor, read_monitor
+from bus.reactor import BATCH
+from bus.sockets import plain_host
+
+EVENTS: Final = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_ACCEPT_FAILED) | HANDSHAKE_FAILED
+FAREWELL: Final = 1.0
+"""Seconds between a HangUp and the end of the connection, so that what was said last arrives."""
+_PATIENCE: Final = 1.0
+"""Seconds after which an end counts although the ROUTER was never empty since."""
+_COUNTED: Final = {
+    int(zmq.EVENT_ACCEPTED): "accepted",
+    int(zmq.EVENT_DISCONNECTED): "disconnected",
+    int(zmq.EVENT_ACCEPT_FAILED): "accept_failed",
+    int(zmq.EVENT_HANDSHAKE_FAILED_AUTH): "refused_key",
+    int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL): "refused_protocol",
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL): "refused_silence",
+}
+
+
+class _Connection:
+    """One accepted connection, from ACCEPTED until its end counts."""
+
+    __slots__ = ("descriptor", "ended_at", "link", "route")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.route = b""
+        """Empty until its first message."""
+        self.link: Link | None = None
+        """None again once the link is forgotten."""
+        self.ended_at = 0.0
+
+
+class Listener:
+    """A bound ROUTER of one channel.
+
+    Args:
+        book: where the links go.
+        socket: with all its options set, and not yet bound; it belongs to this object.
+        channel: what is spoken on it.
+    """
+
+    def __init__(self, book: LinkBook, socket: ZmqSocket, channel: Channel) -> None:
+        self._book = book
+        self._reactor = book.reactor
+        self._socket = socket
+        self._channel: Channel = channel
+        self._monitor = open_monitor(socket, EVENTS)
+        self._connections: dict[int, _Connection] = {}
+        """Those that stand, by descriptor."""
+        self._by_route: dict[bytes, _Connection] = {}
+        """Those that have said something, until their end counts; also those whose link is forgotten."""
+        self._ending: list[_Connection] = []
+        self.admitting = True
+        self.counts: Counter[str] = Counter()
+        """Connections by what became of them, and messages dropped."""
+        self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
+        self._reactor.add(socket, self._drain, PRIORITIES[channel])
+
+    def close(self, linger: int) -> None:
+        """Close the sockets; `linger` is milliseconds for what is still to be sent."""
+        self._reactor.remove(self._socket)
+        self._reactor.remove(self._monitor)
+        close_monitor(self._socket, self._monitor)
+        self._socket.close(linger)
+
+    def drop(self, link: Link) -> None:
+        """Hear a link's connection no more, and end it a little later."""
+        connection = self._by_route.get(link.route)
+        if connection is None or connection.link is not link:
+            return
+        connection.link = None
+        if self._stands(connection):
+            remote = _remote_of(connection.descriptor)
+            self._reactor.call_later(FAREWELL, lambda: self._cut(connection, remote))
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def _drain(self) -> bool:
+        receive, socket, reactor, book = self._socket.recv, self._socket, self._reactor, self._book
+        for _ in range(BATCH):
+            try:
+                first = receive(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                if self._ending:
+                    self._bury(reactor.now)
+                return False
+            frames = receive_frames(socket, first)
+            link = self._sender_of(first)
+            if link is not None:
+                book.receive(link, frames)
+            if socket.closed:
+                return False
+            if reactor.slice_over():
+                break
+        if self._ending:
+            self._bury(reactor.now - _PATIENCE)
+        return True
+
+    def _sender_of(self, first: zmq.Frame) -> Link | None:
+        """The link of a message, opened if it is the first of its connection; None if nobody should hear it."""
+        descriptor = int(first.get(zmq.SRCFD))
+        connection = self._by_route.get(first.bytes)
+        if connection is not None and connection.descriptor == descriptor:
+            link = connection.link
+            if link is not None and link.peer == self._peer_of(first):
+                return link
+            self.counts["dropped"] += 1
+            return None
+        return self._admit(first, descriptor)
+
+    def _admit(self, first: zmq.Frame, descriptor: int) -> Link | None:
+        self._hear()
+        connection = self._connections.get(descriptor)
+        if connection is None:
+            self.counts["dropped"] += 1  # said before its end, which we heard first; there is nobody to answer
+            return None
+        silent_before = any(old.descriptor == descriptor and not old.route for old in self._ending)
+        if connection.route or silent_before or not self.admitting:
+            # Whose words these are cannot be told if the descriptor had an owner before that never spoke: whoever it
+            # is dials again.
+            self.counts["dropped"] += 1
+            self._cut(connection, _remote_of(descriptor))
+            return None
+        peer = self._peer_of(first)
+        if not peer:
+            self._cut(connection, _remote_of(descriptor))
+            return None
+        route = first.bytes
+        previous = self._by_route.get(route)
+        if previous is not None and previous.link is not None:  # a client that claims the same id on each connection
+            self._book.lose(previous.link, "replaced by a newer connection")
+        connection.route = route
+        self._by_route[route] = connection
+        address = plain_host(str(first.get("Peer-Address"))) if self._channel != "control" else "local"
+        link = connection.link = Link(self._book.next_id(), self, self._socket, self._channel, peer, route)
+        self._book.open(link, address)
+        return connection.link
+
+    def _peer_of(self, frame: zmq.Frame) -> str:
+        """Who is proved to have sent this; empty if nobody is."""
+        if self._channel != "control":
+            return str(frame.get("User-Id"))
+        # ipc: "host:uid:gid:pid", from the kernel (SO_PEERCRED).
+        uid = str(frame.get("Peer-Address")).split(":")[1]
+        return f"uid:{uid}" if uid == str(os.getuid()) else ""
+
+    # --- connections ----------------------------------------------------------------------------
+
+    def _hear(self) -> bool:
+        for event, value in read_monitor(self._monitor):
+            self.counts[_COUNTED.get(event, "other")] += 1
+            if event == zmq.EVENT_ACCEPTED:
+                self._connections[value] = _Connection(value)
+            elif event == zmq.EVENT_DISCONNECTED:
+                connection = self._connections.pop(value, None)
+                if connection is not None:
+                    connection.ended_at = self._reactor.now
+                    self._ending.append(connection)
+                    self._reactor.touch(self._socket)
+        return False
+
+    def _bury(self, latest: float) -> None:
+        """Let the ends count that were heard up to `latest`, on the turn clock."""
+        buried = [connection for connection in self._ending if connection.ended_at <= latest]
+        self._ending = [connection for connection in self._ending if connection.ended_at > latest]
+        for connection in buried:
+            if connection.link is not None:
+                self._book.lose(connection.link, "the other side closed the connection")
+            if self._by_route.get(connection.route) is connection:
+                del self._by_route[connection.route]
+
+    def _stands(self, connection: _Connection) -> bool:
+        return self._connections.get(connection.descriptor) is connection
+
+    def _cut(self, connection: _Connection, remote: object) -> None:
+        """End a connection of libzmq's: it sees the far end close, and cleans up.
+
+        The descriptor is libzmq's: it is neither closed nor duplicated here.  `remote` guards against a descriptor
+        that was used again since.
+        """
+        self._hear()
+        if self._channel == "control" or remote is None or not self._stands(connection):
+            return
+        if _remote_of(connection.descriptor) == remote:
+            borrowed = sockets.socket(fileno=connection.descriptor)
+            try:
+                borrowed.shutdown(sockets.SHUT_RDWR)
+                self.counts["cut"] += 1
+            except OSError:
+                self.counts["cut_too_late"] += 1
+            finally:
+                borrowed.detach()
+
+
+def _remote_of(descriptor: int) -> object:
+    """The address at the other end of a connection; None if the descriptor is no connection."""
+    try:
+        borrowed = sockets.socket(fileno=descriptor)
+    except OSError:
+        return None
+    try:
+        return borrowed.getpeername()
+    except OSError:
+        return None
+    finally:
+        borrowed.detach()

@@ -1,0 +1,1 @@
+"""Experiments: swarms of real processes, and the same protocol core in a simulator."""

@@ -1,0 +1,111 @@
+"""`python -m gateway NAME`: the page of one peer.  Reads the configuration once and wires the parts."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import psutil
+
+from bus.config import Loaded, load
+from bus.errors import ERR_CONFIG, ERR_USAGE, INTERRUPTED, ShoalError
+from bus.forms import is_loopback
+from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
+from bus.ready import GatewayReady, announce_ready
+from gateway import uploads
+from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
+from gateway.app import WebApp, require_page
+from gateway.live import Live
+from gateway.serving import Service, WebServer, listen, origin_of
+from gateway.view.page import PageView, PeerFacts
+
+EPOCH_BYTES: Final = 8
+
+
+class Arguments(argparse.ArgumentParser):
+    """Reports a wrong command line as every other error is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ShoalError(ERR_USAGE, f"{message}; see {self.prog} --help")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = Arguments("shoal gateway", description="Serve the page of one peer until SIGTERM or Ctrl-C.")
+    parser.add_argument("name", metavar="NAME", help="the peer")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.yaml)")
+    parser.add_argument("--base-dir", type=Path, metavar="DIR", help="folder of all state")
+    return parser.parse_args(arguments)
+
+
+def serve(name: str, loaded: Loaded) -> None:
+    """Serve one peer's page until a signal."""
+    settings = loaded.settings
+    peer = settings.peer(name)
+    gateway = settings.gateway
+    download_dir = loaded.resolve(peer.download_dir) if peer.download_dir else ""
+    places = PeerPlaces(loaded.base_dir, name, download_dir)
+    require_page()
+    password = load_password(loaded.resolve(gateway.password_file)) if gateway.password_file else ""
+    if not password and not is_loopback(gateway.host):
+        message = f"gateway.host {gateway.host} lets other machines in; set gateway.password_file too, or use 127.0.0.1"
+        raise ShoalError(ERR_CONFIG, message)
+    places.prepare()
+    with DirectoryLock(places.data_dir / "gateway.lock"):
+        listener = listen(gateway.host, peer.web_port)
+        token = load_or_mint_token(places.token_file)
+        uploads.remove_unfinished(places.uploads_dir)
+        port = listener.getsockname()[1]
+        addresses = _addresses() if is_any_address(gateway.host) else []
+        hosts = own_hosts(gateway.host, port, gateway.allowed_hosts, addresses)
+
+        def make_service() -> Service:
+            view = PageView(secrets.token_hex(EPOCH_BYTES), PeerFacts(name, gateway.upload_max))
+            tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
+            live = Live(view, places.events, places.control, tracker)
+            gate = Gate(token, password)
+            web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads)
+            live.start(web.pages.state_changed, web.pages.tell)
+            web.pages.start()
+
+            def stop() -> None:
+                web.pages.stop()
+                live.stop()
+
+            return Service(web.wsgi, stop)
+
+        pid = os.getpid()  # gunicorn's worker announces it, but this is the process to signal
+        ready = GatewayReady(name, origin_of(listener, gateway.host), str(places.token_file), pid)
+        WebServer(listener, gateway.threads, make_service, lambda: announce_ready(ready, os.environ)).run()
+
+
+def main() -> int:
+    """Serve until a signal; the exit code."""
+    try:
+        chosen = parse(sys.argv[1:])
+        loaded = load(chosen.config, os.environ, chosen.base_dir)
+        logging.basicConfig(level=loaded.settings.logging.level.upper(), stream=sys.stderr)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        serve(chosen.name, loaded)
+    except ShoalError as error:
+        print(f"shoal: {error}", file=sys.stderr)
+        return error.outcome.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _addresses() -> list[str]:
+    """The addresses of this machine, as they stand in a URL."""
+    families = {socket.AF_INET, socket.AF_INET6}
+    found = (address for addresses in psutil.net_if_addrs().values() for address in addresses)
+    return [address.address.partition("%")[0] for address in found if address.family in families]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The open pages: each gets the state once and then what changed, at the pace at which it says that it got it.
+
+One frame at a time is on its way to a page; the next one leaves after the acknowledgement of the last and at least
+FRAME_INTERVAL after it, and carries whatever changed in between.  So a slow page gets fewer and larger frames, a frozen
+one nothing more, and neither makes the gateway remember anything.  (Socket.IO itself queues without a bound.)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bus.errors import ERR_LIMIT, ShoalError
+from gateway.view.page import Changes, Snapshot
+from gateway.view.rows import Notice
+
+FRAME_INTERVAL: Final = 0.1
+"""Seconds at least between two frames to one page."""
+ACK_TIMEOUT: Final = 30.0
+"""Seconds without an acknowledgement after which a page is cut off; it comes back by itself when it wakes."""
+MAX_NOTICES: Final = 20
+"""Notices that wait for one page; older ones give way."""
+_OPENING: Final = 0.01  # seconds after which a connection is looked at again whose handshake has not ended
+
+log = logging.getLogger(__name__)
+
+
+class Transport(Protocol):
+    """What Socket.IO does for the pages."""
+
+    def is_open(self, sid: str) -> bool:
+        """Whether the handshake has ended, so that nothing overtakes its answer."""
+        ...
+
+    def emit(self, sid: str, event: str, payload: object, done: Callable[[], None] | None) -> None:
+        """Queue one event for one page; `done` is called when the page acknowledges it."""
+        ...
+
+    def cut_off(self, sid: str) -> None:
+        """End a connection, also one whose other side reads nothing."""
+        ...
+
+
+class Page:
+    """What is known of one open page."""
+
+    __slots__ = ("due", "epoch", "notices", "seen", "sent_at", "sid")
+
+    def __init__(self, sid: str, epoch: str, seen: int) -> None:
+        self.sid = sid
+        self.epoch = epoch
+        self.seen = seen
+        self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+        self.sent_at: float | None = None  # when that was sent which it has not acknowledged
+        self.due = 0.0
+
+
+class Pages:
+    """All open pages, and the thread that sends to them."""
+
+    def __init__(
+        self, frame: Callable[[str, int], Snapshot | Changes | None], transport: Transport, capacity: int
+    ) -> None:
+        self._frame = frame
+        self._transport = transport
+        self._capacity = capacity
+        self._pages: dict[str, Page] = {}
+        self._news = 0  # counts what may give the thread something to do
+        self._stopped = False
+        self._wake_up = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="pages", daemon=True)
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and cut every page off."""
+        with self._wake_up:
+            self._stopped = True
+            self._wake_up.notify_all()
+        self._thread.join()
+        for sid in list(self._pages):
+            self._transport.cut_off(sid)
+
+    def join(self, sid: str, epoch: str = "", seen: int = 0) -> None:
+        """A page opened; one that comes back says which state it still has.
+
+        Raises:
+            ShoalError: ERR_LIMIT if too many are open.
+        """
+        with self._wake_up:
+            if len(self._pages) >= self._capacity:
+                raise ShoalError(ERR_LIMIT, f"{self._capacity} pages of this peer are open already; close one")
+            self._pages[sid] = Page(sid, epoch, seen)
+            self._notify()
+
+    def leave(self, sid: str) -> None:
+        with self._wake_up:
+            self._pages.pop(sid, None)
+
+    def state_changed(self) -> None:
+        """There may be something new to send."""
+        with self._wake_up:
+            self._notify()
+
+    def tell(self, notices: list[Notice]) -> None:
+        """Show these to the user of every page."""
+        with self._wake_up:
+            for page in self._pages.values():
+                page.notices.extend(notices)
+            self._notify()
+
+    def _notify(self) -> None:
+        self._news += 1
+        self._wake_up.notify_all()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            with self._wake_up:
+                seen_news = self._news
+                pages = list(self._pages.values())
+            now = time.monotonic()
+            delays = [self._serve(page, now) for page in pages]
+            with self._wake_up:
+                if self._news == seen_news and not self._stopped:
+                    self._wake_up.wait(min(delays, default=ACK_TIMEOUT))
+
+    def _serve(self, page: Page, now: float) -> float:
+        """Send to a page what it may get now; returns the seconds after which to look at it again, whatever happens."""
+        if page.sent_at is not None:
+            if now - page.sent_at > ACK_TIMEOUT:
+                log.warning("a page acknowledged nothing for %d s and was cut off", int(ACK_TIMEOUT))
+                self.leave(page.sid)
+                self._transport.cut_off(page.sid)
+            return 1.0
+        if page.due > now:
+            return page.due - now
+        if not self._transport.is_open(page.sid):
+            return _OPENING
+        self._send(page, now)
+        return ACK_TIMEOUT
+
+    def _send(self, page: Page, now: float) -> None:
+        messages: list[tuple[str, object]] = []
+        frame = self._frame(page.epoch, page.seen)
+        if frame is not None:
+            messages.append(("snapshot" if isinstance(frame, Snapshot) else "changes", frame))
+            page.epoch, page.seen = frame.epoch, frame.seq
+        with self._wake_up:
+            messages += [("notice", notice) for notice in page.notices]
+            page.notices.clear()
+            page.sent_at = now if messages else None
+        for index, (event, payload) in enumerate(messages, 1):
+            # What arrives last acknowledges what came before it.
+            done = (lambda: self._acknowledged(page)) if index == len(messages) else None
+            self._transport.emit(page.sid, event, payload, done)
+
+    def _acknowledged(self, page: Page) -> None:
+        with self._wake_up:
+            page.due = (page.sent_at or 0.0) + FRAME_INTERVAL
+            page.sent_at = None
+            self._notify()

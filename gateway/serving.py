@@ -1,0 +1,167 @@
+"""The web server: gunicorn in this process's hands, on a socket that is ours.
+
+gunicorn forks one worker; the ZeroMQ context and all threads are made in it, since neither survives a fork.  Binding
+the socket here makes the port known before anything starts, and an occupied one our own one-line error.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
+
+from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ShoalError
+from gateway.access import is_any_address
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+GRACEFUL: Final = 1
+"""Seconds that requests get to end when the server stops (gunicorn counts in whole ones)."""
+READY_WITHIN: Final = 30.0
+"""Seconds in which a new server answers its first request."""
+
+
+class Service:
+    """What the worker runs: made after the fork, stopped before the worker ends."""
+
+    def __init__(self, wsgi: WSGIApplication, stop: Callable[[], None]) -> None:
+        self.wsgi = wsgi
+        self.stop = stop
+
+
+class WebServer(BaseApplication):  # type: ignore[misc]
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        listener: bound and listening.
+        threads: requests and open pages served at a time.
+        make_service: called in the worker.
+        on_ready: called in the worker, once a request has been answered.
+    """
+
+    def __init__(
+        self, listener: socket.socket, threads: int, make_service: Callable[[], Service], on_ready: Callable[[], None]
+    ) -> None:
+        self._listener = listener
+        self._threads = threads
+        self._make_service = make_service
+        self._on_ready = on_ready
+        self._service: Service | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings: dict[str, Any] = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": 1,  # Socket.IO keeps its clients in memory
+            "worker_class": _Worker,
+            "threads": self._threads,
+            "graceful_timeout": GRACEFUL,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "control_socket_disable": True,  # its default path is the same for every gateway of a user
+            "post_worker_init": self._started,
+            "worker_exit": self._exiting,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:
+        self._service = self._make_service()
+        return self._service.wsgi
+
+    def stop_service(self) -> None:
+        """End the worker's threads and connections; gunicorn itself would wait for the pages to go away."""
+        service, self._service = self._service, None
+        if service is not None:
+            service.stop()
+
+    def _started(self, worker: _Worker) -> None:
+        worker.server = self
+        threading.Thread(target=self._announce, name="readiness", daemon=True).start()
+
+    def _announce(self) -> None:
+        address = self._listener.getsockname()
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            if _answers(self._listener.family, address):
+                self._on_ready()
+                return
+            threading.Event().wait(0.05)
+
+    def _exiting(self, _: object, worker: ThreadWorker) -> None:
+        # gunicorn calls this in the parent too, and for a worker that could not start, whose exit code matters.
+        if worker.pid != os.getpid() or not worker.booted:
+            return
+        self.stop_service()
+        # What is left are threads that serve open connections: the interpreter would wait for them.
+        os._exit(0)
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """A worker that lets go of its pages at once when it is told to stop."""
+
+    server: WebServer
+
+    def handle_exit(self, signal_number: int, frame: object) -> None:
+        super().handle_exit(signal_number, frame)
+        # In the loop rather than here, in a signal handler.
+        self.method_queue.defer(self._let_go)
+
+    def _let_go(self) -> None:
+        self.murder_keepalived(force=True)
+        threading.Thread(target=self.server.stop_service, name="stopping").start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        ShoalError: ERR_PORT_IN_USE, or ERR_CONFIG if the host is not an address of this machine.
+    """
+    name = "0.0.0.0" if is_any_address(host) and host != "::" else host
+    try:
+        family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise ShoalError(ERR_CONFIG, f"gateway.host {host!r} is no address of this machine: {error}") from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if isinstance(error, PermissionError) or "in use" in (error.strerror or ""):
+            advice = "free it, or set another web_port for this peer (0 takes any free one)"
+            message = f"the page's port {port} on {host} cannot be had ({error.strerror}); {advice}"
+            raise ShoalError(ERR_PORT_IN_USE, message) from None
+        raise ShoalError(ERR_CONFIG, f"gateway.host {host!r} cannot be bound: {error.strerror}") from None
+    return listener
+
+
+def origin_of(listener: socket.socket, host: str) -> str:
+    """The page's origin, as a browser on this machine opens it."""
+    port = listener.getsockname()[1]
+    name = "localhost" if is_any_address(host) else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _answers(family: int, address: tuple[Any, ...]) -> bool:
+    host, port = address[:2]
+    if is_any_address(host):
+        host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    connection = http.client.HTTPConnection(host, port, timeout=2.0)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""The page's state as a pure fold of the peer's published state."""

@@ -1,0 +1,71 @@
+// REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
+
+import { session } from "./session.svelte";
+import type { Explanation, FoundContent, SharedAnswer } from "./types";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+interface Problem {
+  status: number;
+  code: string;
+  detail: string;
+}
+
+/** The error of an answer: its problem document, or its status when something else answered. */
+export function errorOf(status: number, body: string): ApiError {
+  try {
+    const problem = JSON.parse(body) as Problem;
+    return new ApiError(status, problem.code, problem.detail);
+  } catch {
+    return new ApiError(status, "ERR_FAILURE", `the gateway answered with status ${status}`);
+  }
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
+  const init: RequestInit = { method, headers };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}`, init);
+  } catch {
+    throw new ApiError(0, "ERR_UNREACHABLE", "the page's server does not answer");
+  }
+  const text = await response.text();
+  if (!response.ok) {
+    const error = errorOf(response.status, text);
+    if (error.code === "ERR_TOKEN" && session.token) session.refuse("The token is no longer valid.");
+    throw error;
+  }
+  return (text ? JSON.parse(text) : undefined) as T;
+}
+
+interface Listing<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export const api = {
+  passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
+  login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
+  search: (words: string) =>
+    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`).then((found) => found.items),
+  sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
+  unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
+  download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
+  pause: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "pause" }),
+  resume: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "resume" }),
+  remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
+  explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
+};

@@ -1,0 +1,62 @@
+// Numbers as people read them, in the same units as the command line.
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+export function size(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (Math.round(value * 10) / 10 >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+export function rate(bytesPerSecond: number): string {
+  return `${size(bytesPerSecond)}/s`;
+}
+
+export function percent(share: number): string {
+  // Only what is complete may say 100.
+  const shown = share >= 1 ? 100 : Math.min(99.9, share * 100);
+  return `${shown === 0 || shown === 100 ? shown : shown.toFixed(1)} %`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 1) return "under 1 s";
+  const whole = Math.round(seconds);
+  const days = Math.floor(whole / 86400);
+  const hours = Math.floor((whole % 86400) / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  if (minutes > 0) return `${minutes} min ${whole % 60} s`;
+  return `${whole} s`;
+}
+
+export function moment(time: string | null): string {
+  if (time === null) return "";
+  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
+export function count(number: number, singular: string, plural: string = `${singular}s`): string {
+  return `${number.toLocaleString()} ${number === 1 ? singular : plural}`;
+}
+
+export function score(value: number): string {
+  return value.toFixed(2);
+}
+
+export function signed(value: number): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+}
+
+export function shortId(id: string): string {
+  return id.slice(0, 8);
+}
+
+/** What a peer calls itself, or the start of its id. */
+export function peerName(id: string, name: string | undefined): string {
+  return name ? name : shortId(id);
+}

@@ -1,0 +1,109 @@
+// The page's state: one snapshot, then changes, over one WebSocket.
+//
+// Every frame is acknowledged, and the gateway sends the next one only then. After an interruption the page says which
+// state it has and gets what it missed; a frame that does not follow makes it ask for everything again.
+
+import { io, type Socket } from "socket.io-client";
+import { session } from "./session.svelte";
+import { toasts } from "./toasts.svelte";
+import type { Changes, Notice, PageState, Snapshot } from "./types";
+
+export type Connection = "connecting" | "live" | "lost";
+
+function nothing(): PageState {
+  return { peer: {}, tracker: {}, shares: {}, hashing: {}, downloads: {}, uploads: {}, peers: {}, reputation: {} };
+}
+
+interface Refusal extends Error {
+  data?: { code?: string; message?: string };
+}
+
+class Live {
+  connection = $state<Connection>("connecting");
+  /** Whether there has been a snapshot since the page was opened. */
+  ready = $state(false);
+  // Rows are replaced, never changed, so only what differs is drawn again.
+  state = $state.raw<PageState>(nothing());
+
+  private epoch = "";
+  private seq = 0;
+  private socket: Socket | null = null;
+
+  open(): void {
+    this.close();
+    const socket = io({
+      transports: ["websocket"],
+      auth: (give) => give({ token: session.token, epoch: this.epoch, seq: this.seq }),
+      reconnectionDelay: 300,
+      reconnectionDelayMax: 3000,
+    });
+    this.socket = socket;
+    this.connection = "connecting";
+    socket.on("connect", () => (this.connection = "live"));
+    socket.on("disconnect", () => this.lost(socket));
+    socket.on("connect_error", (refusal: Refusal) => this.refused(socket, refusal));
+    socket.on("snapshot", (frame: Snapshot, got?: () => void) => this.replace(frame, got));
+    socket.on("changes", (frame: Changes, got?: () => void) => this.apply(frame, got));
+    socket.on("notice", (notice: Notice, got?: () => void) => {
+      toasts.show(notice.level, notice.text, notice.code);
+      got?.();
+    });
+  }
+
+  close(): void {
+    this.socket?.close();
+    this.socket = null;
+    this.forget();
+    this.ready = false;
+    this.state = nothing();
+  }
+
+  private lost(socket: Socket): void {
+    this.connection = "lost";
+    // The library dials again by itself, but not after the server has closed the connection on purpose.
+    if (this.socket === socket && !socket.active) setTimeout(() => socket.connect(), 1000);
+  }
+
+  private refused(socket: Socket, refusal: Refusal): void {
+    if (this.connection !== "connecting" || this.ready) this.connection = "lost";
+    if (refusal.data?.code === "ERR_TOKEN") {
+      socket.close();
+      session.refuse("This token was refused. Take a new link from the terminal.");
+    } else if (refusal.data && this.socket === socket) {
+      setTimeout(() => socket.connect(), 3000);
+    }
+  }
+
+  private replace(frame: Snapshot, got?: () => void): void {
+    this.epoch = frame.epoch;
+    this.seq = frame.seq;
+    this.state = frame.state;
+    this.ready = true;
+    got?.();
+  }
+
+  private apply(frame: Changes, got?: () => void): void {
+    if (frame.epoch !== this.epoch || frame.base !== this.seq) {
+      this.forget();
+      this.socket?.disconnect().connect();
+      return;
+    }
+    this.seq = frame.seq;
+    const state: Record<string, Record<string, unknown>> = { ...this.state };
+    for (const [section, rows] of Object.entries(frame.set)) state[section] = { ...state[section], ...rows };
+    for (const [section, keys] of Object.entries(frame.remove)) {
+      const rows = { ...state[section] };
+      for (const key of keys) delete rows[key];
+      state[section] = rows;
+    }
+    this.state = state as unknown as PageState;
+    got?.();
+  }
+
+  private forget(): void {
+    this.epoch = "";
+    this.seq = 0;
+  }
+}
+
+export const live = new Live();

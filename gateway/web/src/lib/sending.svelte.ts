@@ -1,0 +1,102 @@
+// Uploads from this browser to the gateway, one after another, each with its progress.
+
+import { ApiError, errorOf } from "./api";
+import type { Parcel } from "./dropped";
+import * as format from "./format";
+import { session } from "./session.svelte";
+import { toasts } from "./toasts.svelte";
+import type { SharedAnswer } from "./types";
+
+export interface Sending {
+  id: number;
+  name: string;
+  size: number;
+  sent: number;
+  phase: "waiting" | "sending" | "hashing";
+}
+
+class Uploads {
+  shown = $state.raw<Sending[]>([]);
+  private parcels = new Map<number, Parcel>();
+  private requests = new Map<number, XMLHttpRequest>();
+  private next = 1;
+  private busy = false;
+
+  add(parcels: Parcel[], most: number): void {
+    for (const parcel of parcels) {
+      if (parcel.size > most) {
+        const text = `${parcel.name} has ${format.size(parcel.size)}; this peer takes uploads of up to ${format.size(most)}`;
+        toasts.show("error", `${text}. Share it by its path instead.`, "ERR_TOO_LARGE");
+        continue;
+      }
+      const id = this.next++;
+      this.parcels.set(id, parcel);
+      this.shown = [...this.shown, { id, name: parcel.name, size: parcel.size, sent: 0, phase: "waiting" }];
+    }
+    void this.work();
+  }
+
+  cancel(id: number): void {
+    this.requests.get(id)?.abort();
+    this.drop(id);
+  }
+
+  private async work(): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    for (let first = this.shown[0]; first !== undefined; first = this.shown[0]) {
+      const parcel = this.parcels.get(first.id);
+      if (parcel) await this.send(first.id, parcel);
+      this.drop(first.id);
+    }
+    this.busy = false;
+  }
+
+  private async send(id: number, parcel: Parcel): Promise<void> {
+    try {
+      const shared = await this.post(id, parcel);
+      if (shared) toasts.show("success", `${shared.name} is shared`);
+      for (const line of shared?.skipped ?? []) toasts.show("info", line);
+    } catch (error) {
+      toasts.fail(error);
+    }
+  }
+
+  /** The answer, or null if the upload was cancelled. (fetch does not tell how much of a body has left.) */
+  private post(id: number, parcel: Parcel): Promise<SharedAnswer | null> {
+    const request = new XMLHttpRequest();
+    this.requests.set(id, request);
+    return new Promise((done, failed) => {
+      request.upload.onprogress = (event) => this.change(id, { sent: event.loaded, phase: "sending" });
+      request.upload.onload = () => this.change(id, { sent: parcel.size, phase: "hashing" });
+      request.onabort = () => done(null);
+      request.onerror = () => failed(new ApiError(0, "ERR_UNREACHABLE", `the upload of ${parcel.name} broke off`));
+      request.onload = () => {
+        if (request.status === 201) done(JSON.parse(request.responseText) as SharedAnswer);
+        else failed(errorOf(request.status, request.responseText));
+      };
+      request.open("POST", "/api/v1/shares");
+      request.setRequestHeader("Authorization", `Bearer ${session.token}`);
+      request.send(formOf(parcel));
+    });
+  }
+
+  private change(id: number, values: Partial<Sending>): void {
+    this.shown = this.shown.map((sending) => (sending.id === id ? { ...sending, ...values } : sending));
+  }
+
+  private drop(id: number): void {
+    this.parcels.delete(id);
+    this.requests.delete(id);
+    this.shown = this.shown.filter((sending) => sending.id !== id);
+  }
+}
+
+function formOf(parcel: Parcel): FormData {
+  const form = new FormData();
+  for (const folder of parcel.emptyFolders) form.append("folder", folder);
+  for (const part of parcel.parts) form.append("file", part.file, part.path);
+  return form;
+}
+
+export const uploads = new Uploads();

@@ -1,0 +1,186 @@
+// The rows of the page's state, as the gateway sends them. Sizes are bytes, rates bytes a second, times RFC 3339.
+
+export type ItemState =
+  | "queued"
+  | "hashing"
+  | "downloading"
+  | "stalled"
+  | "no_sources"
+  | "verifying"
+  | "seeding"
+  | "paused"
+  | "error";
+
+export interface PeerRow {
+  name: string;
+  id: string;
+  version: string;
+  started: string | null;
+  data: string;
+  download_dir: string;
+  up_rate: number;
+  down_rate: number;
+  disk_free: number | null;
+  upload_max: number;
+  stale: boolean;
+}
+
+export interface TrackerRow {
+  endpoint: string;
+  public_key: string;
+  state: "connecting" | "reached" | "lost";
+  reason: string;
+}
+
+export interface ShareRow {
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  files: number;
+  chunks: number;
+  path: string;
+  upload: boolean;
+  state: ItemState;
+  error: string;
+  added: string | null;
+  seeds: number | null;
+  leechers: number | null;
+}
+
+export interface HashingRow {
+  path: string;
+  name: string;
+  bytes_done: number;
+  size: number;
+  files_done: number;
+  files: number;
+}
+
+export interface SourceRow {
+  peer: string;
+  bytes: number;
+  rate: number;
+  chunks: number;
+  state: string;
+}
+
+export interface DownloadRow {
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  path: string;
+  state: ItemState;
+  bytes_done: number;
+  progress: number;
+  chunks: number;
+  chunks_done: number;
+  down_rate: number;
+  eta: number | null;
+  seconds: number;
+  duplicate_bytes: number;
+  rejected_bytes: number;
+  sources: SourceRow[];
+  have: string;
+  error: string;
+  error_code: string;
+  added: string | null;
+  finished: string | null;
+  seeds: number | null;
+  leechers: number | null;
+}
+
+export interface UploadRow {
+  content: string;
+  peer: string;
+  bytes: number;
+  rate: number;
+}
+
+export interface OtherPeerRow {
+  peer: string;
+  name: string;
+  address: string;
+  connected: boolean;
+  up_rate: number;
+  down_rate: number;
+  sent: number;
+  received: number;
+  score: number | null;
+  reason: string;
+}
+
+export interface ReputationRow {
+  peer: string;
+  name: string;
+  score: number;
+  flags: string[];
+  events: Record<string, number>;
+  cause: string;
+}
+
+export interface PageState {
+  peer: Record<string, PeerRow>;
+  tracker: Record<string, TrackerRow>;
+  shares: Record<string, ShareRow>;
+  hashing: Record<string, HashingRow>;
+  downloads: Record<string, DownloadRow>;
+  uploads: Record<string, UploadRow>;
+  peers: Record<string, OtherPeerRow>;
+  reputation: Record<string, ReputationRow>;
+}
+
+export interface Snapshot {
+  epoch: string;
+  seq: number;
+  state: PageState;
+}
+
+export interface Changes {
+  epoch: string;
+  base: number;
+  seq: number;
+  set: { [S in keyof PageState]?: PageState[S] };
+  remove: { [S in keyof PageState]?: string[] };
+}
+
+export interface Notice {
+  level: "success" | "info" | "error";
+  text: string;
+  code: string;
+  item: string;
+}
+
+export interface FoundContent {
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  seeds: number;
+  leechers: number;
+}
+
+export interface ReputationEvent {
+  time: string;
+  type: string;
+  content: string;
+  bytes: number;
+  change: number;
+  score: number;
+}
+
+export interface Explanation {
+  peer: string;
+  score: number;
+  events: ReputationEvent[];
+}
+
+export interface SharedAnswer {
+  id: string;
+  name: string;
+  size: number;
+  files: number;
+  link: string;
+  skipped: string[];
+}

@@ -1,0 +1,1 @@
+"""One peer: shares contents, fetches contents, serves the command line and the gateway."""

@@ -1,0 +1,150 @@
+"""The tables of the catalogue and what their rows mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from bus.boundary import ContentId
+from bus.errors import ERR_NOT_FOUND, ShoalError
+from peer.core.interface import DownloadRecord, KnownContent
+from peer.database import Schema
+from peer.manifest import Manifest, parse
+
+SCHEMA: Final = Schema(
+    1,
+    """
+    CREATE TABLE contents (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, upload INTEGER NOT NULL,
+        downloaded INTEGER NOT NULL, added REAL NOT NULL, paused INTEGER NOT NULL, stats BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE downloads (
+        id TEXT PRIMARY KEY, record BLOB NOT NULL, temporary BLOB, bits BLOB
+    ) STRICT;
+    CREATE TABLE manifests (
+        content TEXT NOT NULL, manifest TEXT NOT NULL, raw BLOB NOT NULL, UNIQUE (content, manifest)
+    ) STRICT
+    """,
+)
+
+
+class Stats(Struct, frozen=True):
+    """What the files of a content looked like when they were hashed."""
+
+    records: bytes
+    """One packed record for each entry of the layout (see peer/shared.py)."""
+    links: dict[int, str] = {}
+    """Entry -> path below the root, for those that are symbolic links to another file of the tree."""
+
+
+class Temporary(Struct, frozen=True):
+    """Where a download's bytes lie."""
+
+    name: str
+    """Of the temporary file or folder, in the record's directory."""
+    inode: int
+    device: int
+    boot: str
+    """Boot of the machine in which it was last written to."""
+    placing: str = ""
+    """Final path, written down just before the rename to it."""
+
+
+class KeptContent(NamedTuple):
+    content: KnownContent
+    stats: Stats
+
+
+class KeptDownload(NamedTuple):
+    record: DownloadRecord
+    temporary: Temporary | None
+    bits: bytes | None
+    """As sealed by ChunkSet."""
+
+
+def kept_content(
+    connection: sqlite3.Connection,
+    identity: str,
+    name: str,
+    path: str,
+    upload: int,
+    downloaded: int,
+    added: float,
+    paused: int,
+    stats: bytes,
+) -> KeptContent:
+    raw = get_manifest(connection, identity, identity)
+    if raw is None:
+        raise no_manifest(identity, identity)
+    manifest: Manifest = parse(raw, identity, checked=True)
+    content = KnownContent(
+        identity, name, manifest.layout, path, bool(upload), bool(downloaded), added, paused=bool(paused)
+    )
+    return KeptContent(content, msgspec.msgpack.decode(stats, type=Stats))
+
+
+def kept_download(record: bytes, temporary: bytes | None, bits: bytes | None) -> KeptDownload:
+    return KeptDownload(
+        msgspec.msgpack.decode(record, type=DownloadRecord),
+        msgspec.msgpack.decode(temporary, type=Temporary) if temporary else None,
+        bits,
+    )
+
+
+def put_content(connection: sqlite3.Connection, content: KnownContent, stats: Stats) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            content.id,
+            content.name,
+            content.path,
+            content.upload,
+            content.downloaded,
+            content.added,
+            content.paused,
+            msgspec.msgpack.encode(stats),
+        ),
+    )
+
+
+def put_record(connection: sqlite3.Connection, record: DownloadRecord) -> None:
+    connection.execute(
+        "INSERT INTO downloads (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+        (record.id, msgspec.msgpack.encode(record)),
+    )
+
+
+def put_manifests(connection: sqlite3.Connection, content: ContentId, manifests: Iterable[tuple[str, bytes]]) -> None:
+    rows = ((content, manifest, raw) for manifest, raw in manifests)
+    connection.executemany("INSERT OR REPLACE INTO manifests VALUES (?, ?, ?)", rows)
+
+
+def forget_manifests(connection: sqlite3.Connection, content: ContentId) -> None:
+    connection.execute("DELETE FROM manifests WHERE content = ?", (content,))
+
+
+def get_manifest(connection: sqlite3.Connection, content: ContentId, manifest: str) -> bytes | None:
+    query = "SELECT raw FROM manifests WHERE content = ? AND manifest = ?"
+    row = connection.execute(query, (content, manifest)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def read_slice(
+    connection: sqlite3.Connection, content: ContentId, manifest: str, offset: int, length: int
+) -> tuple[bytes, int]:
+    """Part of a manifest without reading the rest of it."""
+    query = "SELECT rowid FROM manifests WHERE content = ? AND manifest = ?"
+    row = connection.execute(query, (content, manifest)).fetchone()
+    if row is None:
+        raise no_manifest(content, manifest)
+    with connection.blobopen("manifests", "raw", row[0], readonly=True) as blob:
+        blob.seek(min(offset, len(blob)))
+        return blob.read(length), len(blob)
+
+
+def no_manifest(content: ContentId, manifest: str) -> ShoalError:
+    return ShoalError(ERR_NOT_FOUND, f"manifest {manifest[:16]} of content {content[:16]} is not here")

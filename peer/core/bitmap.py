@@ -1,0 +1,107 @@
+"""Have-maps as integers: bit i is chunk i.  All functions are pure.
+
+An int bitmask costs 32 bytes for 256 chunks, ANDs 2,048 chunks in 60 ns, and copies by
+reference; a set of chunk numbers would cost 60 bytes a chunk.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+Range = tuple[int, int]
+"""(first, count)"""
+
+
+def span(first: int, count: int) -> int:
+    """Mask of `count` chunks from `first` on."""
+    return ((1 << count) - 1) << first
+
+
+def mask_of(ranges: Iterable[Range]) -> int:
+    """Mask of all chunks in the ranges."""
+    mask = 0
+    for first, count in ranges:
+        mask |= span(first, count)
+    return mask
+
+
+def ranges_of(mask: int) -> list[Range]:
+    """The maximal runs of a mask, rising."""
+    ranges, base = [], 0
+    while mask:
+        gap = (mask & -mask).bit_length() - 1
+        mask >>= gap
+        count = (~mask & (mask + 1)).bit_length() - 1
+        ranges.append((base + gap, count))
+        mask >>= count
+        base += gap + count
+    return ranges
+
+
+def chunks_in(mask: int) -> Iterator[int]:
+    """The chunks of a mask, rising."""
+    for first, count in ranges_of(mask):
+        yield from range(first, first + count)
+
+
+def run_at(mask: int, chunk: int) -> int:
+    """How many chunks from `chunk` on are in the mask without a gap."""
+    rest = mask >> chunk
+    return (~rest & (rest + 1)).bit_length() - 1
+
+
+def random_chunk(mask: int, rng: random.Random) -> int:
+    """A chunk of a mask that is not empty: the next one at or after a random place, around the end.
+
+    Not exactly uniform (a chunk behind a gap is likelier), which spreads the peers of a swarm
+    as well and costs no count of the bits before it.
+    """
+    place = rng.randrange(mask.bit_length())
+    above = mask >> place
+    if above:
+        return place + (above & -above).bit_length() - 1
+    return (mask & -mask).bit_length() - 1
+
+
+def to_have(mask: int, first: int) -> bytes:
+    """The bits of a have message that restates everything from `first` (a multiple of 8) to the last set bit."""
+    part = mask >> first
+    return part.to_bytes((part.bit_length() + 7) // 8, "little")
+
+
+def apply_have(mask: int, first: int, bits: bytes) -> int:
+    """`mask` with the range that a have message restates replaced."""
+    width = 8 * len(bits)
+    return (mask & ~span(first, width)) | (int.from_bytes(bits, "little") << first)
+
+
+HAVE_BLOCK = 8192
+"""Chunks restated by one batched have: 1 KiB of bits, so that news far apart costs little."""
+
+
+def have_blocks(mask: int, news: int) -> Iterator[tuple[int, bytes]]:
+    """(first, bits) of have messages that tell of `news`, chunks that are set in `mask`."""
+    base = 0
+    while news:
+        skip = ((news & -news).bit_length() - 1) // HAVE_BLOCK * HAVE_BLOCK
+        base += skip
+        news >>= skip
+        fresh = news & ((1 << HAVE_BLOCK) - 1)
+        low = ((fresh & -fresh).bit_length() - 1) & ~7
+        width = (fresh.bit_length() - low + 7) // 8
+        bits = (mask >> (base + low)) & ((1 << (8 * width)) - 1)
+        yield base + low, bits.to_bytes(width, "little")
+        news >>= HAVE_BLOCK
+        base += HAVE_BLOCK
+
+
+def strip(mask: int, chunks: int, cells: int = 256) -> bytes:
+    """The share of chunks set in each of at most `cells` equal parts, one byte each, 0 to 255."""
+    cells = min(cells, chunks)
+    out = bytearray(cells)
+    for cell in range(cells):
+        low, high = cell * chunks // cells, (cell + 1) * chunks // cells
+        held = ((mask >> low) & ((1 << (high - low)) - 1)).bit_count()
+        out[cell] = 255 * held // (high - low)
+    return bytes(out)

@@ -1,0 +1,296 @@
+"""Control requests that the core answers: get, search, pause, resume, verify, remove, unshare.
+
+An item may be named by its id or by 8 or more of its first digits, if only one item has them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bus.boundary import ContentId
+from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
+from bus.messages import (
+    ControlFailed,
+    Done,
+    FoundContent,
+    Get,
+    Message,
+    Pause,
+    Remove,
+    Resume,
+    SearchContents,
+    SearchResults,
+    Unshare,
+    Verify,
+)
+from bus.names import safe_name
+from peer.core.download import DownloadState
+from peer.core.interface import DownloadRecord, KeepPaused, RemoveItem, Reply, Token, VerifyData
+from peer.core.settings import TrackerAddress
+from peer.sharelink import ShareLink, parse_link
+
+if TYPE_CHECKING:
+    from peer.core.node import PeerNode
+
+ID: Final = re.compile(r"[0-9a-f]{64}")
+PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
+TRACKER_PATIENCE: Final = 8.0
+"""Seconds a command waits for a tracker to be reached and to answer."""
+
+
+class _Search(Struct):
+    """A search, or a lookup for get, that waits for trackers."""
+
+    token: Token
+    words: str
+    limit: int
+    get: Get | None
+    link: ShareLink | None
+    content: ContentId = ""
+    open: int = 0
+    """Trackers that have not answered; 0 before any was asked."""
+    asked: bool = False
+    answers: int = 0
+    results: dict[ContentId, FoundContent] = {}
+
+
+class Commands:
+    """Answers the command line and the gateway."""
+
+    def __init__(self, node: PeerNode) -> None:
+        self._node = node
+        self._turn = node.turn
+        self._searches: dict[int, _Search] = {}
+        self._next = 0
+        self._removing: dict[ContentId, list[Token]] = {}
+
+    def handle(self, token: Token, message: Message) -> None:
+        """Carry out one request, or fail it with one line."""
+        try:
+            match message:
+                case Get():
+                    self._get(token, message)
+                case SearchContents():
+                    self._search(_Search(token, message.words, message.limit, None, None, results={}))
+                case Pause():
+                    self._pause(token, message.content, paused=True)
+                case Resume():
+                    self._pause(token, message.content, paused=False)
+                case Verify():
+                    self._verify(token, message.content)
+                case Unshare():
+                    self._unshare(token, message.content)
+                case Remove():
+                    self._remove(token, message.content, message.data)
+                case _:
+                    raise ShoalError(ERR_USAGE, f"{type(message).__name__} is no request that a peer answers")
+        except ShoalError as error:
+            self._fail(token, error)
+
+    def _reply(self, token: Token, message: Message) -> None:
+        self._turn.add(Reply(token, message))
+
+    def _fail(self, token: Token, error: ShoalError) -> None:
+        self._reply(token, ControlFailed(0, error.code, error.message))
+
+    # -- naming items --
+
+    def _item(self, text: str) -> ContentId:
+        """The one item whose id is or begins with `text`."""
+        node = self._node
+        if not PREFIX.fullmatch(text):
+            raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no id: give 64 hex digits, or 8 or more of its first ones")
+        ids = dict.fromkeys([*node.downloads.active, *(known.id for known in node.shelf.all_known())])
+        matches = [content for content in ids if content.startswith(text)]
+        if not matches:
+            raise ShoalError(ERR_NOT_FOUND, f"no item {text} on this peer; `shoal ls` lists what there is")
+        if len(matches) > 1:
+            raise ShoalError(ERR_USAGE, f"{len(matches)} items begin with {text}; give more digits")
+        return matches[0]
+
+    # -- search and get --
+
+    def _get(self, token: Token, message: Get) -> None:
+        link = parse_link(message.content) if message.content.startswith("shoal:") else None
+        text = link.content if link else message.content
+        if not PREFIX.fullmatch(text):
+            raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no id or link: give 64 hex digits or shoal:...")
+        try:
+            content = self._item(text)
+        except ShoalError as error:
+            if error.code != ERR_NOT_FOUND:
+                raise
+        else:
+            self._again(content)
+            self._reply(token, Done(0, content))
+            return
+        for hint in link.trackers if link else ():
+            self._node.trackers.add(TrackerAddress(hint.endpoint, hint.key))
+        self._search(_Search(token, text, 2, message, link, content=text if ID.fullmatch(text) else "", results={}))
+
+    def _again(self, content: ContentId) -> None:
+        """`get` of an item that is there: a failed or paused download goes on."""
+        download = self._node.downloads.active.get(content)
+        if download is not None and download.state in (DownloadState.FAILED, DownloadState.PAUSED):
+            self._node.downloads.resume(download)
+
+    def _search(self, search: _Search) -> None:
+        self._next += 1
+        self._searches[self._next] = search
+        self._turn.timers.set(("search", self._next), self._turn.now + TRACKER_PATIENCE)
+        if self._node.trackers.reached:
+            self._ask(self._next)
+        elif not self._node.trackers.sessions:
+            self._finish(self._next)
+
+    def tracker_reached(self) -> None:
+        """A tracker was reached: searches that waited for one are sent."""
+        for number in list(self._searches):
+            if not self._searches[number].asked:
+                self._ask(number)
+
+    def _ask(self, number: int) -> None:
+        search = self._searches[number]
+        search.asked = True
+
+        def answer(results: list[FoundContent] | None) -> None:
+            self._answered(number, results)
+
+        if search.content:
+            search.open = self._node.trackers.query(search.content, answer)
+        else:
+            search.open = self._node.trackers.search(search.words, search.limit, answer)
+
+    def _answered(self, number: int, results: list[FoundContent] | None) -> None:
+        search = self._searches.get(number)
+        if search is None:
+            return
+        search.open -= 1
+        if results is not None:
+            search.answers += 1
+            for row in results:
+                known = search.results.get(row.id)
+                if known is None or (row.seeds, row.leechers) > (known.seeds, known.leechers):
+                    search.results[row.id] = row
+        if search.open <= 0:
+            self._finish(number)
+
+    def search_due(self, number: int) -> None:
+        """Some tracker did not answer in time: what there is must do."""
+        if number in self._searches:
+            self._finish(number)
+
+    def _finish(self, number: int) -> None:
+        search = self._searches.pop(number)
+        self._turn.timers.clear(("search", number))
+        try:
+            if not search.answers:
+                code = ERR_TIMEOUT if search.asked else ERR_UNREACHABLE
+                raise ShoalError(code, f"no tracker answered: {self._node.trackers.why_unreached()}")
+            if search.get is None:
+                self._reply(search.token, SearchResults(0, list(search.results.values())[: search.limit]))
+            else:
+                self._start(search, search.get)
+        except ShoalError as error:
+            self._fail(search.token, error)
+
+    def _start(self, search: _Search, get: Get) -> None:
+        found = [row for row in search.results.values() if row.seeds + row.leechers]
+        if not found and search.link is None:
+            raise ShoalError(ERR_NOT_FOUND, f"no peer shares {search.words}; check the id, or share it first")
+        if len(found) > 1:
+            raise ShoalError(ERR_USAGE, f"{len(found)} contents begin with {search.words}; give more digits")
+        content = found[0].id if found else search.content
+        if len(content) != 64:
+            raise ShoalError(ERR_NOT_FOUND, f"no content begins with {search.words}")
+        name = _first_safe(found[0].name if found else "", search.link.name if search.link else "", content[:16])
+        trackers = tuple((hint.endpoint, hint.key) for hint in search.link.trackers) if search.link else ()
+        if content not in self._node.downloads.active and self._node.shelf.known(content) is None:
+            if len(get.only) > 1000:
+                raise ShoalError(ERR_LIMIT, f"{len(get.only)} paths to fetch, the limit is 1,000")
+            directory = get.directory or self._node.settings.download_dir
+            record = DownloadRecord(
+                content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time
+            )
+            self._node.start_download(record)
+        self._reply(search.token, Done(0, content))
+
+    # -- control --
+
+    def _pause(self, token: Token, text: str, *, paused: bool) -> None:
+        node = self._node
+        content = self._item(text)
+        if (download := node.downloads.active.get(content)) is not None:
+            self._pause_download(content, paused=paused)
+        elif (known := node.shelf.known(content)) is not None and known.paused != paused:
+            if paused:
+                node.withdraw(content, "paused")
+            node.put_whole(replace(known, paused=paused))
+            self._turn.add(KeepPaused(content, paused))
+        del download
+        self._reply(token, Done(0, content))
+
+    def _pause_download(self, content: ContentId, *, paused: bool) -> None:
+        downloads = self._node.downloads
+        download = downloads.active[content]
+        stopped = download.state in (DownloadState.PAUSED, DownloadState.FAILED)
+        if paused and download.state is DownloadState.FINISHING:
+            raise ShoalError(ERR_STATE, f"{download.record.name} is being finished and cannot be paused")
+        if paused and download.state is not DownloadState.PAUSED:
+            downloads.pause(download)
+        elif not paused and stopped:
+            downloads.resume(download)
+
+    def _verify(self, token: Token, text: str) -> None:
+        content = self._item(text)
+        download = self._node.downloads.active.get(content)
+        if download is None:
+            self._turn.add(VerifyData(content))
+        elif download.layout is None or download.state in (DownloadState.PREPARING, DownloadState.FINISHING):
+            raise ShoalError(ERR_STATE, f"{download.record.name} is {download.state.value}: nothing to verify yet")
+        else:
+            self._node.downloads.verify(download)
+        self._reply(token, Done(0, content))
+
+    def _unshare(self, token: Token, text: str) -> None:
+        content = self._item(text)
+        known = self._node.shelf.known(content)
+        if known is None:
+            raise ShoalError(ERR_STATE, f"{text} is a running download; use `shoal remove`")
+        self._removing.setdefault(content, []).append(token)
+        self._node.forget(content, data=False)
+
+    def _remove(self, token: Token, text: str, data: bool) -> None:
+        content = self._item(text)
+        known = self._node.shelf.known(content)
+        if data and known is not None and not known.downloaded and not known.upload:
+            raise ShoalError(
+                ERR_STATE, f"{known.path} was not downloaded by Shoal, so its data stays; use remove without --data"
+            )
+        self._removing.setdefault(content, []).append(token)
+        self._node.forget(content, data=data)
+
+    def remove_item(self, content: ContentId, *, data: bool) -> None:
+        self._turn.add(RemoveItem(content, data))
+
+    def removed(self, content: ContentId, error: str) -> None:
+        """The shell dropped an item."""
+        for token in self._removing.pop(content, []):
+            if error:
+                self._fail(token, ShoalError(ERR_STATE, error))
+            else:
+                self._reply(token, Done(0, content))
+
+
+def _first_safe(*names: str) -> str:
+    """The first name that is safe as a file name; names from others are rejected, never repaired."""
+    for name in names:
+        try:
+            return safe_name(name).path
+        except ShoalError:
+            continue
+    raise ValueError("no safe name")

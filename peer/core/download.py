@@ -1,0 +1,227 @@
+"""One content being fetched: what is held, what is asked for, who offers what."""
+
+from __future__ import annotations
+
+import random
+from enum import Enum
+from typing import Final
+
+from msgspec.structs import replace
+
+from bus.boundary import LinkId, PeerId
+from bus.errors import LocalProtocolError
+from bus.events import ItemState, SourceRow
+from peer.core.bitmap import run_at, span
+from peer.core.interface import DownloadRecord, Prepared
+from peer.core.layout import Layout
+from peer.core.picker import Availability, Picker
+from peer.core.rates import Meter
+
+STALLED_AFTER: Final = 10.0
+"""Seconds without a byte until a download with sources is called stalled."""
+
+
+class DownloadState(Enum):
+    MANIFEST = "manifest"
+    """Its manifest is to be fetched."""
+    PREPARING = "preparing"
+    """The shell opens its files and looks what they hold."""
+    FETCHING = "fetching"
+    FINISHING = "finishing"
+    PAUSED = "paused"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+
+TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
+    DownloadState.MANIFEST: {"parsed": DownloadState.PREPARING},
+    DownloadState.PREPARING: {"prepared": DownloadState.FETCHING, "fail": DownloadState.FAILED},
+    DownloadState.FETCHING: {
+        "complete": DownloadState.FINISHING,
+        "fail": DownloadState.FAILED,
+        "verify": DownloadState.PREPARING,
+    },
+    DownloadState.FINISHING: {"fail": DownloadState.FAILED},
+    DownloadState.PAUSED: {"resume": DownloadState.PREPARING, "verify": DownloadState.PREPARING},
+    DownloadState.FAILED: {"resume": DownloadState.PREPARING, "verify": DownloadState.PREPARING},
+    DownloadState.REMOVED: {},
+}
+"""Beyond these, `pause`, `remove` (from every state) and `restart` (to MANIFEST while it has no layout)."""
+
+
+class Download:
+    """The state of one download; the engine (downloads.py) moves it."""
+
+    def __init__(self, record: DownloadRecord, now: float) -> None:
+        self.record = record
+        self.state = DownloadState.PAUSED if record.paused else DownloadState.MANIFEST
+        self.layout: Layout | None = None
+        self.held = 0
+        self.wanted = 0
+        self.asked = 0
+        """Chunks asked of some source, or received and not yet verified."""
+        self.lists: dict[str, int] = {}
+        """Digest lists still to be fetched: file id -> its chunks."""
+        self._unlisted = 0
+        """Chunks of all files in `lists`."""
+        self.lists_asked: dict[str, LinkId] = {}
+        """Which source was asked for which manifest or list."""
+        self.maps: dict[LinkId, int] = {}
+        """What each linked peer offers."""
+        self.from_peer: dict[PeerId, int] = dict(record.sources)
+        self.candidates: dict[PeerId, tuple[str, ...]] = {}
+        """Peers a tracker named, with their endpoints."""
+        self.seen_in_swarm = 0
+        self.availability = Availability(0)
+        self.meter = Meter(now)
+        self.moved_at = now
+        self.active_since = now
+        self.duplicate_bytes = record.duplicate_bytes
+        self.rejected_bytes = record.rejected_bytes
+        self.error = ""
+        self.error_code = ""
+
+    def __repr__(self) -> str:
+        chunks = self.layout.chunks if self.layout else 0
+        return f"<Download {self.record.id[:8]} {self.held.bit_count()}/{chunks} {self.state.value}>"
+
+    def step(self, event: str) -> None:
+        row = TRANSITIONS[self.state]
+        if event not in row:
+            raise LocalProtocolError(f"{event} for a download that is {self.state.value}")
+        self.state = row[event]
+
+    # -- chunks --
+
+    def prepared(self, event: Prepared) -> None:
+        """The files are open; take over what they hold."""
+        self.step("prepared")
+        self.layout = event.layout
+        self.held = event.held
+        self.wanted = event.wanted
+        self.lists = dict(event.lists)
+        self._sum_lists()
+        self.asked = 0
+        self.availability = Availability(event.layout.chunks)
+        for link, offered in self.maps.items():
+            self.maps[link] = offered & event.layout.all_chunks
+            self._count(self.maps[link], 1)
+
+    @property
+    def missing(self) -> int:
+        """Chunks wanted and not held."""
+        return self.wanted & ~self.held
+
+    @property
+    def open_chunks(self) -> int:
+        """Chunks that may be asked for: wanted, not held, not asked, digest known."""
+        return self.missing & ~self.asked & ~self._unlisted
+
+    def list_known(self, manifest: str) -> None:
+        """A digest list was fetched: its chunks may be asked for."""
+        self.lists.pop(manifest, None)
+        self.lists_asked.pop(manifest, None)
+        self._sum_lists()
+
+    def _sum_lists(self) -> None:
+        self._unlisted = 0
+        for chunks in self.lists.values():
+            self._unlisted |= chunks
+
+    def pick(self, link: LinkId, size: int, picker: Picker, rng: random.Random) -> tuple[int, int]:
+        """Choose chunks of about `size` bytes to ask of a source: (mask, bytes); (0, 0) if it has none.
+
+        Neighbouring small chunks go together, so that many small files cost one want.
+        """
+        candidates = self.open_chunks & self.maps.get(link, 0)
+        if not candidates or self.layout is None:
+            return 0, 0
+        chunk = picker.pick(candidates, self.availability, rng)
+        taken, count = 0, 0
+        for place in range(chunk, chunk + run_at(candidates, chunk)):
+            length = self.layout.length_of(place)
+            if count and taken + length > size:
+                break
+            taken += length
+            count += 1
+        mask = span(chunk, count)
+        self.asked |= mask
+        return mask, taken
+
+    # -- sources --
+
+    def set_map(self, link: LinkId, mask: int) -> None:
+        """What a linked peer offers now."""
+        old = self.maps.get(link, 0)
+        if self.layout is not None:
+            mask &= self.layout.all_chunks
+            self._count(old, -1)
+            self._count(mask, 1)
+        self.maps[link] = mask
+
+    def drop_map(self, link: LinkId) -> None:
+        old = self.maps.pop(link, 0)
+        if self.layout is not None:
+            self._count(old, -1)
+
+    def _count(self, mask: int, sign: int) -> None:
+        """Complete have-maps raise every chunk alike and are not counted."""
+        if self.layout is None or mask == self.layout.all_chunks:
+            return
+        if sign > 0:
+            self.availability.add(mask)
+        else:
+            self.availability.remove(mask)
+
+    # -- reports --
+
+    def item_state(self, now: float) -> ItemState:
+        """The state as users see it."""
+        if self.state is DownloadState.PAUSED:
+            return "paused"
+        if self.state is DownloadState.FAILED:
+            return "error"
+        if self.state in (DownloadState.PREPARING, DownloadState.FINISHING):
+            return "verifying"
+        offered = 0
+        for mask in self.maps.values():
+            offered |= mask
+        if not offered or (self.layout is not None and self.missing and not offered & self.missing):
+            return "no_sources"
+        return "stalled" if now - self.moved_at > STALLED_AFTER else "downloading"
+
+    def seconds(self, now: float) -> float:
+        """Running time without pauses."""
+        running = self.state not in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+        return self.record.seconds + (now - self.active_since if running else 0.0)
+
+    def bytes_done(self) -> int:
+        return self.layout.bytes_in(self.held & self.wanted) if self.layout else 0
+
+    def size(self) -> int:
+        return self.layout.bytes_in(self.wanted) if self.layout else 0
+
+    def source_rows(self, peers: dict[LinkId, tuple[PeerId, float, str]]) -> list[SourceRow]:
+        """A row for each peer that offers or gave something; `peers` is link -> (peer, rate, state)."""
+        rows = {peer: SourceRow(peer, given, 0.0, 0, "gone") for peer, given in self.from_peer.items()}
+        for link, mask in self.maps.items():
+            if link in peers:
+                peer, rate, state = peers[link]
+                rows[peer] = SourceRow(peer, self.from_peer.get(peer, 0), rate, mask.bit_count(), state)
+        return list(rows.values())
+
+    def updated_record(self, now: float) -> DownloadRecord:
+        """The record to keep, as of now."""
+        return replace(
+            self.record,
+            seconds=self.seconds(now),
+            sources=tuple(self.from_peer.items()),
+            duplicate_bytes=self.duplicate_bytes,
+            rejected_bytes=self.rejected_bytes,
+            paused=self.state is DownloadState.PAUSED,
+        )
+
+    def check_invariants(self) -> None:
+        assert not self.asked & self.held
+        if self.layout is not None:
+            assert not self.held & ~self.layout.all_chunks

@@ -1,0 +1,102 @@
+"""Have-maps of both sides of every link: what the others offer, and what they were told.
+
+The first have of a leecher, even empty, shows interest; whoever gets one and offers the
+content answers with its own.  News is batched and sent as the ranges that changed.
+"""
+
+from __future__ import annotations
+
+from bus.boundary import ContentId, LinkId
+from bus.messages import Have
+from peer.core.bitmap import apply_have, have_blocks, to_have
+from peer.core.shelf import Shelf
+from peer.core.turn import Turn
+
+BATCH_SECONDS = 0.1
+"""Haves are gathered for so long: 10 messages a second and neighbour, whatever the chunk rate."""
+
+
+class Haves:
+    """What is offered to us and what we told, by link and content."""
+
+    def __init__(self, turn: Turn, shelf: Shelf) -> None:
+        self._turn = turn
+        self._shelf = shelf
+        self._theirs: dict[LinkId, dict[ContentId, int]] = {}
+        self._told: dict[LinkId, dict[ContentId, int]] = {}
+        self._news: dict[ContentId, bool] = {}
+
+    def tell(self, link: LinkId, content: ContentId) -> None:
+        """Tell a neighbour all that we hold of a content, unless it was told before."""
+        told = self._told.setdefault(link, {})
+        if content in told:
+            return
+        offer = self._shelf.offers.get(content)
+        told[content] = offer.held if offer else 0
+        self._turn.send(link, Have(content, 0, to_have(told[content], 0)))
+
+    def theirs(self, link: LinkId, content: ContentId) -> int | None:
+        """What a neighbour offers of a content, None if it never spoke of it."""
+        return self._theirs.get(link, {}).get(content)
+
+    def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
+        """Take in a have; returns the neighbour's map now, and False if it ended its interest."""
+        maps = self._theirs.setdefault(link, {})
+        known = maps.get(message.content)
+        if known is not None and not message.bits and message.first == 0:
+            del maps[message.content]
+            return 0, False
+        maps[message.content] = apply_have(known or 0, message.first, message.bits)
+        return maps[message.content], True
+
+    def clear(self, link: LinkId, content: ContentId, chunk: int) -> int:
+        """A chunk a neighbour offered turned out bad or missing; returns its map now."""
+        maps = self._theirs.get(link, {})
+        maps[content] = maps.get(content, 0) & ~(1 << chunk)
+        return maps[content]
+
+    def interested(self, content: ContentId) -> list[LinkId]:
+        """Links whose other side spoke of a content."""
+        return [link for link, maps in self._theirs.items() if content in maps]
+
+    def changed(self, content: ContentId) -> None:
+        """Our offer of a content changed: tell it soon."""
+        self._news[content] = True
+        self._turn.timers.set_earlier(("haves",), self._turn.now + BATCH_SECONDS)
+
+    def flush(self, complete: dict[ContentId, int]) -> None:
+        """Send the news of every changed content to whoever was told of it.
+
+        Args:
+            complete: content -> mask of all its chunks; a neighbour that has them all wants no news.
+        """
+        for content in self._news:
+            offer = self._shelf.offers.get(content)
+            held = offer.held if offer else 0
+            for link, told in self._told.items():
+                if content not in told or told[content] == held:
+                    continue
+                if self.theirs(link, content) == complete.get(content, -1):
+                    continue
+                self._send_news(link, content, told[content], held)
+                told[content] = held
+        self._news.clear()
+
+    def _send_news(self, link: LinkId, content: ContentId, told: int, held: int) -> None:
+        if not held:
+            # An empty have ends the offer; the map is told anew if it comes back.
+            self._turn.send(link, Have(content, 0, b""))
+            return
+        for first, bits in have_blocks(held, told ^ held):
+            self._turn.send(link, Have(content, first, bits))
+
+    def withdrawn(self, content: ContentId) -> None:
+        """A content left the shelf: end the offer everywhere at once."""
+        self._news.pop(content, None)
+        for link, told in self._told.items():
+            if told.pop(content, 0):
+                self._turn.send(link, Have(content, 0, b""))
+
+    def link_lost(self, link: LinkId) -> None:
+        self._theirs.pop(link, None)
+        self._told.pop(link, None)

@@ -1,0 +1,328 @@
+"""What goes into PeerNode and what comes out, beyond the link events and effects of bus/boundary.py.
+
+Events are things that happened, in the past tense; effects are requests to the shell, in the
+imperative.  A job number ties an answer to its request.  Payloads are opaque: in production
+views of received or read bytes, in the simulator nothing at all.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
+from bus.messages import Message
+from peer.core.layout import Layout
+
+Part = tuple[int, int, int]
+"""(chunk, offset in the chunk, length)"""
+
+Token = tuple[LinkId, int]
+"""Who asked a command: control link and request id."""
+
+
+class KnownContent(Struct, frozen=True):
+    """A content this peer offers whole: shared in place, or downloaded and finished."""
+
+    id: ContentId
+    name: str
+    layout: Layout
+    path: str
+    upload: bool
+    """Received through the page."""
+    downloaded: bool
+    """Fetched by Shoal, so remove --data may delete it."""
+    added: float
+    """Wall clock, seconds since 1970."""
+    paused: bool = False
+
+
+class DownloadRecord(Struct, frozen=True):
+    """What is kept of a download across restarts."""
+
+    id: ContentId
+    name: str
+    """Empty until known."""
+    directory: str
+    """Absolute path of the folder it goes to."""
+    path: str
+    """Final path, empty until the manifest is known."""
+    only: tuple[str, ...]
+    trackers: tuple[tuple[str, str], ...]
+    """(endpoint, public key) of the trackers its link named."""
+    paused: bool
+    added: float
+    seconds: float = 0.0
+    finished: float = 0.0
+    sources: tuple[tuple[PeerId, int], ...] = ()
+    duplicate_bytes: int = 0
+    rejected_bytes: int = 0
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+class Command(Struct, frozen=True, gc=False):
+    """A control request that the core answers with `Reply`."""
+
+    token: Token
+    message: Message
+
+
+class ContentAdded(Struct, frozen=True, gc=False):
+    """A content was hashed and stands in the catalogue; offer it."""
+
+    content: KnownContent
+
+
+class PartRead(Struct, frozen=True, gc=False):
+    """Bytes asked for with Read or ReadManifest are in memory."""
+
+    job: int
+    payload: object
+    size: int
+    total: int = 0
+    """Whole length of the manifest, for ReadManifest."""
+
+
+class ReadFailed(Struct, frozen=True, gc=False):
+    """The bytes cannot be served; `changed` means the file is not the one that was hashed."""
+
+    job: int
+    changed: bool
+    message: str
+
+
+class Stored(Struct, frozen=True, gc=False):
+    """All parts of a Store or StoreManifest left memory; some may have completed chunks."""
+
+    job: int
+    held: tuple[int, ...] = ()
+    """Chunks that are complete and whose digest is right."""
+    rejected: tuple[int, ...] = ()
+    """Chunks that are complete and whose digest is wrong."""
+
+
+class StoreFailed(Struct, frozen=True, gc=False):
+    """The disk refused a download's bytes; nothing after the last record is to be believed."""
+
+    content: ContentId
+    job: int
+    """0 if it was no Store (a sync, a prepare)."""
+    code: str
+    message: str
+
+
+class ManifestParsed(Struct, frozen=True, gc=False):
+    """A manifest or digest list fetched by id is complete, right, and kept."""
+
+    content: ContentId
+    manifest: str
+
+
+class ManifestRejected(Struct, frozen=True, gc=False):
+    """The bytes sent for a manifest do not match its id or break a limit."""
+
+    content: ContentId
+    manifest: str
+    message: str
+
+
+class Prepared(Struct, frozen=True, gc=False):
+    """A download's temporary files are ready and what they hold is known."""
+
+    content: ContentId
+    name: str
+    layout: Layout
+    path: str
+    held: int
+    """Bitmask of chunks held."""
+    wanted: int
+    """Bitmask of the chunks to fetch in all (a part of a tree with `only`)."""
+    lists: tuple[tuple[str, int], ...]
+    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
+
+
+class Finished(Struct, frozen=True, gc=False):
+    """A download lies under its name, synced; it is offered from there."""
+
+    content: KnownContent
+
+
+class Verified(Struct, frozen=True, gc=False):
+    """A content's bytes on disk were hashed again."""
+
+    content: ContentId
+    held: int
+    message: str
+    """One line if something does not match, else empty."""
+
+
+class ChunkChecked(Struct, frozen=True, gc=False):
+    """A chunk that a downloader rejected was hashed again."""
+
+    content: ContentId
+    chunk: int
+    good: bool
+
+
+class DataRemoved(Struct, frozen=True, gc=False):
+    """A removed item's data and records are gone (or one line says why not)."""
+
+    content: ContentId
+    error: str
+
+
+CoreEvent = (
+    LinkEvent
+    | Command
+    | ContentAdded
+    | PartRead
+    | ReadFailed
+    | Stored
+    | StoreFailed
+    | ManifestParsed
+    | ManifestRejected
+    | Prepared
+    | Finished
+    | Verified
+    | ChunkChecked
+    | DataRemoved
+)
+
+
+# --- effects ---------------------------------------------------------------------------------
+
+
+class Read(Struct, frozen=True, gc=False):
+    """Read parts of a held content, in order, as one payload."""
+
+    job: int
+    content: ContentId
+    parts: tuple[Part, ...]
+
+
+class ReadManifest(Struct, frozen=True, gc=False):
+    """Read a slice of a manifest or digest list, at most `length` bytes from `offset`."""
+
+    job: int
+    content: ContentId
+    manifest: str
+    offset: int
+    length: int
+
+
+class Store(Struct, frozen=True, gc=False):
+    """Write parts of a download and check the chunks they complete.
+
+    Parts of one chunk come in order; a part at offset 0 begins the chunk anew.  A part of
+    chunk -1 is passed over: nobody asked for its bytes.
+    """
+
+    job: int
+    content: ContentId
+    parts: tuple[Part, ...]
+    payload: object
+
+
+class StoreManifest(Struct, frozen=True, gc=False):
+    """Collect a slice of a manifest; when it is whole it is checked and parsed."""
+
+    job: int
+    content: ContentId
+    manifest: str
+    offset: int
+    length: int
+    total: int
+    """Whole length of the manifest."""
+    payload: object
+
+
+class Forget(Struct, frozen=True, gc=False):
+    """Drop what was collected of these unfinished chunks; they will come from elsewhere."""
+
+    content: ContentId
+    chunks: tuple[int, ...]
+
+
+class Prepare(Struct, frozen=True, gc=False):
+    """Make or reopen a download's temporary files; the manifest is known."""
+
+    record: DownloadRecord
+
+
+class Finish(Struct, frozen=True, gc=False):
+    """All chunks wanted are held: sync, rename to the final name, catalogue."""
+
+    content: ContentId
+
+
+class VerifyData(Struct, frozen=True, gc=False):
+    """Hash a content's bytes on disk again."""
+
+    content: ContentId
+
+
+class CheckChunk(Struct, frozen=True, gc=False):
+    """Hash one chunk of a shared content again."""
+
+    content: ContentId
+    chunk: int
+
+
+class KeepDownload(Struct, frozen=True, gc=False):
+    """Write a download's record to the catalogue."""
+
+    record: DownloadRecord
+
+
+class KeepPaused(Struct, frozen=True, gc=False):
+    """Write whether a content is paused to the catalogue."""
+
+    content: ContentId
+    paused: bool
+
+
+class RemoveItem(Struct, frozen=True, gc=False):
+    """Drop a content or download from the catalogue; with `data`, delete its bytes; answered by DataRemoved."""
+
+    content: ContentId
+    data: bool
+
+
+class KeepReputation(Struct, frozen=True, gc=False):
+    """Write one reputation event and the score after it."""
+
+    peer: PeerId
+    type: str
+    content: str
+    bytes: int
+    change: float
+    score: float
+    banned_until: float
+    """Running time (seconds, as in ReputationBook), 0 if not banned."""
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """Answer a command; the shell puts in the request id."""
+
+    token: Token
+    message: Message
+
+
+CoreEffect = (
+    LinkEffect
+    | Read
+    | ReadManifest
+    | Store
+    | StoreManifest
+    | Forget
+    | Prepare
+    | Finish
+    | VerifyData
+    | CheckChunk
+    | KeepDownload
+    | KeepPaused
+    | RemoveItem
+    | KeepReputation
+    | Reply
+)

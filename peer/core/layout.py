@@ -1,0 +1,135 @@
+"""Where the chunks of a content lie: chunk sizes, and the chunk space of a file or a tree.
+
+A file of S bytes is cut into chunks of `chunk_size_for(S)` bytes, the last one shorter.  The
+chunk space of a tree is the concatenation of its files' chunks in manifest order; sizes alone
+give it.  An empty file has no chunks.
+
+    chunk size   the smallest power of two with size / chunk size <= 2,048,
+                 at least 128 KiB, at most 16 MiB
+
+Part of the content id, so it never changes; 2,048 keeps a digest list at 64 KiB and the
+have-map at 256 bytes for any file up to 32 GiB.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from bus.messages import MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_CHUNKS_PER_FILE, Kind
+
+MIN_CHUNK_SIZE = 128 * 1024
+TARGET_CHUNKS = 2048
+
+
+def chunk_size_for(size: int) -> int:
+    """Bytes of every chunk but the last of a file of `size` bytes."""
+    chunk_size = MIN_CHUNK_SIZE
+    while chunk_size < MAX_CHUNK_SIZE and chunk_size * TARGET_CHUNKS < size:
+        chunk_size *= 2
+    return chunk_size
+
+
+def chunk_count_for(size: int) -> int:
+    """Chunks of a file of `size` bytes; 0 for an empty file."""
+    return -(-size // chunk_size_for(size))
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One file of a content (or one empty directory of a tree)."""
+
+    path: str
+    """Relative, `/` between parts; empty for a content that is a single file."""
+    size: int
+    executable: bool
+    file_id: str
+    """Content id of this file; empty for a directory."""
+    directory: bool = False
+
+
+class Layout:
+    """The chunk space of one content.  Immutable.
+
+    `starts[i]` is the first chunk of entry i; entries without chunks share their start with
+    the next one.
+    """
+
+    __slots__ = ("chunk_sizes", "chunks", "entries", "kind", "size", "starts")
+
+    def __init__(self, kind: Kind, entries: Sequence[Entry]) -> None:
+        """`kind` is "file" (one entry) or "tree".
+
+        Raises:
+            ValueError: over 2^19 chunks in a file or 2^22 in all.
+        """
+        self.kind: Kind = kind
+        self.entries = tuple(entries)
+        self.size = sum(entry.size for entry in entries)
+        self.chunk_sizes = tuple(chunk_size_for(entry.size) for entry in entries)
+        starts, total = [], 0
+        for entry in entries:
+            count = chunk_count_for(entry.size)
+            if count > MAX_CHUNKS_PER_FILE:
+                raise ValueError(f"{entry.path or 'the file'} has {count} chunks, the limit is {MAX_CHUNKS_PER_FILE}")
+            starts.append(total)
+            total += count
+        if total > MAX_CHUNKS:
+            raise ValueError(f"the content has {total} chunks, the limit is {MAX_CHUNKS}")
+        self.starts = starts
+        self.chunks = total
+
+    @property
+    def all_chunks(self) -> int:
+        """Bitmask of every chunk."""
+        return (1 << self.chunks) - 1
+
+    def entry_of(self, chunk: int) -> int:
+        """Index of the entry that holds a chunk."""
+        return bisect_right(self.starts, chunk) - 1
+
+    def offset_of(self, chunk: int, entry: int) -> int:
+        """Offset in its file at which a chunk of that entry begins, bytes."""
+        return (chunk - self.starts[entry]) * self.chunk_sizes[entry]
+
+    def length_of(self, chunk: int) -> int:
+        """Bytes of a chunk."""
+        entry = self.entry_of(chunk)
+        return min(self.chunk_sizes[entry], self.entries[entry].size - self.offset_of(chunk, entry))
+
+    def chunks_of(self, entry: int) -> range:
+        """The chunks of an entry."""
+        start = self.starts[entry]
+        return range(start, start + chunk_count_for(self.entries[entry].size))
+
+    def mask_of(self, paths: Sequence[str]) -> int:
+        """Bitmask of the chunks of these files, or of all files under these folders.
+
+        Raises:
+            KeyError: a path names nothing in this content.
+        """
+        mask = 0
+        for path in paths:
+            chosen = [i for i, e in enumerate(self.entries) if e.path == path or e.path.startswith(path + "/")]
+            if not chosen:
+                raise KeyError(path)
+            for entry in chosen:
+                span = self.chunks_of(entry)
+                mask |= ((1 << len(span)) - 1) << span.start
+        return mask
+
+    def bytes_in(self, mask: int) -> int:
+        """Bytes of the chunks in a bitmask."""
+        if mask == self.all_chunks:
+            return self.size
+        total = 0
+        for entry in range(len(self.entries)):
+            span = self.chunks_of(entry)
+            if not span:
+                continue
+            held = (mask >> span.start) & ((1 << len(span)) - 1)
+            total += held.bit_count() * self.chunk_sizes[entry]
+            if held >> (len(span) - 1):
+                total -= len(span) * self.chunk_sizes[entry] - self.entries[entry].size
+        return total

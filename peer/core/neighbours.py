@@ -1,0 +1,198 @@
+"""The links to other peers: hello, pings, dialling with back-off, one link per pair.
+
+A neighbour is a link that stands; it is ready once hello has passed both ways.  Two peers
+that dialled each other keep one link: the lower id closes the link it dialled.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bus.boundary import Dial, DialFailed, LinkId, LinkUp, PeerId
+from bus.events import LinkIsLost, LinkIsUp, LinkProgress
+from bus.messages import Hello, Ping
+from peer.core.rates import Meter
+from peer.core.settings import NodeSettings
+from peer.core.turn import Turn
+
+DIAL_AGAIN_FIRST = 1.0
+DIAL_AGAIN_LONGEST = 32.0
+"""Seconds; doubled after each failure, with full jitter, as for trackers."""
+MAX_ERRORS = 3
+"""Protocol errors of one link before it is closed."""
+
+
+class Neighbour:
+    """One link to another peer, and what is known of it."""
+
+    __slots__ = ("address", "blocked", "dialled", "errors", "heard", "link", "name", "peer", "ready")
+
+    def __init__(self, up: LinkUp, now: float) -> None:
+        self.link = up.link
+        self.peer = up.peer
+        self.address = up.address
+        self.dialled = up.dialled
+        self.name = ""
+        self.ready = False
+        self.blocked = False
+        self.errors = 0
+        self.heard = now
+
+    def __repr__(self) -> str:
+        way = "dialled" if self.dialled else "accepted"
+        return f"<Neighbour {self.peer[:8]} {way} {'ready' if self.ready else 'greeting'}>"
+
+
+class Traffic:
+    """Payload bytes exchanged with one peer since the process started, over all its links."""
+
+    __slots__ = ("down", "up")
+
+    def __init__(self, now: float) -> None:
+        self.up = Meter(now)
+        self.down = Meter(now)
+
+
+class _Attempts(Struct):
+    failures: int = 0
+    not_before: float = 0.0
+
+
+class Neighbours:
+    """All links of this peer and the dials under way."""
+
+    def __init__(self, settings: NodeSettings, turn: Turn) -> None:
+        self._settings = settings
+        self._turn = turn
+        self.by_link: dict[LinkId, Neighbour] = {}
+        self.by_peer: dict[PeerId, Neighbour] = {}
+        """The ready neighbour to use for each peer."""
+        self.traffic: dict[PeerId, Traffic] = {}
+        self._dialling: dict[PeerId, bool] = {}
+        self._attempts: dict[PeerId, _Attempts] = {}
+
+    # -- dialling --
+
+    def connected(self, peer: PeerId) -> bool:
+        """A link stands or is being made."""
+        return peer in self._dialling or any(n.peer == peer for n in self.by_link.values())
+
+    def dial(self, peer: PeerId, endpoints: tuple[str, ...]) -> bool:
+        """Dial unless that makes no sense now; True if a dial went out."""
+        full = len(self.by_link) + len(self._dialling) >= self._settings.links
+        if peer == self._settings.peer or not endpoints or full or self.connected(peer):
+            return False
+        if self.may_dial_at(peer) > self._turn.now:
+            return False
+        self._dialling[peer] = True
+        self._turn.add(Dial("data", peer, endpoints))
+        return True
+
+    def may_dial_at(self, peer: PeerId) -> float:
+        attempts = self._attempts.get(peer)
+        return attempts.not_before if attempts else 0.0
+
+    def dial_failed(self, event: DialFailed) -> None:
+        self._dialling.pop(event.peer, None)
+        self._back_off(event.peer)
+
+    def _back_off(self, peer: PeerId) -> None:
+        attempts = self._attempts.setdefault(peer, _Attempts())
+        pause = min(DIAL_AGAIN_FIRST * 2**attempts.failures, DIAL_AGAIN_LONGEST)
+        attempts.failures += 1
+        attempts.not_before = self._turn.now + pause * (0.5 + 0.5 * self._turn.rng.random())
+
+    # -- links --
+
+    def up(self, event: LinkUp) -> Neighbour:
+        neighbour = self.by_link[event.link] = Neighbour(event, self._turn.now)
+        if event.dialled:
+            self._dialling.pop(event.peer, None)
+        self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
+        self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
+        return neighbour
+
+    def greeted(self, neighbour: Neighbour, hello: Hello) -> LinkId | None:
+        """Hello arrived; returns the link that must go because another to the same peer stays."""
+        first = not neighbour.ready
+        neighbour.ready = True
+        neighbour.name = hello.name
+        self._attempts.pop(neighbour.peer, None)
+        if not first:
+            return None
+        self.traffic.setdefault(neighbour.peer, Traffic(self._turn.now))
+        other = self.by_peer.get(neighbour.peer)
+        self.by_peer[neighbour.peer] = neighbour
+        if other is None:
+            self._publish(LinkIsUp, neighbour)
+            return None
+        loser = other
+        if other.dialled != neighbour.dialled:
+            ours = neighbour if neighbour.dialled else other
+            if self._settings.peer > neighbour.peer:
+                return None  # The other side closes the link it dialled.
+            loser = ours
+        if loser is neighbour:
+            self.by_peer[neighbour.peer] = other
+        return loser.link
+
+    def lost(self, link: LinkId, reason: str) -> Neighbour | None:
+        """Forget a link; returns the neighbour it belonged to."""
+        neighbour = self.by_link.pop(link, None)
+        if neighbour is None:
+            return None
+        self._turn.timers.clear(("ping", link))
+        if self.by_peer.get(neighbour.peer) is neighbour:
+            del self.by_peer[neighbour.peer]
+            spare = next((n for n in self.by_link.values() if n.peer == neighbour.peer and n.ready), None)
+            if spare is not None:
+                self.by_peer[spare.peer] = spare
+            else:
+                self._publish(LinkIsLost, neighbour, reason)
+        if not neighbour.ready:
+            self._back_off(neighbour.peer)
+        return neighbour
+
+    def ping_due(self, link: LinkId) -> str | None:
+        """Ping if nothing was heard; a reason to give the link up if it has been silent for too long."""
+        neighbour = self.by_link.get(link)
+        if neighbour is None:
+            return None
+        silence = self._turn.now - neighbour.heard
+        if silence >= self._settings.link_timeout:
+            return f"heard nothing for {silence:.0f} s"
+        self._turn.send(link, Ping(int(self._turn.now * 1000)))
+        self._turn.timers.set(("ping", link), self._turn.now + self._settings.idle_ping)
+        return None
+
+    def report_progress(self) -> None:
+        """Publish the rates of every neighbour that moved bytes lately."""
+        for peer, neighbour in self.by_peer.items():
+            traffic = self.traffic[peer]
+            if traffic.up.rate(self._turn.now) >= 1 or traffic.down.rate(self._turn.now) >= 1:
+                self._publish(LinkProgress, neighbour)
+
+    def _publish(
+        self, kind: type[LinkIsUp | LinkIsLost | LinkProgress], neighbour: Neighbour, reason: str = ""
+    ) -> None:
+        traffic = self.traffic[neighbour.peer]
+        now = self._turn.now
+        connected = kind is not LinkIsLost
+        self._turn.publish(
+            kind(
+                peer=neighbour.peer,
+                name=neighbour.name,
+                address=neighbour.address,
+                connected=connected,
+                up_rate=_readable(traffic.up.rate(now)) if connected else 0.0,
+                down_rate=_readable(traffic.down.rate(now)) if connected else 0.0,
+                sent=traffic.up.total,
+                received=traffic.down.total,
+                reason=reason,
+            )
+        )
+
+
+def _readable(rate: float) -> float:
+    """Rates under a byte a second are noise of the meter."""
+    return round(rate, 1) if rate >= 1 else 0.0

@@ -1,0 +1,159 @@
+"""What the peer publishes about its downloads and rates: coalesced, always whole records.
+
+State changes go out at once; progress at most once per `progress_interval` and download.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.boundary import ContentId
+from bus.errors import ERR_CHANGED
+from bus.events import (
+    ItemState,
+    Transfer,
+    TransferCompleted,
+    TransferFailed,
+    TransferProgress,
+    TransferStarted,
+)
+from peer.core.bitmap import strip
+from peer.core.download import Download
+from peer.core.downloads import Downloads
+from peer.core.interface import KnownContent
+from peer.core.neighbours import Neighbours
+from peer.core.settings import NodeSettings
+from peer.core.turn import Turn
+from peer.core.uploads import Uploads
+
+FULL: Final = "ff" * 256
+
+
+class Reports:
+    """Publishes progress when it is due."""
+
+    def __init__(self, settings: NodeSettings, turn: Turn, neighbours: Neighbours) -> None:
+        self._settings = settings
+        self._turn = turn
+        self._neighbours = neighbours
+        self._dirty: dict[ContentId, bool] = {}
+        self._shown: dict[ContentId, ItemState] = {}
+
+    def download_changed(self, download: Download, sources: Downloads) -> None:
+        """Something about a download changed; a new state is published at once."""
+        content = download.record.id
+        state = download.item_state(self._turn.now)
+        if self._shown.get(content) != state:
+            self._publish(download, sources)
+        else:
+            self._dirty[content] = True
+        self._turn.timers.set_earlier(("report",), self._turn.now + self._settings.progress_interval)
+
+    def progress_due(self, downloads: Downloads, uploads: Uploads) -> None:
+        """Publish everything that moved since the last time."""
+        for content in self._dirty:
+            if download := downloads.active.get(content):
+                self._publish(download, downloads)
+        self._dirty.clear()
+        uploads.report_progress()
+
+    def _publish(self, download: Download, downloads: Downloads) -> None:
+        content = download.record.id
+        state = download.item_state(self._turn.now)
+        kind: type[Transfer] = TransferProgress
+        if content not in self._shown:
+            kind = TransferStarted
+        elif state == "error":
+            kind = TransferFailed
+        self._shown[content] = state
+        self._turn.publish(self._record(kind, download, state, downloads))
+
+    def _record(self, kind: type[Transfer], download: Download, state: ItemState, downloads: Downloads) -> Transfer:
+        now = self._turn.now
+        record, layout = download.record, download.layout
+        rows = {
+            link: (source.peer, round(source.meter.rate(now), 1), source.state.value)
+            for link, source in downloads.sources.items()
+        }
+        rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
+        rate = rate if rate >= 1 else 0.0
+        done, size = download.bytes_done(), download.size()
+        return kind(
+            id=record.id,
+            name=record.name,
+            kind=layout.kind if layout else "",
+            size=size,
+            path=record.path,
+            state=state,
+            bytes_done=done,
+            chunks=download.wanted.bit_count(),
+            chunks_done=(download.held & download.wanted).bit_count(),
+            down_rate=round(rate, 1),
+            eta=round((size - done) / rate, 1) if rate and size else -1.0,
+            seconds=round(download.seconds(now), 3),
+            duplicate_bytes=download.duplicate_bytes,
+            rejected_bytes=download.rejected_bytes,
+            sources=download.source_rows(rows),
+            have=strip(download.held, layout.chunks).hex() if layout and layout.chunks else "",
+            error=download.error,
+            error_code=download.error_code,
+            added=record.added,
+            finished=0.0,
+        )
+
+    def finished(self, download: Download, content: KnownContent, downloads: Downloads) -> None:
+        """A download is complete under its name."""
+        record = self._record(TransferCompleted, download, "seeding", downloads)
+        self._forget(content.id)
+        self._turn.publish(
+            _completed(content, record.seconds, record.duplicate_bytes, record.rejected_bytes, record, self._turn)
+        )
+
+    def known(self, content: KnownContent) -> None:
+        """A finished download of an earlier run, or one whose pause changed."""
+        self._turn.publish(_completed(content, 0.0, 0, 0, None, self._turn))
+
+    def damaged(self, content: KnownContent, message: str) -> None:
+        """A finished download's data is not what was fetched."""
+        if content.downloaded:
+            record = _completed(content, 0.0, 0, 0, None, self._turn)
+            fields = {name: getattr(record, name) for name in record.__struct_fields__}
+            error = f"{message}; remove it with its data and get it again"
+            self._turn.publish(
+                TransferFailed(**{**fields, "state": "error", "error": error, "error_code": ERR_CHANGED})
+            )
+
+    def removed(self, content: ContentId) -> None:
+        self._forget(content)
+
+    def _forget(self, content: ContentId) -> None:
+        self._shown.pop(content, None)
+        self._dirty.pop(content, None)
+
+
+def _completed(
+    content: KnownContent, seconds: float, duplicate: int, rejected: int, last: Transfer | None, turn: Turn
+) -> TransferCompleted:
+    layout = content.layout
+    return TransferCompleted(
+        id=content.id,
+        name=content.name,
+        kind=layout.kind,
+        size=layout.size,
+        path=content.path,
+        state="paused" if content.paused else "seeding",
+        bytes_done=layout.size,
+        chunks=layout.chunks,
+        chunks_done=layout.chunks,
+        down_rate=0.0,
+        eta=0.0,
+        seconds=seconds,
+        duplicate_bytes=duplicate,
+        rejected_bytes=rejected,
+        sources=last.sources if last else [],
+        have=FULL[: 2 * min(256, layout.chunks)],
+        error="",
+        error_code="",
+        added=content.added,
+        finished=turn.wall_time if last else content.added,
+    )

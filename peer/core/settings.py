@@ -1,0 +1,63 @@
+"""What PeerNode is told at its start.  The composition root fills this from config.yaml."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class TrackerAddress(Struct, frozen=True):
+    """Where a tracker is and the key it must prove."""
+
+    endpoint: str
+    public_key: str
+
+
+class ReputationSettings(Struct, frozen=True):
+    """See config.yaml `reputation` and peer/core/reputation.py."""
+
+    alpha: float = 0.5
+    successful_upload: float = 0.02
+    successful_download: float = 0.01
+    refused_upload: float = -0.04
+    timed_out: float = -0.1
+    corrupted_data: float = -1.0
+    refuse_below: float = 0.2
+    soft_floor: float = 0.25
+    download_ceiling: float = 0.55
+    upload_unit: int = 64 * 2**20
+    half_life: float = 7 * 86400.0
+    ban_after: int = 2
+    ban_within: float = 86400.0
+    ban_first: float = 3600.0
+    ban_longest: float = 86400.0
+
+
+class NodeSettings(Struct, frozen=True):
+    """Sizes in bytes, times in seconds, rates in bytes a second (0: no limit)."""
+
+    peer: str
+    """Our id."""
+    name: str
+    software: str
+    download_dir: str
+    data_port: int
+    loopback: bool
+    """The data socket is bound to loopback only."""
+    advertise: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    trackers: tuple[TrackerAddress, ...] = ()
+    window: int = 8 * 2**20
+    window_total: int = 32 * 2**20
+    upload_budget: int = 16 * 2**20
+    upload_slots: int = 8
+    data_message_max: int = 2**20
+    chunk_timeout: float = 20.0
+    links_per_content: int = 30
+    links: int = 200
+    picker: str = "rarest-first"
+    idle_ping: float = 5.0
+    link_timeout: float = 15.0
+    limit_up: int = 0
+    limit_down: int = 0
+    progress_interval: float = 0.25
+    reputation: ReputationSettings = ReputationSettings()

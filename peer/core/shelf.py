@@ -1,0 +1,97 @@
+"""What this peer offers: whole contents and the held chunks of running downloads."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bus.boundary import ContentId
+from bus.events import ContentShared, ContentWithdrawn
+from bus.messages import ContentEntry
+from peer.core.interface import KnownContent
+from peer.core.layout import Layout
+from peer.core.turn import Turn
+
+
+class Offer(Struct):
+    """One content, whole or in part."""
+
+    layout: Layout | None
+    """None until the manifest is known."""
+    held: int
+    """Chunks held, verified."""
+    known: KnownContent | None
+    """Set if we have it whole."""
+    entry: ContentEntry
+    """As the tracker is to list it."""
+
+    @property
+    def complete(self) -> bool:
+        return self.known is not None
+
+
+class Shelf:
+    """Every content this peer would serve now, by id.  Paused contents stand in `paused`."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self.offers: dict[ContentId, Offer] = {}
+        self.paused: dict[ContentId, KnownContent] = {}
+
+    def put_whole(self, content: KnownContent) -> None:
+        """Offer (or list as paused) a content we have whole."""
+        if content.paused:
+            self.paused[content.id] = content
+            self.offers.pop(content.id, None)
+        else:
+            self.paused.pop(content.id, None)
+            entry = ContentEntry(content.id, content.name, content.layout.kind, content.layout.size, True)
+            self.offers[content.id] = Offer(content.layout, content.layout.all_chunks, content, entry)
+        if not content.downloaded:
+            self._publish(content)
+
+    def put_partial(self, content: ContentId, name: str, layout: Layout | None, held: int) -> None:
+        """Offer what a download holds so far."""
+        size = layout.size if layout else 0
+        entry = ContentEntry(content, name, layout.kind if layout else "", size, False)
+        self.offers[content] = Offer(layout, held, None, entry)
+
+    def known(self, content: ContentId) -> KnownContent | None:
+        """A content we have whole, offered or paused."""
+        offer = self.offers.get(content)
+        return offer.known if offer else self.paused.get(content)
+
+    def set_damaged(self, content: KnownContent, error: str) -> None:
+        """Keep listing a content whose data is not what was hashed, without offering it."""
+        self.paused[content.id] = content
+        if not content.downloaded:
+            self._publish(content, error)
+
+    def all_known(self) -> list[KnownContent]:
+        whole = [offer.known for offer in self.offers.values() if offer.known is not None]
+        return whole + list(self.paused.values())
+
+    def drop(self, content: ContentId, reason: str) -> None:
+        """Offer a content no longer."""
+        offer = self.offers.pop(content, None)
+        paused = self.paused.pop(content, None)
+        known = paused or (offer.known if offer else None)
+        if known is not None and not known.downloaded:
+            self._turn.publish(ContentWithdrawn(content, reason))
+
+    def _publish(self, content: KnownContent, error: str = "") -> None:
+        layout = content.layout
+        self._turn.publish(
+            ContentShared(
+                id=content.id,
+                name=content.name,
+                kind=layout.kind,
+                size=layout.size,
+                files=sum(1 for entry in layout.entries if not entry.directory),
+                chunks=layout.chunks,
+                path=content.path,
+                upload=content.upload,
+                state="error" if error else "paused" if content.paused else "seeding",
+                error=error,
+                added=content.added,
+            )
+        )

@@ -1,0 +1,243 @@
+"""The downloader's side of one stream: what is asked of one source, and what came.
+
+    IDLE --open--> WAITING --opened--> OPEN --closed--> IDLE
+       \\_____________ closed _________/
+
+Every chunk of a want is answered once: by all its bytes, by refused, or by the stream's end.
+Bytes nobody asked for are counted and consumed, and never stored.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from bus.boundary import ContentId, LinkId, PeerId
+from bus.errors import RemoteProtocolError
+from bus.messages import MAX_MANIFEST, Data
+from peer.core.bitmap import chunks_in
+from peer.core.credit import ReceiveWindow
+from peer.core.interface import Part
+from peer.core.layout import Layout
+from peer.core.rates import Meter
+
+
+class SourceState(Enum):
+    IDLE = "idle"
+    WAITING = "waiting"
+    OPEN = "open"
+
+
+TRANSITIONS: Final[dict[SourceState, dict[str, SourceState]]] = {
+    SourceState.IDLE: {"open": SourceState.WAITING},
+    SourceState.WAITING: {"opened": SourceState.OPEN, "close": SourceState.IDLE},
+    SourceState.OPEN: {"close": SourceState.IDLE},
+}
+
+SKIP: Final = -1
+"""Chunk number of a part whose bytes are to be passed over."""
+
+
+class Asked(Struct):
+    """One outstanding want."""
+
+    content: ContentId
+    layout: Layout | None
+    mask: int
+    """Chunks not fully received."""
+    progress: dict[int, int]
+    """Bytes received of chunks that have begun."""
+    unreceived: int
+    """Bytes to come."""
+    manifest: str = ""
+    size: int = 0
+    """Length of the manifest, 0 while unknown."""
+
+
+class Arrived(NamedTuple):
+    """What a data message brought: parts to store (unasked ones as SKIP), or a slice of a manifest."""
+
+    asked: Asked | None
+    parts: tuple[Part, ...]
+    useful: int
+    """Bytes that were asked for."""
+
+
+class Source:
+    """One stream from an uploader, over one link."""
+
+    __slots__ = (
+        "asked",
+        "link",
+        "meter",
+        "moved_at",
+        "next_stream",
+        "pace",
+        "peer",
+        "state",
+        "stream",
+        "unreceived",
+        "unscored",
+        "wants",
+        "window",
+    )
+
+    def __init__(self, link: LinkId, peer: PeerId, dialled: bool, now: float) -> None:
+        self.link = link
+        self.peer = peer
+        self.state = SourceState.IDLE
+        self.stream = 0
+        self.next_stream = 1 if dialled else 2
+        self.window = ReceiveWindow(0)
+        self.wants = 0
+        """Number of the newest want of this stream."""
+        self.asked: dict[int, Asked] = {}
+        self.unreceived = 0
+        self.meter = Meter(now)
+        self.moved_at = now
+        """When a byte last came, or was first waited for."""
+        self.pace = 0.0
+        """Bytes a second when a byte last came."""
+        self.unscored = 0
+        """Verified bytes not yet counted as SUCCESSFUL_UPLOAD."""
+
+    def __repr__(self) -> str:
+        return f"<Source {self.peer[:8]} stream {self.stream} {self.state.value} {self.unreceived} bytes to come>"
+
+    # -- life cycle --
+
+    def _step(self, event: str) -> None:
+        row = TRANSITIONS[self.state]
+        if event not in row:
+            raise RemoteProtocolError(f"{event} for a stream that is {self.state.value}")
+        self.state = row[event]
+
+    def open(self) -> int:
+        """Ask for a slot; returns the new stream's number."""
+        self._step("open")
+        self.stream = self.next_stream
+        self.next_stream += 2
+        return self.stream
+
+    def opened(self, window: int, now: float) -> None:
+        self._step("opened")
+        self.window = ReceiveWindow(window)
+        self.wants = 0
+        self.moved_at = now
+        self.meter = Meter(now)
+
+    def close(self) -> list[Asked]:
+        """End the stream; returns what was still asked for."""
+        self._step("close")
+        asked = list(self.asked.values())
+        self.asked.clear()
+        self.unreceived = 0
+        return asked
+
+    # -- wants --
+
+    def ask(self, content: ContentId, layout: Layout, mask: int, size: int, now: float) -> int:
+        """Note a want for chunks of `size` bytes in all; returns its number."""
+        return self._ask(Asked(content, layout, mask, {}, size), now)
+
+    def ask_manifest(self, content: ContentId, manifest: str, now: float) -> int:
+        """Note a want for a manifest, whose length is unknown: it counts as a whole window."""
+        return self._ask(Asked(content, None, 0, {}, self.window.window, manifest), now)
+
+    def _ask(self, asked: Asked, now: float) -> int:
+        if not self.unreceived:
+            self.moved_at = now
+        self.wants += 1
+        self.asked[self.wants] = asked
+        self.unreceived += asked.unreceived
+        return self.wants
+
+    def refused(self, want: int, mask: int) -> tuple[Asked, int] | None:
+        """The uploader refused chunks (all of them if `mask` is 0) of a want; returns it and the chunks."""
+        asked = self.asked.get(want)
+        if asked is None:
+            return None
+        gone = asked.mask & mask if mask else asked.mask
+        self._settle(want, asked, gone)
+        return asked, gone
+
+    def _settle(self, want: int, asked: Asked, gone: int) -> None:
+        """Take chunks out of a want; a want with nothing left is done."""
+        if asked.layout is not None:
+            for chunk in chunks_in(gone):
+                rest = asked.layout.length_of(chunk) - asked.progress.pop(chunk, 0)
+                asked.unreceived -= rest
+                self.unreceived -= rest
+        asked.mask &= ~gone
+        if not asked.mask:
+            self.unreceived -= asked.unreceived
+            del self.asked[want]
+
+    # -- data --
+
+    def receive(self, data: Data, size: int, now: float) -> Arrived:
+        """Account for a data message of `size` payload bytes.
+
+        Raises:
+            RemoteProtocolError: out of order, beyond the limit, or parts that do not add up.
+        """
+        if sum(length for _, _, length in data.parts) != size:
+            raise RemoteProtocolError(f"the parts of a data message do not add up to its {size} bytes")
+        self.window.receive(data.position, size)
+        self.moved_at = now
+        self.meter.add(size, now)
+        self.pace = self.meter.rate(now)
+        asked = self.asked.get(data.want)
+        if asked is None:
+            return Arrived(None, (), 0)
+        if asked.manifest:
+            return self._receive_manifest(data, size, asked)
+        return self._receive_chunks(data, asked)
+
+    def _receive_chunks(self, data: Data, asked: Asked) -> Arrived:
+        layout = asked.layout
+        assert layout is not None
+        parts: list[Part] = []
+        useful = 0
+        for chunk, offset, length in data.parts:
+            known = asked.progress.get(chunk, 0)
+            if not asked.mask >> chunk & 1 or offset != known:
+                parts.append((SKIP, 0, length))
+                continue
+            whole = layout.length_of(chunk)
+            if offset + length > whole:
+                raise RemoteProtocolError(f"chunk {chunk} has {whole} bytes, not {offset + length}")
+            parts.append((chunk, offset, length))
+            useful += length
+            if offset + length == whole:
+                asked.mask &= ~(1 << chunk)
+                asked.progress.pop(chunk, None)
+            else:
+                asked.progress[chunk] = offset + length
+        asked.unreceived -= useful
+        self.unreceived -= useful
+        if not asked.mask:
+            del self.asked[data.want]
+        return Arrived(asked, tuple(parts) if useful else (), useful)
+
+    def _receive_manifest(self, data: Data, size: int, asked: Asked) -> Arrived:
+        (_, offset, length), *more = data.parts
+        known = asked.progress.get(0, 0)
+        if more or offset != known or not offset + length <= data.size <= MAX_MANIFEST:
+            raise RemoteProtocolError(f"manifest bytes from {offset} of {data.size}, expected from {known}")
+        if asked.size and asked.size != data.size:
+            raise RemoteProtocolError(f"a manifest of {asked.size} bytes became one of {data.size}")
+        asked.size = data.size
+        asked.progress[0] = offset + length
+        rest = data.size - offset - length
+        self.unreceived += rest - asked.unreceived
+        asked.unreceived = rest
+        if not rest:
+            del self.asked[data.want]
+        return Arrived(asked, tuple(data.parts), size)
+
+    def check_invariants(self) -> None:
+        self.window.check_invariants()
+        assert self.unreceived == sum(asked.unreceived for asked in self.asked.values())

@@ -1,0 +1,435 @@
+"""Sessions with the trackers: registered, renewed, announced, asked.
+
+    DOWN --dial--> DIALLING --up--> REGISTERING --ok--> UP --lost--> DOWN
+
+Each session keeps the tracker's list of our contents equal to the shelf: `register` restates
+it, `announce` tells changes, `renew` proves that both mean the same version.  A session that
+is down is dialled again after a pause that doubles from 1 s to 32 s, with jitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from bus.boundary import ContentId, Dial, DialFailed, LinkId
+from bus.errors import RemoteProtocolError
+from bus.events import TrackerLost, TrackerReached
+from bus.messages import (
+    Announce,
+    ContentEntry,
+    Found,
+    FoundContent,
+    Leave,
+    Message,
+    Query,
+    Register,
+    Registered,
+    Renew,
+    Search,
+    Swarm,
+    SwarmChanged,
+    SwarmPeer,
+    TrackerFailed,
+    TrackerPing,
+    TrackerPong,
+    Unwatch,
+    Version,
+    Watch,
+)
+from peer.core.settings import NodeSettings, TrackerAddress
+from peer.core.shelf import Shelf
+from peer.core.turn import Turn
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 32.0
+ANNOUNCE_DELAY: Final = 0.1
+"""Seconds that changes are gathered before they are announced."""
+REQUEST_TIMEOUT: Final = 5.0
+PAGE_BYTES: Final = 40 * 1024
+"""Estimated bytes of a page of entries; a tracker takes messages of 64 KiB."""
+PING_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 15.0
+
+
+class SessionState(Enum):
+    DOWN = "down"
+    DIALLING = "dialling"
+    REGISTERING = "registering"
+    UP = "up"
+
+
+class _Asked(Struct):
+    kind: str
+    """register, renew, query or search"""
+    content: str = ""
+    answer: Callable[[list[FoundContent] | None], None] | None = None
+
+
+class Session:
+    """One tracker."""
+
+    __slots__ = ("address", "announced", "asked", "failures", "heard", "lease", "link", "reason", "state", "version")
+
+    def __init__(self, address: TrackerAddress) -> None:
+        self.address = address
+        self.state = SessionState.DOWN
+        self.link: LinkId | None = None
+        self.version = 0
+        self.announced: dict[ContentId, ContentEntry] = {}
+        """What the tracker was told."""
+        self.asked: dict[int, _Asked] = {}
+        self.failures = 0
+        self.lease = 90.0
+        self.heard = 0.0
+        self.reason = ""
+
+    @property
+    def host(self) -> str:
+        """The host by which we reach this tracker; replaces `@tracker` in endpoints it lists."""
+        return self.address.endpoint.removeprefix("tcp://").rpartition(":")[0]
+
+
+class Trackers:
+    """All tracker sessions of this peer."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        shelf: Shelf,
+        on_swarm: Callable[[Swarm], None],
+        on_change: Callable[[SwarmChanged], None],
+        on_reached: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._turn = turn
+        self._shelf = shelf
+        self._on_swarm = on_swarm
+        self._on_change = on_change
+        self._on_reached = on_reached
+        self._epoch = turn.rng.getrandbits(62)
+        self._requests = 0
+        self.sessions: dict[str, Session] = {}
+        self._by_link: dict[LinkId, Session] = {}
+        self._watched: dict[ContentId, bool] = {}
+        for address in settings.trackers:
+            self.add(address)
+
+    def add(self, address: TrackerAddress) -> None:
+        """Keep a session with a tracker; nothing happens if there is one already."""
+        if address.public_key not in self.sessions:
+            session = self.sessions[address.public_key] = Session(address)
+            self._dial(session)
+
+    @property
+    def reached(self) -> bool:
+        return any(session.state is SessionState.UP for session in self.sessions.values())
+
+    def why_unreached(self) -> str:
+        """One line about the trackers that are not reached."""
+        if not self.sessions:
+            return "no tracker is configured; set tracker.endpoint and tracker.public_key"
+        return "; ".join(f"{s.address.endpoint}: {s.reason or 'not reached yet'}" for s in self.sessions.values())
+
+    # -- links --
+
+    def owns(self, link: LinkId) -> bool:
+        return link in self._by_link
+
+    def _dial(self, session: Session) -> None:
+        session.state = SessionState.DIALLING
+        self._turn.add(Dial("tracker", session.address.public_key, (session.address.endpoint,)))
+
+    def dial_failed(self, event: DialFailed) -> None:
+        if session := self.sessions.get(event.peer):
+            reason = event.reason
+            if event.wrong_key:
+                reason = f"{reason}; expected the tracker key {event.peer[:16]}..., check tracker.public_key"
+            self._down(session, reason)
+
+    def up(self, link: LinkId, tracker: str) -> None:
+        session = self.sessions.get(tracker)
+        if session is None:
+            self._turn.hang_up(link)
+            return
+        session.link = link
+        session.heard = self._turn.now
+        self._by_link[link] = session
+        self._turn.timers.set(("tracker_ping", tracker), self._turn.now + PING_SECONDS)
+        self._register(session)
+
+    def lost(self, link: LinkId, reason: str) -> None:
+        if session := self._by_link.pop(link, None):
+            session.link = None
+            self._down(session, reason)
+
+    def _down(self, session: Session, reason: str) -> None:
+        session.state = SessionState.DOWN
+        session.reason = reason
+        for asked in session.asked.values():
+            if asked.answer:
+                asked.answer(None)
+        session.asked.clear()
+        self._turn.timers.clear(("tracker_ping", session.address.public_key))
+        pause = min(FIRST_PAUSE * 2**session.failures, LONGEST_PAUSE) * (0.5 + 0.5 * self._turn.rng.random())
+        session.failures += 1
+        self._turn.timers.set(("tracker_dial", session.address.public_key), self._turn.now + pause)
+        self._turn.publish(TrackerLost(session.address.endpoint, session.address.public_key, "lost", reason))
+
+    # -- timers --
+
+    def dial_due(self, key: str) -> None:
+        if (session := self.sessions.get(key)) and session.state is SessionState.DOWN:
+            self._dial(session)
+
+    def renew_due(self, key: str) -> None:
+        session = self.sessions[key]
+        if session.state is SessionState.UP:
+            self._ask(session, _Asked("renew"), lambda request: Renew(request, self._version(session)))
+            self._turn.timers.set(("renew", key), self._turn.now + session.lease / 3)
+
+    def ping_due(self, key: str) -> None:
+        session = self.sessions[key]
+        if session.link is None:
+            return
+        silence = self._turn.now - session.heard
+        if silence >= SILENCE_SECONDS:
+            link = session.link
+            self._turn.hang_up(link)
+            self.lost(link, f"heard nothing for {silence:.0f} s")
+            return
+        self._turn.send(session.link, TrackerPing(int(self._turn.now * 1000)))
+        self._turn.timers.set(("tracker_ping", key), self._turn.now + PING_SECONDS)
+
+    def request_due(self, key: str, request: int) -> None:
+        """A request was not answered in time."""
+        asked = self.sessions[key].asked.pop(request, None)
+        if asked is not None and asked.answer:
+            asked.answer(None)
+
+    # -- what we offer --
+
+    def _version(self, session: Session) -> Version:
+        return Version(self._epoch, session.version)
+
+    def _entries(self) -> dict[ContentId, ContentEntry]:
+        return {content: offer.entry for content, offer in self._shelf.offers.items()}
+
+    def _register(self, session: Session) -> None:
+        """Restate everything, in pages of one version."""
+        session.state = SessionState.REGISTERING
+        session.version += 1
+        session.announced = self._entries()
+        settings = self._settings
+        pages = _pages(list(session.announced.values())) or [[]]
+        for number, page in enumerate(pages):
+            last = number == len(pages) - 1
+            self._ask(
+                session,
+                _Asked("register"),
+                lambda request, number=number, page=page, last=last: Register(  # type: ignore[misc]
+                    request,
+                    self._version(session),
+                    number,
+                    last,
+                    settings.name,
+                    settings.data_port,
+                    settings.loopback,
+                    list(settings.advertise),
+                    list(settings.addresses),
+                    page,
+                ),
+                expect=last,
+            )
+
+    def offers_changed(self) -> None:
+        """The shelf changed: announce it soon."""
+        self._turn.timers.set_earlier(("announce",), self._turn.now + ANNOUNCE_DELAY)
+
+    def announce_due(self) -> None:
+        for session in self.sessions.values():
+            if session.state is SessionState.UP:
+                self._announce(session)
+
+    def _announce(self, session: Session) -> None:
+        now = self._entries()
+        added = [entry for content, entry in now.items() if session.announced.get(content) != entry]
+        removed = [content for content in session.announced if content not in now]
+        session.announced = now
+        pages = _pages(added)
+        while removed or pages:
+            page, gone = (pages.pop(0) if pages else []), removed[:400]
+            removed = removed[400:]
+            if gone and page and len(page) > 1:
+                pages.insert(0, page)
+                page = []
+            session.version += 1
+            version = self._version(session)
+            self._ask(
+                session,
+                _Asked("renew"),
+                lambda request, version=version, page=page, gone=gone: Announce(  # type: ignore[misc]
+                    request, version, page, gone
+                ),
+            )
+
+    def leave(self) -> None:
+        """Tell the trackers that we stop."""
+        for session in self.sessions.values():
+            if session.link is not None:
+                self._turn.send(session.link, Leave())
+
+    # -- what we ask --
+
+    def watch(self, content: ContentId) -> None:
+        """Ask for pushes about a swarm, now and after every new link."""
+        if content not in self._watched:
+            self._watched[content] = True
+            self._to_all(Watch([content]))
+
+    def unwatch(self, content: ContentId) -> None:
+        if self._watched.pop(content, None):
+            self._to_all(Unwatch([content]))
+
+    def _to_all(self, message: Message) -> None:
+        for session in self.sessions.values():
+            if session.state is SessionState.UP and session.link is not None:
+                self._turn.send(session.link, message)
+
+    def query(self, content: ContentId, answer: Callable[[list[FoundContent] | None], None] | None = None) -> int:
+        """Ask every tracker for a swarm; `on_swarm` gets each.  Returns how many were asked.
+
+        `answer`, if given, is called once for each tracker asked: with one row, or None for no answer.
+        """
+        asked = 0
+        for session in self.sessions.values():
+            if session.state is SessionState.UP:
+                self._ask(session, _Asked("query", content, answer), lambda request: Query(request, content))
+                asked += 1
+        return asked
+
+    def search(self, words: str, limit: int, answer: Callable[[list[FoundContent] | None], None]) -> int:
+        """Ask every tracker; `answer` is called once for each.  Returns how many were asked."""
+        asked = 0
+        for session in self.sessions.values():
+            if session.state is SessionState.UP:
+                self._ask(session, _Asked("search", "", answer), lambda request: Search(request, words, limit))
+                asked += 1
+        return asked
+
+    def _ask(self, session: Session, asked: _Asked, message: Callable[[int], Message], *, expect: bool = True) -> None:
+        self._requests += 1
+        request = self._requests
+        if session.link is None:
+            return
+        if expect:
+            session.asked[request] = asked
+            key = ("tracker_request", session.address.public_key, request)
+            self._turn.timers.set(key, self._turn.now + REQUEST_TIMEOUT)
+        self._turn.send(session.link, message(request))
+
+    # -- answers --
+
+    def received(self, link: LinkId, message: Message) -> None:
+        session = self._by_link[link]
+        session.heard = self._turn.now
+        match message:
+            case Registered():
+                self._registered(session, message)
+            case Swarm():
+                self._swarm(session, message)
+            case Found():
+                if (asked := self._answered(session, message.request)) and asked.answer:
+                    asked.answer(message.results)
+            case SwarmChanged():
+                joined = [_resolved(peer, session.host) for peer in message.joined]
+                self._on_change(SwarmChanged(message.content, message.seeds, message.leechers, joined, message.left))
+            case TrackerPing():
+                self._turn.send(link, TrackerPong(message.nonce))
+            case TrackerPong():
+                pass
+            case TrackerFailed():
+                self._failed(session, message)
+            case _:
+                raise RemoteProtocolError(f"{type(message).__name__} from a tracker")
+
+    def _answered(self, session: Session, request: int) -> _Asked | None:
+        self._turn.timers.clear(("tracker_request", session.address.public_key, request))
+        return session.asked.pop(request, None)
+
+    def _registered(self, session: Session, message: Registered) -> None:
+        asked = self._answered(session, message.request)
+        if asked is None:
+            return
+        session.lease = max(3.0, message.lease)
+        if message.status == "resync":
+            self._register(session)
+            return
+        session.failures = 0
+        if session.state is not SessionState.UP:
+            session.state = SessionState.UP
+            session.reason = ""
+            address = session.address
+            self._turn.publish(TrackerReached(address.endpoint, address.public_key, "reached", ""))
+            self._turn.timers.set(("renew", address.public_key), self._turn.now + session.lease / 3)
+            watched = list(self._watched)
+            for start in range(0, len(watched), 400):
+                if session.link is not None:
+                    self._turn.send(session.link, Watch(watched[start : start + 400]))
+            self._announce(session)
+            self._on_reached()
+
+    def _swarm(self, session: Session, message: Swarm) -> None:
+        asked = self._answered(session, message.request)
+        peers = [_resolved(peer, session.host) for peer in message.peers]
+        self._on_swarm(
+            Swarm(
+                message.request,
+                message.content,
+                message.name,
+                message.kind,
+                message.size,
+                message.seeds,
+                message.leechers,
+                peers,
+            )
+        )
+        if asked and asked.answer:
+            row = FoundContent(
+                message.content, message.name, message.kind, message.size, message.seeds, message.leechers
+            )
+            asked.answer([row])
+
+    def _failed(self, session: Session, message: TrackerFailed) -> None:
+        asked = self._answered(session, message.request)
+        if asked and asked.answer:
+            asked.answer(None)
+        if asked and asked.kind in ("register", "renew") and session.link is not None:
+            link = session.link
+            self._turn.hang_up(link)
+            self._by_link.pop(link, None)
+            session.link = None
+            self._down(session, f"{message.code}: {message.message}")
+
+
+def _resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
+    """`@tracker` stands for the host by which we reached the tracker."""
+    return SwarmPeer(peer.peer, [e.replace("@tracker", host) for e in peer.endpoints], peer.complete)
+
+
+def _pages(entries: list[ContentEntry]) -> list[list[ContentEntry]]:
+    """Entries in pages that a tracker takes in one message."""
+    pages: list[list[ContentEntry]] = []
+    room = 0
+    for entry in entries:
+        size = 140 + 4 * len(entry.name)
+        if size > room or not pages:
+            pages.append([])
+            room = PAGE_BYTES
+        pages[-1].append(entry)
+        room -= size
+    return pages

@@ -1,0 +1,306 @@
+"""The uploader's side of one stream: what is wanted, what is being read, what may be sent.
+
+    IDLE --open--> WAITING --slot--> OPEN --closed--> IDLE
+       \\___________ closed ________/
+
+Wants are queued in order.  `next_read` cuts the queue into data messages, at most
+`MAX_READS` of them being read ahead; what was read is sent in that order, within the credit
+at that moment.  Reading and sending are two decisions: a message whose every chunk was
+cancelled while it was being read is dropped, and its credit stays.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from bus.boundary import ContentId, LinkId, PeerId
+from bus.errors import RemoteProtocolError
+from bus.messages import RefusalReason, Refused, Want, WantManifest
+from peer.core.bitmap import chunks_in, mask_of, ranges_of
+from peer.core.credit import SendWindow
+from peer.core.interface import Part
+from peer.core.layout import Layout
+from peer.core.rates import Meter
+
+MAX_READS: Final = 8
+"""Data messages read ahead of sending on one stream: hides a disk's latency, bounds memory."""
+MAX_QUEUED_WANTS: Final = 10_000
+"""Wants in one queue; an honest downloader has one per 1 MiB of its window."""
+MANIFEST_SLICE: Final = 256 * 1024
+MAX_PARTS: Final = 4096
+SMALLEST_MESSAGE: Final = 16 * 1024
+MESSAGE_SECONDS: Final = 0.01
+"""A data message is about 10 ms of the stream's rate: smooth when slow, cheap when fast."""
+FIRST_RATE: Final = 32 * 2**20
+"""Rate assumed before anything was measured, bytes a second."""
+
+
+class UploadState(Enum):
+    IDLE = "idle"
+    WAITING = "waiting"
+    OPEN = "open"
+
+
+TRANSITIONS: Final[dict[UploadState, dict[str, UploadState]]] = {
+    UploadState.IDLE: {"open": UploadState.WAITING},
+    UploadState.WAITING: {"grant": UploadState.OPEN, "close": UploadState.IDLE},
+    UploadState.OPEN: {"close": UploadState.IDLE},
+}
+
+
+class _Wanted(Struct):
+    """One want and the chunks of it not yet cut into messages."""
+
+    number: int
+    content: ContentId
+    chunks: deque[int]
+    offset: int = 0
+    """In the first chunk: where the next part begins."""
+    manifest: str = ""
+
+
+class Reading(Struct):
+    """A data message that is being read, or was read and waits for its turn."""
+
+    job: int
+    want: int
+    content: ContentId
+    parts: tuple[Part, ...]
+    size: int
+    manifest: str = ""
+    payload: object = None
+    done: bool = False
+    total: int = 0
+
+
+class ReadRequest(NamedTuple):
+    """The next data message to read."""
+
+    want: int
+    content: ContentId
+    parts: tuple[Part, ...]
+    size: int
+    manifest: str
+
+
+class Upload:
+    """One stream towards a downloader."""
+
+    __slots__ = (
+        "granted_at",
+        "last_useful",
+        "link",
+        "meter",
+        "peer",
+        "pipeline",
+        "queue",
+        "reading_bytes",
+        "state",
+        "stream",
+        "window",
+    )
+
+    def __init__(self, link: LinkId, peer: PeerId) -> None:
+        self.link = link
+        self.peer = peer
+        self.state = UploadState.IDLE
+        self.stream = 0
+        self.window = SendWindow(0)
+        self.queue: deque[_Wanted] = deque()
+        self.pipeline: deque[Reading | Refused] = deque()
+        """Messages in sending order: data being read, and refusals that must not overtake it."""
+        self.reading_bytes = 0
+        self.granted_at = 0.0
+        self.last_useful = 0.0
+        """When the stream last had a want or moved a byte."""
+        self.meter = Meter(0.0)
+
+    def __repr__(self) -> str:
+        return f"<Upload to {self.peer[:8]} stream {self.stream} {self.state.value} {len(self.queue)} wants>"
+
+    # -- life cycle --
+
+    def _step(self, event: str) -> None:
+        row = TRANSITIONS[self.state]
+        if event not in row:
+            raise RemoteProtocolError(f"{event} for a stream that is {self.state.value}")
+        self.state = row[event]
+
+    def open(self, stream: int) -> None:
+        """The downloader asks for a slot.  Streams rise, so that nothing old is taken for new."""
+        if stream <= self.stream:
+            raise RemoteProtocolError(f"stream {stream} is not above {self.stream}")
+        self._step("open")
+        self.stream = stream
+
+    def grant(self, cap: int, now: float) -> None:
+        self._step("grant")
+        self.window = SendWindow(cap)
+        self.granted_at = self.last_useful = now
+        self.meter = Meter(now)
+
+    def close(self) -> list[Reading]:
+        """End the stream; returns the reads under way, whose answers are to be dropped."""
+        self._step("close")
+        reads = [entry for entry in self.pipeline if isinstance(entry, Reading)]
+        self.queue.clear()
+        self.pipeline.clear()
+        self.reading_bytes = 0
+        return reads
+
+    # -- wants --
+
+    def want(self, message: Want, offered: int) -> list[Refused]:
+        """Queue a want for chunks in `offered` (bitmask); the rest is refused."""
+        self._check_room()
+        mask = mask_of(message.ranges)
+        missing = mask & ~offered
+        if granted := mask & offered:
+            self.queue.append(_Wanted(message.want, message.content, deque(chunks_in(granted))))
+        return [self._refusal(message.want, missing, "not_held")] if missing else []
+
+    def want_manifest(self, message: WantManifest) -> None:
+        self._check_room()
+        self.queue.append(_Wanted(message.want, message.content, deque(), manifest=message.manifest))
+
+    def _check_room(self) -> None:
+        if len(self.queue) >= MAX_QUEUED_WANTS:
+            raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants on one stream")
+
+    def cancel(self, want: int, mask: int, reason: RefusalReason = "cancelled") -> None:
+        """Take chunks out of a want.  What is read already is sent; the rest is refused after it."""
+        for wanted in self.queue:
+            if wanted.number == want:
+                gone = mask & mask_of((chunk, 1) for chunk in wanted.chunks)
+                self._drop(wanted, gone)
+                if gone:
+                    self._refuse_in_order(self._refusal(want, gone, reason))
+                return
+
+    def withdraw(self, content: ContentId) -> None:
+        """Refuse everything queued of a content that is no longer offered."""
+        for wanted in [w for w in self.queue if w.content == content]:
+            gone = mask_of((chunk, 1) for chunk in wanted.chunks)
+            self._drop(wanted, gone)
+            self._refuse_in_order(self._refusal(wanted.number, gone, "withdrawn"))
+
+    def _drop(self, wanted: _Wanted, gone: int) -> None:
+        if wanted.chunks and gone >> wanted.chunks[0] & 1:
+            wanted.offset = 0
+        wanted.chunks = deque(chunk for chunk in wanted.chunks if not gone >> chunk & 1)
+        if not wanted.chunks:
+            self.queue.remove(wanted)
+
+    def _refuse_in_order(self, refusal: Refused) -> None:
+        self.pipeline.append(refusal)
+
+    def _refusal(self, want: int, mask: int, reason: RefusalReason) -> Refused:
+        return Refused(self.stream, want, ranges_of(mask), reason)
+
+    # -- reading --
+
+    def message_size(self, limit: int, rate_limit: int, now: float) -> int:
+        """Bytes of the next data message."""
+        measured = self.meter.rate(now) if self.meter.total else FIRST_RATE
+        rate = min(measured, rate_limit) if rate_limit else measured
+        return max(SMALLEST_MESSAGE, min(limit, int(rate * MESSAGE_SECONDS)))
+
+    def may_read(self) -> bool:
+        """Whether another data message should be read now."""
+        reads = sum(1 for entry in self.pipeline if isinstance(entry, Reading))
+        return bool(self.queue) and reads < MAX_READS and self.window.available > self.reading_bytes
+
+    def next_read(self, size: int, layout: Layout | None) -> ReadRequest:
+        """Cut the next data message of at most `size` bytes, within the credit left."""
+        room = min(size, self.window.available - self.reading_bytes)
+        wanted = self.queue[0]
+        if wanted.manifest:
+            length = min(room, MANIFEST_SLICE)
+            return ReadRequest(wanted.number, wanted.content, ((0, wanted.offset, length),), length, wanted.manifest)
+        if layout is None:
+            raise ValueError(f"no layout for {wanted.content}")
+        parts: list[Part] = []
+        taken = 0
+        while wanted.chunks and taken < room and len(parts) < MAX_PARTS:
+            chunk = wanted.chunks[0]
+            rest = layout.length_of(chunk) - wanted.offset
+            length = min(rest, room - taken)
+            # Small chunks go whole: a message of many files ends at a file's end where it can.
+            if parts and length < rest and rest <= size:
+                break
+            parts.append((chunk, wanted.offset, length))
+            taken += length
+            wanted.offset += length
+            if length == rest:
+                wanted.chunks.popleft()
+                wanted.offset = 0
+        if not wanted.chunks:
+            self.queue.popleft()
+        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "")
+
+    def reading(self, job: int, request: ReadRequest) -> None:
+        """A read was asked for."""
+        self.pipeline.append(
+            Reading(job, request.want, request.content, request.parts, request.size, manifest=request.manifest)
+        )
+        self.reading_bytes += request.size
+        if request.manifest:
+            # One slice at a time: its answer says how long the manifest is.
+            self.queue.popleft()
+
+    def read_done(self, job: int, payload: object, size: int, total: int) -> None:
+        """Bytes of a read arrived; a manifest's first slice tells how much is left to read."""
+        entry = self._entry(job)
+        if entry is None:
+            return
+        self.reading_bytes += size - entry.size
+        entry.size, entry.payload, entry.done, entry.total = size, payload, True, total
+        if entry.manifest:
+            ((_, offset, _),) = entry.parts
+            entry.parts = ((0, offset, size),)
+            if offset + size < total:
+                rest = _Wanted(entry.want, entry.content, deque(), offset=offset + size, manifest=entry.manifest)
+                self.queue.appendleft(rest)
+
+    def read_failed(self, job: int, reason: RefusalReason) -> None:
+        """A read failed: its chunks are refused in its place."""
+        entry = self._entry(job)
+        if entry is None:
+            return
+        mask = 0 if entry.manifest else mask_of((chunk, 1) for chunk, _, _ in entry.parts)
+        self.reading_bytes -= entry.size
+        place = self.pipeline.index(entry)
+        self.pipeline[place] = self._refusal(entry.want, mask, reason)
+        for wanted in self.queue:
+            if wanted.number == entry.want:
+                self._drop(wanted, mask)
+                return
+
+    def _entry(self, job: int) -> Reading | None:
+        return next((e for e in self.pipeline if isinstance(e, Reading) and e.job == job), None)
+
+    # -- sending --
+
+    def ready(self) -> Reading | Refused | None:
+        """The next message to send, if it is complete."""
+        head = self.pipeline[0] if self.pipeline else None
+        return head if isinstance(head, Refused) or (head is not None and head.done) else None
+
+    def sent(self, now: float) -> int:
+        """The head of the pipeline goes out: returns its stream position."""
+        head = self.pipeline.popleft()
+        self.last_useful = now
+        if isinstance(head, Refused):
+            return self.window.sent
+        self.reading_bytes -= head.size
+        self.meter.add(head.size, now)
+        return self.window.take(head.size)
+
+    def check_invariants(self) -> None:
+        self.window.check_invariants()
+        assert self.reading_bytes == sum(e.size for e in self.pipeline if isinstance(e, Reading))
+        assert self.reading_bytes <= max(self.window.available, 0) or self.state is not UploadState.OPEN

@@ -1,0 +1,117 @@
+"""The files of a content that this peer offers whole, where the user keeps them.
+
+Anybody may change a shared file at any moment.  Before each read its size, modification time,
+inode and device are compared with those it had when it was hashed; a file that differs is not
+the one that was hashed, and none of its bytes are served.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Final
+
+from bus.errors import ERR_CHANGED, ERR_UNREADABLE, ShoalError
+from peer.catalogue_rows import Stats
+from peer.core.interface import KnownContent
+from peer.core.layout import Layout
+from peer.descriptors import Descriptor, OpenFiles
+from peer.files import READ, FileOps, shown
+from peer.manifest import TREE
+
+_RECORD: Final = struct.Struct("<qqQQ")
+RECORD_SIZE: Final = _RECORD.size
+ABSENT: Final = bytes(RECORD_SIZE)
+"""Record of a directory, and of a file that was not fetched."""
+_GONE: Final = (FileNotFoundError, NotADirectoryError)
+
+
+def record_of(status: os.stat_result) -> bytes:
+    """What tells whether a file is still the one that was hashed."""
+    return _RECORD.pack(status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+
+
+def record_at(stats: Stats, entry: int) -> bytes:
+    """The record of one entry."""
+    return stats.records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE]
+
+
+class SharedFiles:
+    """A content's files on disk, for reading."""
+
+    def __init__(self, content: KnownContent, stats: Stats, files: FileOps, open_files: OpenFiles) -> None:
+        self.content = content
+        self.stats = stats
+        self.layout: Layout = content.layout
+        self.cancelled = False
+        """Set when the content is removed: whoever hashes it stops."""
+        self._files = files
+        self._open_files = open_files
+
+    def path_of(self, entry: int) -> str:
+        """Absolute path of an entry's bytes."""
+        if self.layout.kind != TREE:
+            return self.content.path
+        return f"{self.content.path}/{self.stats.links.get(entry) or self.layout.entries[entry].path}"
+
+    def read(self, entry: int, offset: int, length: int) -> bytes:
+        """Bytes of one file.
+
+        Raises:
+            ShoalError: ERR_CHANGED if it is not the file that was hashed, ERR_UNREADABLE.
+        """
+        try:
+            with self.use(entry) as number:
+                data = self._files.read(number, length, offset)
+        except OSError as error:
+            raise self._failure(error, entry) from None
+        if len(data) != length:
+            raise self._changed(entry)
+        return data
+
+    def read_into(self, entry: int, view: memoryview, offset: int) -> None:
+        """Fill `view` with bytes of one file; raises as `read` does."""
+        try:
+            with self.use(entry) as number:
+                done = self._files.read_into(number, view, offset)
+        except OSError as error:
+            raise self._failure(error, entry) from None
+        if done != len(view):
+            raise self._changed(entry)
+
+    def check_held(self, chunk: int) -> None:
+        """All chunks of what is offered whole are held."""
+
+    def use(self, entry: int) -> Descriptor:
+        """The open file of an entry, if it is still the one that was hashed."""
+        if not self._small(entry):
+            # By its path, not its descriptor: a file that was replaced lives on in a descriptor.
+            if record_of(self._files.look(self.path_of(entry))) != record_at(self.stats, entry):
+                raise self._changed(entry)
+        return self._open_files.take(self, entry, lambda: self._open(entry), passing=self._small(entry))
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._open_files.drop(self)
+
+    def _small(self, entry: int) -> bool:
+        """A file of one chunk in a tree: read once per downloader, and not worth keeping open."""
+        return self.layout.kind == TREE and self.layout.entries[entry].size <= self.layout.chunk_sizes[entry]
+
+    def _open(self, entry: int) -> int:
+        number = self._files.open(self.path_of(entry), READ)
+        if record_of(self._files.status(number)) != record_at(self.stats, entry):
+            self._files.close(number)
+            raise self._changed(entry)
+        return number
+
+    def _changed(self, entry: int) -> ShoalError:
+        return ShoalError(
+            ERR_CHANGED, f"{shown(self.path_of(entry))} is not the file that was hashed; verify it, or share it again"
+        )
+
+    def _failure(self, error: OSError, entry: int) -> ShoalError:
+        if isinstance(error, _GONE):
+            return ShoalError(ERR_CHANGED, f"{shown(self.path_of(entry))} is gone; put it back, or share it again")
+        reason = (error.strerror or str(error)).lower()
+        return ShoalError(ERR_UNREADABLE, f"{shown(self.path_of(entry))} cannot be read: {reason}; check the disk")

@@ -1,0 +1,34 @@
+"""For every test: hypothesis settings, and the rule that a missing browser is said loudly, last, and never silently."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from tests.kit.browser_path import NO_BROWSER, find_browser
+
+BROWSER_TESTS_SKIPPED = pytest.StashKey[bool]()
+
+# No deadline: a busy machine is not a failure. In CI the same examples every time; elsewhere new ones, and one that
+# fails prints what reproduces it.
+settings.register_profile("developer", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and find_browser() is None:
+        pytest.skip(NO_BROWSER)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    config.stash[BROWSER_TESTS_SKIPPED] = any(NO_BROWSER in str(report.longrepr) for report in skipped)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if config.stash.get(BROWSER_TESTS_SKIPPED, False):
+        print("BROWSER TESTS NOT RUN: no Chromium was found; install it, or set CHROMIUM to its path")  # noqa: T201

@@ -1,0 +1,1 @@
+"""What tests of several packages need to run real parts: waiting, browsers, processes."""
