@@ -1,7 +1,7 @@
 """The side of links that dials: one DEALER for each dial, with a monitor.
 
-A connection that ends stays ended (RECONNECT_IVL is -1); whether to dial again is the core's
-decision.  The handshake proves the other side's key, so a link is up when the handshake is.
+The socket is closed when its connection ends; whether to dial again is the core's decision.
+The handshake proves the other side's key, so a link is up when the handshake is.
 """
 
 from __future__ import annotations

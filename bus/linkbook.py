@@ -214,7 +214,7 @@ class LinkBook:
             for link in links:
                 self._retry_one(link)
             # ... and perhaps the news about messages: without this they would lie there unseen.
-            if not socket.closed and socket.get(zmq.EVENTS) & zmq.POLLIN:
+            if not socket.closed and int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
                 self.reactor.touch(socket)
 
     def _retry_one(self, link: Link) -> None:

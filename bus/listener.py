@@ -149,6 +149,7 @@ class Listener:
             return None
         peer = self._peer_of(first)
         if not peer:
+            self.counts["refused_user"] += 1
             self._cut(connection, _remote_of(descriptor))
             return None
         route = first.bytes

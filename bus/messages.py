@@ -34,6 +34,8 @@ ChunkIndex = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
 ChunkCount = Annotated[int, Meta(ge=1, le=MAX_CHUNKS)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Score = Annotated[float, Meta(ge=0, le=1)]
+ScoreChange = Annotated[float, Meta(ge=-1, le=1)]
 Name = Annotated[str, Meta(max_length=255)]
 ShortText = Annotated[str, Meta(max_length=512)]
 PathText = Annotated[str, Meta(max_length=4096)]
@@ -561,9 +563,9 @@ class ReputationEvent(Struct, frozen=True, gc=False):
     type: Name
     content: str
     bytes: Count
-    change: float
+    change: ScoreChange
     """What was added to the score, after smoothing and clamping."""
-    score: float
+    score: Score
     """The score after it."""
 
 
@@ -573,7 +575,7 @@ class ReputationExplained(Message, frozen=True, gc=False):
 
     request: RequestId
     peer: Hex64
-    score: float
+    score: Score
     events: Annotated[list[ReputationEvent], Meta(max_length=2000)]
 
 

@@ -46,8 +46,10 @@ _TCP: Final[Options] = {
     zmq.TCP_KEEPALIVE_INTVL: 20,
 }
 _SERVER: Final[Options] = {zmq.ROUTER_MANDATORY: 1, zmq.ROUTER_HANDOVER: 0, zmq.SNDTIMEO: 0}
-# A link is one connection: the core, not libzmq, decides when to dial again.
-_DIALLED: Final[Options] = {zmq.IMMEDIATE: 1, zmq.RECONNECT_IVL: -1, zmq.CONNECT_TIMEOUT: 5_000}
+# A link is one connection: the core, not libzmq, decides when to dial again, and the dialler closes the socket when its
+# connection ends.  RECONNECT_IVL = -1 and IMMEDIATE = 1 would say the same, but with either libzmq 4.3.5 throws away
+# what has arrived and is not yet read when the connection ends.
+_DIALLED: Final[Options] = {zmq.IMMEDIATE: 0, zmq.RECONNECT_IVL: 3_600_000, zmq.CONNECT_TIMEOUT: 5_000}
 # Local sockets are dialled again by libzmq; an attempt costs next to nothing, and a page must be right again within
 # 5 s of its peer's restart, so the back-off stops early.
 _LOCAL: Final[Options] = {zmq.IMMEDIATE: 1, zmq.RECONNECT_IVL: 200, zmq.RECONNECT_IVL_MAX: 2_000}
@@ -137,7 +139,9 @@ def make_socket(
     mark = hwm if hwm and role in _HWM_IS_A_SETTING else row.hwm
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.SNDHWM, mark)
-    socket.set(zmq.RCVHWM, mark)
+    # libzmq 4.3.5 puts the User-Id into the same pipe as the messages and never counts it as read, so a server's
+    # connection holds one message less than its mark: at a mark of 1, none, for ever.
+    socket.set(zmq.RCVHWM, mark + 1 if identity is not None and not server else mark)
     socket.set(zmq.MAXMSGSIZE, row.max_message)
     for option, value in row.options.items():
         socket.set(option, value)

@@ -1,7 +1,7 @@
 """REST: what a program can ask of the peer, under /api/v1.
 
-Reads come from the page's state in memory.  Whatever changes something is a message to the peer and is answered when the
-state shows the change, so that who reads next reads its own write.
+Reads come from the page's state in memory.  Whatever changes something is a message to the peer, and is answered when
+the state shows the change, so that who reads next reads its own write.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gateway.access import Gate
 from gateway.answers import Listing, answer, body_as, listing, no_content, number, switch
 from gateway.live import Live
 from gateway.view import rows
+from gateway.view.page import PageView
 
 PREFIX: Final = "/api/v1"
 QUICK: Final = 10.0
@@ -256,7 +257,7 @@ class Api:
         pausing = body_as(DownloadPatch).action == "pause"
         change = messages.Pause(0, content[:512]) if pausing else messages.Resume(0, content[:512])
         done = self._ask(change, messages.Done, QUICK)
-        self._live.wait_for(lambda view: view.is_paused(done.content) == pausing, SHOWN_WITHIN)
+        self._live.wait_for(lambda view: _is_paused(view, done.content) == pausing, SHOWN_WITHIN)
         return answer(self._find(rows.DOWNLOADS, done.content, rows.DownloadRow))
 
     def remove_download(self, content: str) -> Response:
@@ -301,3 +302,8 @@ class Api:
         if row is None:
             raise ShoalError(ERR_NOT_FOUND, f"{key[:80]!r} is not among this peer's {section}")
         return row
+
+
+def _is_paused(view: PageView, content: str) -> bool:
+    row = view.row(rows.DOWNLOADS, content)
+    return isinstance(row, rows.DownloadRow) and row.state == "paused"

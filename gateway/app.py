@@ -1,6 +1,6 @@
 """The web application: REST, Socket.IO, the built page, and what every answer carries.
 
-    HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the page's files
+HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the page's files
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from flask import Flask, Response, request, send_from_directory
-from flask_socketio import ConnectionRefusedError as ConnectionRefused
 from flask_socketio import SocketIO
 from msgspec import Struct
+from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from werkzeug.exceptions import HTTPException
 
 from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ShoalError
@@ -77,7 +77,7 @@ class WebApp:
             json=_Json,
         )
         capacity = min(MAX_PAGES, threads // 2)
-        self.pages = Pages(live.frame, _Transport(self._socketio), capacity)
+        self.pages = Pages(live.frame, _Transport(self._socketio.server), capacity)  # type: ignore[attr-defined]
         self._add_files()
         self._add_probes()
         self._add_errors()
@@ -105,7 +105,7 @@ class WebApp:
 
         @self.flask.get("/readyz", provide_automatic_options=False)
         def readyz() -> Response:
-            self._live.require_peer()
+            self._live.require_peer(patience=0.0)
             return answer(Alive("ready"))
 
         @self.flask.get("/metrics", provide_automatic_options=False)
@@ -131,11 +131,11 @@ class WebApp:
             except msgspec.ValidationError:
                 joining = Joining("")
             if not self._gate.admits(joining.token):
-                raise ConnectionRefused({"code": ERR_TOKEN, "message": "send the peer's token as auth.token"})
+                raise ConnectionRefused("send the peer's token as auth.token", {"code": ERR_TOKEN})
             try:
                 self.pages.join(request.sid, joining.epoch, joining.seq)  # type: ignore[attr-defined]
             except ShoalError as error:
-                raise ConnectionRefused({"code": error.code, "message": error.message}) from None
+                raise ConnectionRefused(error.message, {"code": error.code}) from None
 
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
@@ -157,19 +157,19 @@ class _Json:
 class _Transport:
     """Socket.IO, as the pages use it."""
 
-    def __init__(self, socketio: SocketIO) -> None:
-        self._socketio = socketio
+    def __init__(self, server: Any) -> None:
+        self._server = server  # a socketio.Server, which has no types
 
     def is_open(self, sid: str) -> bool:
-        return bool(self._socketio.server.manager.is_connected(sid, NAMESPACE))
+        return bool(self._server.manager.is_connected(sid, NAMESPACE))
 
     def emit(self, sid: str, event: str, payload: object, done: Callable[[], None] | None) -> None:
         callback = (lambda *_: done()) if done else None
-        self._socketio.server.emit(event, payload, to=sid, namespace=NAMESPACE, callback=callback)
+        self._server.emit(event, payload, to=sid, namespace=NAMESPACE, callback=callback)
 
     def cut_off(self, sid: str) -> None:
-        environ: Mapping[str, object] = self._socketio.server.get_environ(sid, NAMESPACE) or {}
-        self._socketio.server.disconnect(sid, namespace=NAMESPACE)
+        environ: Mapping[str, object] = self._server.get_environ(sid, NAMESPACE) or {}
+        self._server.disconnect(sid, namespace=NAMESPACE)
         connection = environ.get("gunicorn.socket")
         # A page that reads nothing would not hear the farewell; its thread waits in the socket.
         if isinstance(connection, socket.socket) and environ.get("HTTP_UPGRADE"):

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
@@ -37,11 +38,11 @@ class Service:
         self.stop = stop
 
 
-class WebServer(BaseApplication):  # type: ignore[misc]
+class WebServer(BaseApplication):
     """Serves until SIGTERM or SIGINT.
 
     Args:
-        listener: bound and listening.
+        listener: bound and listening; it is taken over.
         threads: requests and open pages served at a time.
         make_service: called in the worker.
         on_ready: called in the worker, once a request has been answered.
@@ -50,7 +51,8 @@ class WebServer(BaseApplication):  # type: ignore[misc]
     def __init__(
         self, listener: socket.socket, threads: int, make_service: Callable[[], Service], on_ready: Callable[[], None]
     ) -> None:
-        self._listener = listener
+        self._family, self._address = listener.family, listener.getsockname()
+        self._descriptor = listener.detach()  # gunicorn closes it when it has made a socket of its own of it
         self._threads = threads
         self._make_service = make_service
         self._on_ready = on_ready
@@ -59,7 +61,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         settings: dict[str, Any] = {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._descriptor}",
             "workers": 1,  # Socket.IO keeps its clients in memory
             "worker_class": _Worker,
             "threads": self._threads,
@@ -73,7 +75,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         for name, value in settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> WSGIApplication:
+    def load(self) -> WSGIApplication:  # type: ignore[override]
         self._service = self._make_service()
         return self._service.wsgi
 
@@ -88,35 +90,34 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         threading.Thread(target=self._announce, name="readiness", daemon=True).start()
 
     def _announce(self) -> None:
-        address = self._listener.getsockname()
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
-            if _answers(self._listener.family, address):
+            if _answers(self._family, self._address):
                 self._on_ready()
                 return
             threading.Event().wait(0.05)
 
     def _exiting(self, _: object, worker: ThreadWorker) -> None:
         # gunicorn calls this in the parent too, and for a worker that could not start, whose exit code matters.
-        if worker.pid != os.getpid() or not worker.booted:
+        if int(worker.pid) != os.getpid() or not worker.booted:
             return
         self.stop_service()
         # What is left are threads that serve open connections: the interpreter would wait for them.
         os._exit(0)
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc]
+class _Worker(ThreadWorker):
     """A worker that lets go of its pages at once when it is told to stop."""
 
     server: WebServer
 
-    def handle_exit(self, signal_number: int, frame: object) -> None:
-        super().handle_exit(signal_number, frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
         # In the loop rather than here, in a signal handler.
         self.method_queue.defer(self._let_go)
 
     def _let_go(self) -> None:
-        self.murder_keepalived(force=True)
+        self.murder_keepalived(force=True)  # type: ignore[call-arg]  # the stubs are of an older version
         threading.Thread(target=self.server.stop_service, name="stopping").start()
 
 

@@ -40,6 +40,13 @@ class ChunkSet:
         other.size, other._bits = self.size, self._bits.copy()
         return other
 
+    def count(self, chunks: range) -> int:
+        """How many of a run of chunks are in the set."""
+        if not chunks:
+            return 0
+        around = int.from_bytes(self._bits[chunks.start >> 3 : (chunks.stop + 7) >> 3], "little")
+        return (around >> (chunks.start & 7) & ((1 << len(chunks)) - 1)).bit_count()
+
     @property
     def mask(self) -> int:
         """As a have-map."""

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final
+from weakref import WeakSet
 
 from bus.errors import ERR_PATH, ShoalError
 from peer.files import FOLDER, FileOps, link_in_the_way, shown
@@ -59,14 +60,20 @@ class OpenFiles:
         self._files = files
         self._limit = limit
         self._open: OrderedDict[tuple[object, Name], Descriptor] = OrderedDict()
+        self._dropped: WeakSet[object] = WeakSet()
         self._lock = threading.Lock()
 
-    def take(self, owner: object, name: Name, opener: Callable[[], int], pinned: bool = False) -> Descriptor:
+    def take(
+        self, owner: object, name: Name, opener: Callable[[], int], *, pinned: bool = False, passing: bool = False
+    ) -> Descriptor:
         """The open file of that name, opened first if it is not; use it in a `with`.
 
         Args:
             pinned: keep it open until `drop`, however many others there are.
+            passing: open it for this use alone.
         """
+        if passing:
+            return self._alone(opener())
         key = (owner, name)
         with self._lock:
             known = self._open.get(key)
@@ -77,13 +84,15 @@ class OpenFiles:
         number = opener()  # outside the lock: a slow disk holds up nobody else
         with self._lock:
             known = self._open.get(key)
-            if known is None:
-                known = self._open[key] = Descriptor(self, number, pinned)
-                number = -1
-            else:
+            if known is not None:
                 known.users += 1
-            surplus = self._surplus()
-        self._close([number, *surplus] if number >= 0 else surplus)
+                surplus = [number]
+            elif owner in self._dropped:
+                return self._alone(number)
+            else:
+                known = self._open[key] = Descriptor(self, number, pinned)
+                surplus = self._surplus()
+        self._close(surplus)
         return known
 
     def give_back(self, descriptor: Descriptor) -> None:
@@ -95,9 +104,10 @@ class OpenFiles:
             self._close([descriptor.number])
 
     def drop(self, owner: object) -> None:
-        """Close everything of an owner, each file as soon as nobody uses it."""
+        """Close everything of an owner, each file as soon as nobody uses it.  What it takes later is passing."""
         unused = []
         with self._lock:
+            self._dropped.add(owner)
             for key in [key for key in self._open if key[0] is owner]:
                 descriptor = self._open.pop(key)
                 descriptor.dropped = True
@@ -109,6 +119,11 @@ class OpenFiles:
         """Close everything."""
         for owner in {id(key[0]): key[0] for key in list(self._open)}.values():
             self.drop(owner)
+
+    def _alone(self, number: int) -> Descriptor:
+        descriptor = Descriptor(self, number, pinned=False)
+        descriptor.dropped = True
+        return descriptor
 
     def _surplus(self) -> list[int]:
         """Take the least recently used out of the table; returns their numbers."""

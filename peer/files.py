@@ -82,6 +82,10 @@ class FileOps:
         """Status of a name; of a symbolic link, that of the link."""
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
+    def list_folder(self, path: str) -> list[os.DirEntry[str]]:
+        with os.scandir(path) as listing:
+            return list(listing)
+
     def make_folder(self, name: str, folder: int | None = None) -> None:
         os.mkdir(name, 0o755, dir_fd=folder)
 

@@ -84,11 +84,11 @@ class SharedFiles:
 
     def use(self, entry: int) -> Descriptor:
         """The open file of an entry, if it is still the one that was hashed."""
-        if not self._small(entry):
-            # By its path, not its descriptor: a file that was replaced lives on in a descriptor.
-            if record_of(self._files.look(self.path_of(entry))) != record_at(self.stats, entry):
-                raise self._changed(entry)
-        return self._open_files.take(self, entry, lambda: self._open(entry), passing=self._small(entry))
+        small = self._small(entry)
+        # By its path, not its descriptor: a file that was replaced lives on in a descriptor.
+        if not small and record_of(self._files.look(self.path_of(entry))) != record_at(self.stats, entry):
+            raise self._changed(entry)
+        return self._open_files.take(self, entry, lambda: self._open(entry), passing=small)
 
     def close(self) -> None:
         """Close what is open."""

@@ -15,6 +15,7 @@ from peer.files import error_of
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+F = TypeVar("F")
 Job = Callable[[], None]
 
 
@@ -51,7 +52,7 @@ class Workers:
             del job  # while waiting for the next, hold nothing of the last
 
 
-def attempt(action: Callable[[], T], failed: Callable[[ShoalError], T], where: str) -> T:
+def attempt(action: Callable[[], T], failed: Callable[[ShoalError], F], where: str) -> T | F:
     """What `action` returns, or what `failed` makes of the reason why it did not: a job always has an answer."""
     try:
         return action()

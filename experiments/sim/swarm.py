@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from bus.boundary import ContentId, Publish
-from bus.events import TransferCompleted, Transfer
+from bus.events import Transfer, TransferCompleted
 from experiments.sim.world import Host, HostRates, World
 from peer.core.interface import (
     CheckChunk,
@@ -22,6 +22,7 @@ from peer.core.interface import (
     Prepare,
     Prepared,
     Read,
+    ReadFailed,
     ReadManifest,
     Store,
     Stored,
@@ -52,6 +53,7 @@ class SwarmScenario(Struct, frozen=True):
     latency: float = 0.01
     corrupters: int = 0
     """Of the leechers: they flip a bit in everything they send."""
+    upload_slots: int = 8
     seed: int = 1
     """Of every random choice."""
 
@@ -76,24 +78,32 @@ class SwarmResult(Struct, frozen=True):
     peers: list[PeerResult]
 
 
-class _Disk:
+class SimulatedDisk:
     """The shell of one simulated peer: reads, writes and manifests take time and no space."""
 
-    def __init__(self, world: World, layout: Layout, name: str, results: dict[str, Transfer], corrupt: bool) -> None:
+    def __init__(self, world: World, layout: Layout, name: str, results: dict[str, Transfer]) -> None:
         self._world = world
         self._layout = layout
         self._name = name
         self._results = results
-        self._corrupt = corrupt
+        self.corrupt = False
+        """Flip a bit in everything that is read."""
+        self.corrupt_reads = 0
+        """Flip a bit in so many more reads."""
+        self.failing_reads = 0
         self._bad: dict[int, bool] = {}
         """Chunks of which a part came with a flipped bit."""
-        self._record: DownloadRecord | None = None
 
     def perform(self, host: Host, effect: Any) -> None:
         match effect:
             case Read():
                 size = sum(length for _, _, length in effect.parts)
-                payload = CORRUPT if self._corrupt else None
+                payload = CORRUPT if self.corrupt or self.corrupt_reads > 0 else None
+                self.corrupt_reads -= 1
+                self.failing_reads -= 1
+                if self.failing_reads >= 0:
+                    self._later(host, READ_SECONDS, ReadFailed(effect.job, False, "the disk failed"))
+                    return
                 self._later(host, READ_SECONDS, PartRead(effect.job, payload, size))
             case ReadManifest():
                 total = MANIFEST_HEADER + 32 * self._layout.chunks
@@ -106,7 +116,6 @@ class _Disk:
                 if effect.offset + effect.length == effect.total:
                     self._later(host, WRITE_SECONDS, ManifestParsed(effect.content, effect.manifest))
             case Prepare():
-                self._record = effect.record
                 layout = self._layout
                 self._later(
                     host,
@@ -131,7 +140,8 @@ class _Disk:
             self._world.feed(host, event)
 
     def _store(self, host: Host, effect: Store) -> None:
-        held, rejected = [], []
+        held: list[int] = []
+        rejected: list[int] = []
         for chunk, offset, length in effect.parts:
             if chunk < 0:
                 continue
@@ -152,74 +162,95 @@ def _id(number: int) -> str:
     return f"{number:064x}"
 
 
-def _tracker_host(scenario: SwarmScenario) -> tuple[Host, TrackerCore]:
-    limits = Limits(
-        lease=90.0,
-        push_interval=5.0,
-        ping_after=5.0,
-        hang_up_after=15.0,
-        sample_peers=50,
-        keys_per_address=64,
-        contents_per_key=10_000,
-        exempt_networks=("10.0.0.0/8",),
-    )
-    core = TrackerCore(limits, random.Random(scenario.seed))
+TRACKER: Final = _id(1)
+CONTENT: Final = _id(7)
 
-    def perform(host: Host, effect: Any) -> None:
-        if isinstance(effect, SearchStore):
-            raise NotImplementedError(SearchFailed(effect.token, "simulated peers know their content's id"))
 
-    return Host(_id(1), core, HostRates(), perform), core
+def peer_id(number: int) -> str:
+    """Id of the seed (0) or a leecher (1 and up)."""
+    return _id(100 + number)
+
+
+class SimulatedSwarm:
+    """A world with a tracker, one seed and leechers; `run` until they are done."""
+
+    def __init__(self, scenario: SwarmScenario) -> None:
+        self.scenario = scenario
+        self.world = World(scenario.latency)
+        self.layout = Layout("file", [Entry("", scenario.size, False, CONTENT)])
+        self.results: dict[str, Transfer] = {}
+        self.nodes: dict[str, PeerNode] = {}
+        self.disks: dict[str, SimulatedDisk] = {}
+        self._add_tracker()
+        for number in range(scenario.leechers + 1):
+            self.add_peer(number)
+
+    def _add_tracker(self) -> None:
+        limits = Limits(
+            lease=90.0,
+            push_interval=5.0,
+            ping_after=5.0,
+            hang_up_after=15.0,
+            sample_peers=50,
+            keys_per_address=64,
+            contents_per_key=10_000,
+            exempt_networks=("10.0.0.0/8",),
+        )
+
+        def perform(host: Host, effect: Any) -> None:
+            if isinstance(effect, SearchStore):
+                self.world.feed(host, SearchFailed(effect.token, "simulated peers know their content's id"))
+
+        core = TrackerCore(limits, random.Random(self.scenario.seed))
+        self.world.add(Host(TRACKER, core, HostRates(), perform), [])
+
+    def add_peer(self, number: int, settings: dict[str, Any] | None = None) -> None:
+        """A peer joins: the seed if `number` is 0, else a leecher that starts to fetch at once."""
+        name = peer_id(number)
+        scenario = self.scenario
+        node_settings = NodeSettings(
+            peer=name,
+            name=f"peer-{number}",
+            software="sim",
+            download_dir="/sim",
+            data_port=5000,
+            loopback=False,
+            trackers=(TrackerAddress("tcp://10.0.0.1:5570", TRACKER),),
+            upload_slots=scenario.upload_slots,
+            **(settings or {}),
+        )
+        rng = random.Random(f"{scenario.seed} {number}")
+        seeds = [_known(CONTENT, self.layout, downloaded=False)] if number == 0 else []
+        records = [] if number == 0 else [DownloadRecord(CONTENT, "file", "/sim", "", (), (), False, 0.0)]
+        node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records)
+        disk = self.disks[name] = SimulatedDisk(self.world, self.layout, name, self.results)
+        disk.corrupt = 0 < number <= scenario.corrupters
+        rates = scenario.seed_rates if number == 0 else scenario.leecher_rates
+        self.world.add(Host(name, node, rates, disk.perform), node.start_effects())
+
+    def finished(self, number: int) -> bool:
+        return isinstance(self.results.get(peer_id(number)), TransferCompleted)
+
+    def all_finished(self) -> bool:
+        """Whether every honest leecher has the file."""
+        return all(self.finished(n) for n in range(self.scenario.corrupters + 1, self.scenario.leechers + 1))
+
+    def run(self, limit: float) -> bool:
+        """Until every honest leecher has the file, or `limit` virtual seconds are over."""
+        return self.world.run(limit, self.all_finished)
 
 
 def simulate(scenario: SwarmScenario, limit: float = 100_000.0) -> SwarmResult:
     """Run a swarm until every honest leecher has the file, or `limit` virtual seconds are over."""
-    world = World(scenario.latency)
-    layout = Layout("file", [Entry("", scenario.size, False, _id(7))])
-    results: dict[str, Transfer] = {}
-    tracker, _ = _tracker_host(scenario)
-    world.add(tracker, [])
-    honest = []
-    for number in range(scenario.leechers + 1):
-        name = _id(100 + number)
-        corrupt = 0 < number <= scenario.corrupters
-        if number > scenario.corrupters:
-            honest.append(name)
-        _add_peer(world, scenario, number, layout, results, corrupt=corrupt)
-
-    def done() -> bool:
-        return all(isinstance(results.get(name), TransferCompleted) for name in honest)
-
-    finished = world.run(limit, done)
+    swarm = SimulatedSwarm(scenario)
+    finished = swarm.run(limit)
     peers = [
         PeerResult(
             name,
-            results[name].seconds if isinstance(results[name], TransferCompleted) else -1.0,
-            {row.peer: row.bytes for row in results[name].sources},
-            results[name].duplicate_bytes,
+            transfer.seconds if isinstance(transfer, TransferCompleted) else -1.0,
+            {row.peer: row.bytes for row in transfer.sources},
+            transfer.duplicate_bytes,
         )
-        for name in results
+        for name, transfer in swarm.results.items()
     ]
-    return SwarmResult(finished, world.now, world.events, world.trace, peers)
-
-
-def _add_peer(
-    world: World, scenario: SwarmScenario, number: int, layout: Layout, results: dict[str, Transfer], *, corrupt: bool
-) -> None:
-    name, content = _id(100 + number), _id(7)
-    settings = NodeSettings(
-        peer=name,
-        name=f"peer-{number}",
-        software="sim",
-        download_dir="/sim",
-        data_port=5000,
-        loopback=False,
-        trackers=(TrackerAddress("tcp://10.0.0.1:5570", _id(1)),),
-    )
-    rng = random.Random(f"{scenario.seed} {number}")
-    seeds = [_known(content, layout, downloaded=False)] if number == 0 else []
-    record = DownloadRecord(content, "file", "/sim", "", (), (), False, 0.0)
-    node = PeerNode(settings, rng, world.now, 0.0, seeds, [] if number == 0 else [record])
-    disk = _Disk(world, layout, name, results, corrupt)
-    rates = scenario.seed_rates if number == 0 else scenario.leecher_rates
-    world.add(Host(name, node, rates, disk.perform), node.start_effects())
+    return SwarmResult(finished, swarm.world.now, swarm.world.events, swarm.world.trace, peers)

@@ -113,10 +113,10 @@ class World:
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Run until `done` or the time is over; returns whether it was done."""
         while self._heap and not done():
-            at, _, call = heappop(self._heap)
-            if at > until:
+            if self._heap[0][0] > until:
+                self.now = until
                 return False
-            self.now = at
+            self.now, _, call = heappop(self._heap)
             self.events += 1
             call()
         return done()

@@ -6,7 +6,7 @@ An item may be named by its id or by 8 or more of its first digits, if only one 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,12 +29,14 @@ from bus.messages import (
 )
 from bus.names import safe_name
 from peer.core.download import DownloadState
-from peer.core.interface import DownloadRecord, KeepPaused, RemoveItem, Reply, Token, VerifyData
-from peer.core.settings import TrackerAddress
+from peer.core.downloads import Downloads
+from peer.core.interface import DownloadRecord, KeepPaused, Reply, Token, VerifyData
+from peer.core.library import Library
+from peer.core.settings import NodeSettings, TrackerAddress
+from peer.core.shelf import Shelf
+from peer.core.trackers import Trackers
+from peer.core.turn import Turn
 from peer.sharelink import ShareLink, parse_link
-
-if TYPE_CHECKING:
-    from peer.core.node import PeerNode
 
 ID: Final = re.compile(r"[0-9a-f]{64}")
 PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
@@ -61,9 +63,21 @@ class _Search(Struct):
 class Commands:
     """Answers the command line and the gateway."""
 
-    def __init__(self, node: PeerNode) -> None:
-        self._node = node
-        self._turn = node.turn
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        shelf: Shelf,
+        trackers: Trackers,
+        downloads: Downloads,
+        library: Library,
+    ) -> None:
+        self._settings = settings
+        self._turn = turn
+        self._shelf = shelf
+        self._trackers = trackers
+        self._downloads = downloads
+        self._library = library
         self._searches: dict[int, _Search] = {}
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
@@ -101,10 +115,9 @@ class Commands:
 
     def _item(self, text: str) -> ContentId:
         """The one item whose id is or begins with `text`."""
-        node = self._node
         if not PREFIX.fullmatch(text):
             raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no id: give 64 hex digits, or 8 or more of its first ones")
-        ids = dict.fromkeys([*node.downloads.active, *(known.id for known in node.shelf.all_known())])
+        ids = dict.fromkeys([*self._downloads.active, *(known.id for known in self._shelf.all_known())])
         matches = [content for content in ids if content.startswith(text)]
         if not matches:
             raise ShoalError(ERR_NOT_FOUND, f"no item {text} on this peer; `shoal ls` lists what there is")
@@ -129,22 +142,22 @@ class Commands:
             self._reply(token, Done(0, content))
             return
         for hint in link.trackers if link else ():
-            self._node.trackers.add(TrackerAddress(hint.endpoint, hint.key))
+            self._trackers.add(TrackerAddress(hint.endpoint, hint.key))
         self._search(_Search(token, text, 2, message, link, content=text if ID.fullmatch(text) else "", results={}))
 
     def _again(self, content: ContentId) -> None:
         """`get` of an item that is there: a failed or paused download goes on."""
-        download = self._node.downloads.active.get(content)
+        download = self._downloads.active.get(content)
         if download is not None and download.state in (DownloadState.FAILED, DownloadState.PAUSED):
-            self._node.downloads.resume(download)
+            self._downloads.resume(download)
 
     def _search(self, search: _Search) -> None:
         self._next += 1
         self._searches[self._next] = search
         self._turn.timers.set(("search", self._next), self._turn.now + TRACKER_PATIENCE)
-        if self._node.trackers.reached:
+        if self._trackers.reached:
             self._ask(self._next)
-        elif not self._node.trackers.sessions:
+        elif not self._trackers.sessions:
             self._finish(self._next)
 
     def tracker_reached(self) -> None:
@@ -161,9 +174,9 @@ class Commands:
             self._answered(number, results)
 
         if search.content:
-            search.open = self._node.trackers.query(search.content, answer)
+            search.open = self._trackers.query(search.content, answer)
         else:
-            search.open = self._node.trackers.search(search.words, search.limit, answer)
+            search.open = self._trackers.search(search.words, search.limit, answer)
 
     def _answered(self, number: int, results: list[FoundContent] | None) -> None:
         search = self._searches.get(number)
@@ -190,7 +203,7 @@ class Commands:
         try:
             if not search.answers:
                 code = ERR_TIMEOUT if search.asked else ERR_UNREACHABLE
-                raise ShoalError(code, f"no tracker answered: {self._node.trackers.why_unreached()}")
+                raise ShoalError(code, f"no tracker answered: {self._trackers.why_unreached()}")
             if search.get is None:
                 self._reply(search.token, SearchResults(0, list(search.results.values())[: search.limit]))
             else:
@@ -209,33 +222,32 @@ class Commands:
             raise ShoalError(ERR_NOT_FOUND, f"no content begins with {search.words}")
         name = _first_safe(found[0].name if found else "", search.link.name if search.link else "", content[:16])
         trackers = tuple((hint.endpoint, hint.key) for hint in search.link.trackers) if search.link else ()
-        if content not in self._node.downloads.active and self._node.shelf.known(content) is None:
+        if content not in self._downloads.active and self._shelf.known(content) is None:
             if len(get.only) > 1000:
                 raise ShoalError(ERR_LIMIT, f"{len(get.only)} paths to fetch, the limit is 1,000")
-            directory = get.directory or self._node.settings.download_dir
+            directory = get.directory or self._settings.download_dir
             record = DownloadRecord(
                 content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time
             )
-            self._node.start_download(record)
+            self._library.start_download(record)
         self._reply(search.token, Done(0, content))
 
     # -- control --
 
     def _pause(self, token: Token, text: str, *, paused: bool) -> None:
-        node = self._node
         content = self._item(text)
-        if (download := node.downloads.active.get(content)) is not None:
+        if (download := self._downloads.active.get(content)) is not None:
             self._pause_download(content, paused=paused)
-        elif (known := node.shelf.known(content)) is not None and known.paused != paused:
+        elif (known := self._shelf.known(content)) is not None and known.paused != paused:
             if paused:
-                node.withdraw(content, "paused")
-            node.put_whole(replace(known, paused=paused))
+                self._library.withdraw(content, "paused")
+            self._library.put_whole(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
         del download
         self._reply(token, Done(0, content))
 
     def _pause_download(self, content: ContentId, *, paused: bool) -> None:
-        downloads = self._node.downloads
+        downloads = self._downloads
         download = downloads.active[content]
         stopped = download.state in (DownloadState.PAUSED, DownloadState.FAILED)
         if paused and download.state is DownloadState.FINISHING:
@@ -247,35 +259,32 @@ class Commands:
 
     def _verify(self, token: Token, text: str) -> None:
         content = self._item(text)
-        download = self._node.downloads.active.get(content)
+        download = self._downloads.active.get(content)
         if download is None:
             self._turn.add(VerifyData(content))
         elif download.layout is None or download.state in (DownloadState.PREPARING, DownloadState.FINISHING):
             raise ShoalError(ERR_STATE, f"{download.record.name} is {download.state.value}: nothing to verify yet")
         else:
-            self._node.downloads.verify(download)
+            self._downloads.verify(download)
         self._reply(token, Done(0, content))
 
     def _unshare(self, token: Token, text: str) -> None:
         content = self._item(text)
-        known = self._node.shelf.known(content)
+        known = self._shelf.known(content)
         if known is None:
             raise ShoalError(ERR_STATE, f"{text} is a running download; use `shoal remove`")
         self._removing.setdefault(content, []).append(token)
-        self._node.forget(content, data=False)
+        self._library.forget(content, data=False)
 
     def _remove(self, token: Token, text: str, data: bool) -> None:
         content = self._item(text)
-        known = self._node.shelf.known(content)
+        known = self._shelf.known(content)
         if data and known is not None and not known.downloaded and not known.upload:
             raise ShoalError(
                 ERR_STATE, f"{known.path} was not downloaded by Shoal, so its data stays; use remove without --data"
             )
         self._removing.setdefault(content, []).append(token)
-        self._node.forget(content, data=data)
-
-    def remove_item(self, content: ContentId, *, data: bool) -> None:
-        self._turn.add(RemoveItem(content, data))
+        self._library.forget(content, data=data)
 
     def removed(self, content: ContentId, error: str) -> None:
         """The shell dropped an item."""

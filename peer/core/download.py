@@ -68,6 +68,8 @@ class Download:
         """Which source was asked for which manifest or list."""
         self.maps: dict[LinkId, int] = {}
         """What each linked peer offers."""
+        self.avoided: dict[LinkId, int] = {}
+        """Chunks a source sent wrong bytes for: not asked of it again for a while."""
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, tuple[str, ...]] = {}
         """Peers a tracker named, with their endpoints."""
@@ -133,7 +135,7 @@ class Download:
 
         Neighbouring small chunks go together, so that many small files cost one want.
         """
-        candidates = self.open_chunks & self.maps.get(link, 0)
+        candidates = self.open_chunks & self.offered(link)
         if not candidates or self.layout is None:
             return 0, 0
         chunk = picker.pick(candidates, self.availability, rng)
@@ -159,8 +161,13 @@ class Download:
             self._count(mask, 1)
         self.maps[link] = mask
 
+    def offered(self, link: LinkId) -> int:
+        """What may be asked of a linked peer."""
+        return self.maps.get(link, 0) & ~self.avoided.get(link, 0)
+
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)
+        self.avoided.pop(link, None)
         if self.layout is not None:
             self._count(old, -1)
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import asdict, replace
+
 from bus.boundary import ContentId
 from bus.errors import ERR_CHANGED
 from bus.events import (
     ItemState,
+    SourceRow,
     Transfer,
     TransferCompleted,
     TransferFailed,
@@ -20,7 +23,7 @@ from bus.events import (
 from peer.core.bitmap import strip
 from peer.core.download import Download
 from peer.core.downloads import Downloads
-from peer.core.interface import KnownContent
+from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
@@ -38,6 +41,7 @@ class Reports:
         self._neighbours = neighbours
         self._dirty: dict[ContentId, bool] = {}
         self._shown: dict[ContentId, ItemState] = {}
+        self._records: dict[ContentId, DownloadRecord] = {}
 
     def download_changed(self, download: Download, sources: Downloads) -> None:
         """Something about a download changed; a new state is published at once."""
@@ -73,7 +77,7 @@ class Reports:
         record, layout = download.record, download.layout
         rows = {
             link: (source.peer, round(source.meter.rate(now), 1), source.state.value)
-            for link, source in downloads.sources.items()
+            for link, source in downloads.fetching.sources.items()
         }
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
         rate = rate if rate >= 1 else 0.0
@@ -101,23 +105,24 @@ class Reports:
             finished=0.0,
         )
 
-    def finished(self, download: Download, content: KnownContent, downloads: Downloads) -> None:
+    def remember(self, record: DownloadRecord) -> None:
+        """The figures of a finished download: who gave it, how long it took."""
+        self._records[record.id] = record
+
+    def finished(self, download: Download, content: KnownContent) -> None:
         """A download is complete under its name."""
-        record = self._record(TransferCompleted, download, "seeding", downloads)
         self._forget(content.id)
-        self._turn.publish(
-            _completed(content, record.seconds, record.duplicate_bytes, record.rejected_bytes, record, self._turn)
-        )
+        self.remember(replace(download.updated_record(self._turn.now), finished=self._turn.wall_time))
+        self.known(content)
 
     def known(self, content: KnownContent) -> None:
-        """A finished download of an earlier run, or one whose pause changed."""
-        self._turn.publish(_completed(content, 0.0, 0, 0, None, self._turn))
+        """A finished download: it just finished, or did in an earlier run, or its pause changed."""
+        self._turn.publish(_completed(content, self._records.get(content.id)))
 
     def damaged(self, content: KnownContent, message: str) -> None:
         """A finished download's data is not what was fetched."""
         if content.downloaded:
-            record = _completed(content, 0.0, 0, 0, None, self._turn)
-            fields = {name: getattr(record, name) for name in record.__struct_fields__}
+            fields = asdict(_completed(content, self._records.get(content.id)))
             error = f"{message}; remove it with its data and get it again"
             self._turn.publish(
                 TransferFailed(**{**fields, "state": "error", "error": error, "error_code": ERR_CHANGED})
@@ -125,15 +130,14 @@ class Reports:
 
     def removed(self, content: ContentId) -> None:
         self._forget(content)
+        self._records.pop(content, None)
 
     def _forget(self, content: ContentId) -> None:
         self._shown.pop(content, None)
         self._dirty.pop(content, None)
 
 
-def _completed(
-    content: KnownContent, seconds: float, duplicate: int, rejected: int, last: Transfer | None, turn: Turn
-) -> TransferCompleted:
+def _completed(content: KnownContent, record: DownloadRecord | None) -> TransferCompleted:
     layout = content.layout
     return TransferCompleted(
         id=content.id,
@@ -147,13 +151,13 @@ def _completed(
         chunks_done=layout.chunks,
         down_rate=0.0,
         eta=0.0,
-        seconds=seconds,
-        duplicate_bytes=duplicate,
-        rejected_bytes=rejected,
-        sources=last.sources if last else [],
+        seconds=round(record.seconds, 3) if record else 0.0,
+        duplicate_bytes=record.duplicate_bytes if record else 0,
+        rejected_bytes=record.rejected_bytes if record else 0,
+        sources=[SourceRow(peer, given, 0.0, 0, "done") for peer, given in record.sources] if record else [],
         have=FULL[: 2 * min(256, layout.chunks)],
         error="",
         error_code="",
-        added=content.added,
-        finished=turn.wall_time if last else content.added,
+        added=record.added if record else content.added,
+        finished=record.finished if record else content.added,
     )

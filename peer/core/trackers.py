@@ -1,6 +1,4 @@
-"""Sessions with the trackers: registered, renewed, announced, asked.
-
-    DOWN --dial--> DIALLING --up--> REGISTERING --ok--> UP --lost--> DOWN
+"""All trackers of this peer: registered, renewed, announced, asked.
 
 Each session keeps the tracker's list of our contents equal to the shelf: `register` restates
 it, `announce` tells changes, `renew` proves that both mean the same version.  A session that
@@ -10,10 +8,7 @@ is down is dialled again after a pause that doubles from 1 s to 32 s, with jitte
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
-
-from msgspec import Struct
 
 from bus.boundary import ContentId, Dial, DialFailed, LinkId
 from bus.errors import RemoteProtocolError
@@ -32,7 +27,6 @@ from bus.messages import (
     Search,
     Swarm,
     SwarmChanged,
-    SwarmPeer,
     TrackerFailed,
     TrackerPing,
     TrackerPong,
@@ -40,6 +34,7 @@ from bus.messages import (
     Version,
     Watch,
 )
+from peer.core.session import Answer, Asked, Session, SessionState, pages_of, resolved
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
@@ -49,48 +44,8 @@ LONGEST_PAUSE: Final = 32.0
 ANNOUNCE_DELAY: Final = 0.1
 """Seconds that changes are gathered before they are announced."""
 REQUEST_TIMEOUT: Final = 5.0
-PAGE_BYTES: Final = 40 * 1024
-"""Estimated bytes of a page of entries; a tracker takes messages of 64 KiB."""
 PING_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 15.0
-
-
-class SessionState(Enum):
-    DOWN = "down"
-    DIALLING = "dialling"
-    REGISTERING = "registering"
-    UP = "up"
-
-
-class _Asked(Struct):
-    kind: str
-    """register, renew, query or search"""
-    content: str = ""
-    answer: Callable[[list[FoundContent] | None], None] | None = None
-
-
-class Session:
-    """One tracker."""
-
-    __slots__ = ("address", "announced", "asked", "failures", "heard", "lease", "link", "reason", "state", "version")
-
-    def __init__(self, address: TrackerAddress) -> None:
-        self.address = address
-        self.state = SessionState.DOWN
-        self.link: LinkId | None = None
-        self.version = 0
-        self.announced: dict[ContentId, ContentEntry] = {}
-        """What the tracker was told."""
-        self.asked: dict[int, _Asked] = {}
-        self.failures = 0
-        self.lease = 90.0
-        self.heard = 0.0
-        self.reason = ""
-
-    @property
-    def host(self) -> str:
-        """The host by which we reach this tracker; replaces `@tracker` in endpoints it lists."""
-        return self.address.endpoint.removeprefix("tcp://").rpartition(":")[0]
 
 
 class Trackers:
@@ -189,8 +144,11 @@ class Trackers:
     def renew_due(self, key: str) -> None:
         session = self.sessions[key]
         if session.state is SessionState.UP:
-            self._ask(session, _Asked("renew"), lambda request: Renew(request, self._version(session)))
-            self._turn.timers.set(("renew", key), self._turn.now + session.lease / 3)
+            self._ask(session, Asked("renew"), lambda request: Renew(request, self._version(session)))
+            self._turn.timers.set(("renew", key), self._turn.now + self._renew_after(session))
+
+    def _renew_after(self, session: Session) -> float:
+        return min(self._settings.renew, session.lease / 3)
 
     def ping_due(self, key: str) -> None:
         session = self.sessions[key]
@@ -225,12 +183,12 @@ class Trackers:
         session.version += 1
         session.announced = self._entries()
         settings = self._settings
-        pages = _pages(list(session.announced.values())) or [[]]
+        pages = pages_of(list(session.announced.values())) or [[]]
         for number, page in enumerate(pages):
             last = number == len(pages) - 1
             self._ask(
                 session,
-                _Asked("register"),
+                Asked("register"),
                 lambda request, number=number, page=page, last=last: Register(  # type: ignore[misc]
                     request,
                     self._version(session),
@@ -260,7 +218,7 @@ class Trackers:
         added = [entry for content, entry in now.items() if session.announced.get(content) != entry]
         removed = [content for content in session.announced if content not in now]
         session.announced = now
-        pages = _pages(added)
+        pages = pages_of(added)
         while removed or pages:
             page, gone = (pages.pop(0) if pages else []), removed[:400]
             removed = removed[400:]
@@ -271,7 +229,7 @@ class Trackers:
             version = self._version(session)
             self._ask(
                 session,
-                _Asked("renew"),
+                Asked("renew"),
                 lambda request, version=version, page=page, gone=gone: Announce(  # type: ignore[misc]
                     request, version, page, gone
                 ),
@@ -300,7 +258,7 @@ class Trackers:
             if session.state is SessionState.UP and session.link is not None:
                 self._turn.send(session.link, message)
 
-    def query(self, content: ContentId, answer: Callable[[list[FoundContent] | None], None] | None = None) -> int:
+    def query(self, content: ContentId, answer: Answer | None = None) -> int:
         """Ask every tracker for a swarm; `on_swarm` gets each.  Returns how many were asked.
 
         `answer`, if given, is called once for each tracker asked: with one row, or None for no answer.
@@ -308,20 +266,20 @@ class Trackers:
         asked = 0
         for session in self.sessions.values():
             if session.state is SessionState.UP:
-                self._ask(session, _Asked("query", content, answer), lambda request: Query(request, content))
+                self._ask(session, Asked("query", content, answer), lambda request: Query(request, content))
                 asked += 1
         return asked
 
-    def search(self, words: str, limit: int, answer: Callable[[list[FoundContent] | None], None]) -> int:
+    def search(self, words: str, limit: int, answer: Answer) -> int:
         """Ask every tracker; `answer` is called once for each.  Returns how many were asked."""
         asked = 0
         for session in self.sessions.values():
             if session.state is SessionState.UP:
-                self._ask(session, _Asked("search", "", answer), lambda request: Search(request, words, limit))
+                self._ask(session, Asked("search", "", answer), lambda request: Search(request, words, limit))
                 asked += 1
         return asked
 
-    def _ask(self, session: Session, asked: _Asked, message: Callable[[int], Message], *, expect: bool = True) -> None:
+    def _ask(self, session: Session, asked: Asked, message: Callable[[int], Message], *, expect: bool = True) -> None:
         self._requests += 1
         request = self._requests
         if session.link is None:
@@ -346,7 +304,7 @@ class Trackers:
                 if (asked := self._answered(session, message.request)) and asked.answer:
                     asked.answer(message.results)
             case SwarmChanged():
-                joined = [_resolved(peer, session.host) for peer in message.joined]
+                joined = [resolved(peer, session.host) for peer in message.joined]
                 self._on_change(SwarmChanged(message.content, message.seeds, message.leechers, joined, message.left))
             case TrackerPing():
                 self._turn.send(link, TrackerPong(message.nonce))
@@ -357,7 +315,7 @@ class Trackers:
             case _:
                 raise RemoteProtocolError(f"{type(message).__name__} from a tracker")
 
-    def _answered(self, session: Session, request: int) -> _Asked | None:
+    def _answered(self, session: Session, request: int) -> Asked | None:
         self._turn.timers.clear(("tracker_request", session.address.public_key, request))
         return session.asked.pop(request, None)
 
@@ -375,7 +333,7 @@ class Trackers:
             session.reason = ""
             address = session.address
             self._turn.publish(TrackerReached(address.endpoint, address.public_key, "reached", ""))
-            self._turn.timers.set(("renew", address.public_key), self._turn.now + session.lease / 3)
+            self._turn.timers.set(("renew", address.public_key), self._turn.now + self._renew_after(session))
             watched = list(self._watched)
             for start in range(0, len(watched), 400):
                 if session.link is not None:
@@ -385,7 +343,7 @@ class Trackers:
 
     def _swarm(self, session: Session, message: Swarm) -> None:
         asked = self._answered(session, message.request)
-        peers = [_resolved(peer, session.host) for peer in message.peers]
+        peers = [resolved(peer, session.host) for peer in message.peers]
         self._on_swarm(
             Swarm(
                 message.request,
@@ -414,22 +372,3 @@ class Trackers:
             self._by_link.pop(link, None)
             session.link = None
             self._down(session, f"{message.code}: {message.message}")
-
-
-def _resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
-    """`@tracker` stands for the host by which we reached the tracker."""
-    return SwarmPeer(peer.peer, [e.replace("@tracker", host) for e in peer.endpoints], peer.complete)
-
-
-def _pages(entries: list[ContentEntry]) -> list[list[ContentEntry]]:
-    """Entries in pages that a tracker takes in one message."""
-    pages: list[list[ContentEntry]] = []
-    room = 0
-    for entry in entries:
-        size = 140 + 4 * len(entry.name)
-        if size > room or not pages:
-            pages.append([])
-            room = PAGE_BYTES
-        pages[-1].append(entry)
-        room -= size
-    return pages

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from bus.errors import ERR_PATH, ShoalError
 from bus.names import MACOS, POSIX, WINDOWS, SafePath, check_tree, safe_name, safe_relpath
 
 EXAMPLES = 50_000 if os.environ.get("SHOAL_LONG") == "1" else 2_000
+pytestmark = pytest.mark.timeout(1200 if EXAMPLES > 2_000 else 120)
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 fewer = settings(many, max_examples=EXAMPLES // 4)  # a tree is many names
 

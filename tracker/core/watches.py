@@ -126,10 +126,12 @@ class Watches:
             if watch.peer == peer:
                 continue  # its own doing is no news to it
             when = max(watch.not_before, watch.pace.reserve(now))
-            if when <= now and self._tell(watched, watch, now):
-                continue
+            if when <= now:
+                if self._tell(watched, watch, now):
+                    continue
+                when = now + self._interval
             del watched.quiet[watch.link]
-            self._timers.at(max(when, now + 0.001), self._fire, watch)
+            self._timers.at(when, self._fire, watch)
 
     def _fire(self, watch: Watching, now: float) -> None:
         watched = self._contents.get(watch.content)

@@ -16,8 +16,11 @@ export interface Parcel {
 
 /** Must be called within the drop event: what it carries is gone afterwards. */
 export async function parcelsOfDrop(transfer: DataTransfer): Promise<Parcel[]> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  return Promise.all(entries.map(parcelOfEntry));
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  // Some sources, such as a picture dragged out of another page, give a file without an entry.
+  const taken = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+  const parcels = taken.map(({ entry, file }) => (entry ? parcelOfEntry(entry) : file ? parcelOfFile(file) : null));
+  return Promise.all(parcels.filter((parcel) => parcel !== null));
 }
 
 /** The files of an `<input type="file">`, with or without `webkitdirectory`. */
@@ -31,6 +34,10 @@ export function parcelsOfPick(files: FileList): Parcel[] {
     addPart(parcel, path, file);
   }
   return [...parcels.values()];
+}
+
+function parcelOfFile(file: File): Parcel {
+  return { name: file.name, parts: [{ path: file.name, file }], emptyFolders: [], size: file.size };
 }
 
 async function parcelOfEntry(entry: FileSystemEntry): Promise<Parcel> {

@@ -15,7 +15,7 @@ function nothing(): PageState {
 }
 
 interface Refusal extends Error {
-  data?: { code?: string; message?: string };
+  data?: { code?: string };
 }
 
 class Live {

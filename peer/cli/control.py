@@ -1,0 +1,96 @@
+"""pause, resume, verify, remove: what is done to an item that is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+from msgspec import Struct
+
+from bus.errors import ERR_USAGE, ShoalError
+from peer.cli.session import Command, Session
+from peer.cli.show import print_json
+from peer.sharelink import is_link, parse_link, parse_reference
+
+if TYPE_CHECKING:
+    from bus.messages import Message
+
+
+class Acted(Struct, frozen=True):
+    """An item that something was done to."""
+
+    id: str
+
+
+def content_of(text: str) -> str:
+    """The id, or its first digits, of an item as a user names it."""
+    return parse_link(text).content if is_link(text.strip()) else parse_reference(text)
+
+
+def act_on(session: Session, contents: Sequence[str], request: Callable[[str], Message], done: str) -> None:
+    """Send a request for each item and say what became of it."""
+    from bus.messages import Done
+
+    rows = []
+    for content in [content_of(text) for text in contents]:
+        rows.append(Acted(session.ask(request(content), Done).content or content))
+        session.note(f"{rows[-1].id} {done}")
+    if session.json:
+        print_json(rows)
+
+
+@click.command(cls=Command)
+@click.argument("contents", nargs=-1, required=True, metavar="ID...")
+@click.pass_obj
+def pause(session: Session, contents: Sequence[str]) -> None:
+    """Stop fetching and offering until resume."""
+    from bus.messages import Pause
+
+    act_on(session, contents, lambda content: Pause(0, content), "paused")
+
+
+@click.command(cls=Command)
+@click.argument("contents", nargs=-1, required=True, metavar="ID...")
+@click.pass_obj
+def resume(session: Session, contents: Sequence[str]) -> None:
+    """Go on after pause or an error."""
+    from bus.messages import Resume
+
+    act_on(session, contents, lambda content: Resume(0, content), "resumed")
+
+
+@click.command(cls=Command)
+@click.argument("contents", nargs=-1, required=True, metavar="ID...")
+@click.pass_obj
+def verify(session: Session, contents: Sequence[str]) -> None:
+    """Hash what is on disk again; what is damaged is fetched again."""
+    from bus.messages import Verify
+
+    act_on(session, contents, lambda content: Verify(0, content), "is being verified")
+
+
+@click.command(cls=Command)
+@click.argument("contents", nargs=-1, required=True, metavar="ID...")
+@click.option(
+    "--data", is_flag=True, help="Delete what Shoal downloaded or received as an upload, never a shared file."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before data is deleted.")
+@click.pass_obj
+def remove(session: Session, contents: Sequence[str], data: bool, yes: bool) -> None:
+    """Forget items."""
+    from bus.messages import Remove
+
+    if data and not yes:
+        _confirm(contents)
+    act_on(session, contents, lambda content: Remove(0, content, data), "removed")
+
+
+def _confirm(contents: Sequence[str]) -> None:
+    if not sys.stdin.isatty():
+        raise ShoalError(ERR_USAGE, "remove --data deletes files and nobody is there to ask; say so with --yes")
+    click.confirm(f"Delete the data of {', '.join(contents)}?", abort=True, err=True)
+
+
+COMMANDS = (pause, resume, verify, remove)

@@ -1,0 +1,130 @@
+"""ls, status, peers, reputation: the picked peer's state as tables."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from bus.errors import ERR_FAILURE, ERR_USAGE, ShoalError
+from bus.units import format_duration, format_rate, format_size
+from peer.cli.session import Command, Session
+from peer.cli.show import Column, plain, print_fields, print_json, print_table, short
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def ls(session: Session) -> None:
+    """Everything shared and moving."""
+    from peer.cli.rows import items
+
+    rows = items(session.state("contents", "transfers", "uploads", "hashing"))
+    if session.json:
+        print_json(rows)
+        return
+    columns = [Column("ID"), Column("NAME"), Column("SIZE", True), Column("DONE", True), Column("STATE"),
+               Column("UP", True), Column("DOWN", True), Column("ERROR")]  # fmt: skip
+    cells = [
+        (short(row.id), row.name, format_size(row.size), f"{100 * row.progress:.0f}%", row.state.replace("_", " "),
+         _rate(row.up_rate), _rate(row.down_rate), row.error)
+        for row in rows
+    ]  # fmt: skip
+    print_table(columns, cells)
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def status(session: Session) -> None:
+    """This peer: who it is, its trackers, its rates."""
+    from peer.cli import rows
+
+    found = rows.status(session.state("peer", "trackers", "metrics"), time.time())
+    if found is None:
+        raise ShoalError(ERR_FAILURE, "the peer's state does not say who it is; is it still starting?")
+    if session.json:
+        print_json(found)
+        return
+    trackers = [("tracker", f"{one.endpoint}  {one.state}  {one.reason}".rstrip()) for one in found.trackers]
+    print_fields(
+        [
+            ("name", found.name),
+            ("id", found.id),
+            ("version", found.version),
+            ("uptime", format_duration(found.uptime)),
+            *(trackers or [("tracker", "none configured")]),
+            ("rates", f"up {format_rate(found.up_rate)}, down {format_rate(found.down_rate)}"),
+            ("downloads", found.download_dir),
+            ("disk free", format_size(found.disk_free)),
+        ]
+    )
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def peers(session: Session) -> None:
+    """The peers known here, with rates and bytes."""
+    from peer.cli.rows import other_peers
+
+    rows = other_peers(session.state("peers", "reputation"))
+    if session.json:
+        print_json(rows)
+        return
+    columns = [Column("PEER"), Column("NAME"), Column("ADDRESS"), Column("LINK"), Column("UP", True),
+               Column("DOWN", True), Column("SENT", True), Column("RECEIVED", True), Column("SCORE", True)]  # fmt: skip
+    cells = [
+        (short(row.peer), row.name, row.address, "up" if row.connected else "-", _rate(row.up_rate),
+         _rate(row.down_rate), format_size(row.sent), format_size(row.received), f"{row.score:.2f}")
+        for row in rows
+    ]  # fmt: skip
+    print_table(columns, cells)
+
+
+@click.command(cls=Command)
+@click.option("--explain", metavar="PEER", help="The events that made one peer's score (its id, or 8 first digits).")
+@click.pass_obj
+def reputation(session: Session, explain: str | None) -> None:
+    """Scores of other peers, from 0 to 1, and the events that made them."""
+    from peer.cli.rows import scores
+
+    if explain is not None:
+        _explain(session, explain.strip().lower())
+        return
+    rows = scores(session.state("reputation"))
+    if session.json:
+        print_json(rows)
+        return
+    cells = [
+        (short(row.peer), f"{row.score:.3f}", " ".join(row.flags), _counts(row.events))
+        for row in rows
+    ]  # fmt: skip
+    print_table([Column("PEER"), Column("SCORE", True), Column("FLAGS"), Column("EVENTS")], cells)
+
+
+def _explain(session: Session, peer: str) -> None:
+    from bus.messages import ExplainReputation, ReputationExplained
+
+    if len(peer) < 8 or not set(peer) <= set("0123456789abcdef"):
+        raise ShoalError(ERR_USAGE, f"expected a peer id or 8 or more of its first hex digits, found {peer!a}")
+    reply = session.ask(ExplainReputation(0, peer), ReputationExplained)
+    if session.json:
+        print_json(reply.events)
+        return
+    columns = [Column("TIME"), Column("EVENT"), Column("CONTENT"), Column("BYTES", True), Column("CHANGE", True),
+               Column("SCORE", True)]  # fmt: skip
+    cells = [
+        (one.time, one.type, short(one.content), format_size(one.bytes), f"{one.change:+.4f}", f"{one.score:.4f}")
+        for one in reply.events
+    ]
+    print_table(columns, cells)
+    click.echo(f"{plain(reply.peer)} has {reply.score:.4f}")
+
+
+def _rate(rate: float) -> str:
+    return format_rate(rate) if rate >= 1 else "-"
+
+
+def _counts(events: dict[str, int]) -> str:
+    return " ".join(f"{kind}:{count}" for kind, count in sorted(events.items()))
+
+
+COMMANDS = (ls, status, peers, reputation)

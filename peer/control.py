@@ -1,0 +1,175 @@
+"""The control socket's requests: what the shell answers itself, and what it passes to the core.
+
+SharePath          hashed in a thread; progress is sent while it runs
+Snapshot           from the publisher's own fold of its events
+ListFiles          from the storage's layouts
+ExplainReputation  from the reputation store
+everything else    a Command for the core
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from bus.boundary import LinkId, Received, Send
+from bus.errors import ERR_NOT_FOUND, ShoalError
+from bus.events import ContentHashed, ContentHashing
+from bus.messages import (
+    ControlFailed,
+    ControlPing,
+    Done,
+    ExplainReputation,
+    FileRow,
+    Files,
+    ListFiles,
+    Message,
+    Progress,
+    ReputationExplained,
+    Shared,
+    SharePath,
+    Snapshot,
+)
+from bus.publisher import Publisher
+from bus.reactor import Reactor
+from peer.core.interface import Command, KnownContent, Reply, Token
+from peer.core.reputation import NEUTRAL
+from peer.reputation_store import ReputationStore
+from peer.sharelink import ShareLink, TrackerHint, format_link
+from peer.storage import Hashing, Storage
+
+FILES_PAGE: Final = 200
+"""Rows of one page: with paths of 255 bytes it stays under the 256 KiB of a page."""
+
+
+class Control:
+    """Answers requests of the command line and the gateway.  Runs in the reactor's thread."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        storage: Storage,
+        publisher: Publisher,
+        reputation: ReputationStore,
+        trackers: tuple[TrackerHint, ...],
+        send: Callable[[Send], object],
+        feed: Callable[[Command], object],
+    ) -> None:
+        self._reactor = reactor
+        self._storage = storage
+        self._publisher = publisher
+        self._reputation = reputation
+        self._trackers = trackers
+        self._send = send
+        self._feed = feed
+
+    def received(self, event: Received) -> None:
+        """Take in a request."""
+        message = event.message
+        token: Token = (event.link, getattr(message, "request", 0))
+        try:
+            match message:
+                case ControlPing():
+                    self.reply(Reply(token, Done(0)))
+                case Snapshot():
+                    self.reply(Reply(token, self._publisher.answer(message)))
+                case SharePath():
+                    self._share(token, message)
+                case ListFiles():
+                    self._files(token, message)
+                case ExplainReputation():
+                    self._explain(token, message)
+                case _:
+                    self._feed(Command(token, message))
+        except ShoalError as error:
+            self._fail(token, error)
+
+    def reply(self, reply: Reply) -> None:
+        """Send an answer; only here does it get its request id."""
+        link, request = reply.token
+        self._send(Send(LinkId(link), _with_request(reply.message, request)))
+
+    def _fail(self, token: Token, error: ShoalError) -> None:
+        self.reply(Reply(token, ControlFailed(0, error.code, error.message)))
+
+    # -- share --
+
+    def _share(self, token: Token, message: SharePath) -> None:
+        began = self._reactor.now
+
+        def progress(hashing: Hashing) -> None:
+            self._publisher.publish(
+                ContentHashing(
+                    message.path,
+                    hashing.name,
+                    hashing.bytes_done,
+                    hashing.size,
+                    hashing.files_done,
+                    hashing.files,
+                )
+            )
+            self.reply(Reply(token, Progress(0, hashing.bytes_done, hashing.size)))
+
+        def done(content: KnownContent | ShoalError, skipped: tuple[str, ...]) -> None:
+            if isinstance(content, ShoalError):
+                self._publisher.publish(ContentHashed(message.path, content.message))
+                self._fail(token, content)
+            else:
+                self._publisher.publish(ContentHashed(message.path, ""))
+                self.reply(Reply(token, self._shared(content, skipped, self._reactor.now - began)))
+
+        self._storage.share(
+            message.path,
+            message.name,
+            message.upload,
+            lambda hashing: self._reactor.post(lambda: progress(hashing)),
+            lambda content, skipped: self._reactor.post(lambda: done(content, skipped)),
+        )
+
+    def _shared(self, content: KnownContent, skipped: tuple[str, ...], seconds: float) -> Shared:
+        layout = content.layout
+        return Shared(
+            request=0,
+            id=content.id,
+            name=content.name,
+            kind=layout.kind,
+            size=layout.size,
+            files=sum(1 for entry in layout.entries if not entry.directory),
+            chunks=layout.chunks,
+            seconds=round(seconds, 3),
+            link=format_link(ShareLink(content.id, content.name, self._trackers)),
+            skipped=list(skipped[:100]),
+        )
+
+    # -- looking --
+
+    def _files(self, token: Token, message: ListFiles) -> None:
+        layout = self._storage.layout_of(message.content)
+        if layout is None:
+            raise ShoalError(ERR_NOT_FOUND, f"the files of {message.content} are not known; get it first")
+        rows = [entry for entry in layout.entries if not entry.directory]
+        page = rows[message.first : message.first + FILES_PAGE]
+        following = message.first + FILES_PAGE
+        files = [FileRow(entry.path, entry.size, entry.executable) for entry in page]
+        self.reply(Reply(token, Files(0, files, following if following < len(rows) else 0)))
+
+    def _explain(self, token: Token, message: ExplainReputation) -> None:
+        peers = [peer for peer in self._reputation.peers() if peer.startswith(message.peer)]
+        if len(peers) != 1 or len(message.peer) < 8:
+            raise ShoalError(
+                ERR_NOT_FOUND,
+                f"{len(peers)} known peers begin with {message.peer}; `shoal reputation` lists them, 8 digits at least",
+            )
+
+        def answer(events: object) -> None:
+            kept = list(events)  # type: ignore[call-overload]
+            score = kept[-1].score if kept else NEUTRAL
+            self.reply(Reply(token, ReputationExplained(0, peers[0], score, kept[-2000:])))
+
+        self._reputation.explain(peers[0], lambda events: self._reactor.post(lambda: answer(events)))
+
+
+def _with_request(message: Message, request: int) -> Message:
+    return replace(message, request=request)

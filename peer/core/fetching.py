@@ -1,0 +1,386 @@
+"""Fetching: every download from all its sources at once.
+
+    have-maps -> open -> opened -> wants and credit -> data -> store
+    -> closed, by either side: what was asked for is free for others
+
+A chunk is asked of one source at a time.  Wants in flight cover about half a second of the
+source's rate, so a slow source never holds much at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from bus.boundary import ContentId, LinkId, PeerId
+from bus.events import StreamClosed, StreamOpened
+from bus.messages import (
+    Closed,
+    CloseReason,
+    Credit,
+    Data,
+    Open,
+    Opened,
+    Refused,
+    Want,
+    WantManifest,
+)
+from peer.core.bitmap import chunks_in, mask_of, ranges_of
+from peer.core.download import Download, DownloadState
+from peer.core.haves import Haves
+from peer.core.interface import (
+    Forget,
+    Store,
+    StoreManifest,
+)
+from peer.core.neighbours import Neighbour, Neighbours
+from peer.core.picker import PICKERS
+from peer.core.rates import Meter, TokenBucket
+from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
+from peer.core.settings import NodeSettings
+from peer.core.source import Arrived, Asked, Source, SourceState
+from peer.core.turn import Turn
+
+WANT_BYTES: Final = 2**20
+"""Bytes of one want, at least one chunk: the answer to one is about one data message."""
+FLIGHT_SECONDS: Final = 0.5
+FLIGHT_MIN: Final = 512 * 1024
+"""Wants in flight: half a second of the source's rate, at least 512 KiB."""
+STALL_CHECK: Final = 5.0
+TIMEOUT_LONGEST: Final = 300.0
+"""Seconds; a source may be silent for at most so long, however slow it was."""
+REOPEN_AFTER: Final = 30.0
+"""Seconds until a source that refused or timed out is asked again."""
+EXCUSED: Final = ("cancelled", "withdrawn", "closing")
+"""Reasons to refuse a chunk that cost no reputation."""
+
+
+class Job(Struct):
+    """Bytes on their way to the disk."""
+
+    source: Source
+    stream: int
+    content: ContentId
+    size: int
+
+
+class Fetching:
+    """The streams towards this peer."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        neighbours: Neighbours,
+        haves: Haves,
+        active: dict[ContentId, Download],
+        record: Callable[[PeerId, str, ContentId, int], None],
+        refused: Callable[[PeerId], bool],
+        on_change: Callable[[Download], None],
+    ) -> None:
+        """`active` are the downloads, by content; whoever owns them changes the map."""
+        self._settings = settings
+        self._turn = turn
+        self._neighbours = neighbours
+        self._haves = haves
+        self._active = active
+        self._record = record
+        self._refused = refused
+        self._on_change = on_change
+        self._picker = PICKERS[settings.picker]()
+        self._not_before: dict[LinkId, float] = {}
+        self.sources: dict[LinkId, Source] = {}
+        self.jobs: dict[int, Job] = {}
+        self.bucket = TokenBucket(settings.limit_down, turn.now)
+        self.meter = Meter(turn.now)
+
+    # -- have-maps --
+
+    def greet(self, neighbour: Neighbour, download: Download) -> None:
+        """Show a linked peer our interest in a download."""
+        if not self._refused(neighbour.peer) and download.state is not DownloadState.PAUSED:
+            self._haves.tell(neighbour.link, download.record.id)
+            known = self._haves.theirs(neighbour.link, download.record.id)
+            if known is not None:
+                self.on_map(neighbour, download, known)
+
+    def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
+        """A linked peer said what it offers of a download."""
+        download.set_map(neighbour.link, mask)
+        source = self.sources.get(neighbour.link)
+        if source is None:
+            source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
+            self.sources[neighbour.link] = source
+        self.pump(source)
+
+    def link_lost(self, link: LinkId) -> None:
+        source = self.sources.pop(link, None)
+        self._not_before.pop(link, None)
+        if source is not None and source.state is not SourceState.IDLE:
+            self._end(source, "link_lost")
+        for download in self._active.values():
+            if link in download.maps:
+                download.drop_map(link)
+                self.pump_all(download)
+                self._on_change(download)
+
+    # -- life of a stream --
+
+    def on_opened(self, neighbour: Neighbour, message: Opened) -> None:
+        source = self.sources.get(neighbour.link)
+        if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
+            return
+        source.opened(self._window(), self._turn.now)
+        self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
+        self.pump(source)
+
+    def on_closed(self, neighbour: Neighbour, message: Closed) -> None:
+        """The uploader ended the stream."""
+        source = self.sources.get(neighbour.link)
+        if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
+            return
+        if message.reason in ("reputation", "closing", "protocol"):
+            self._not_before[source.link] = self._turn.now + REOPEN_AFTER
+        self._end(source, message.reason)
+        self.pump(source)
+
+    def close_broken(self, link: LinkId) -> None:
+        """The other side broke the protocol on this link: the stream ends, and is opened anew later."""
+        source = self.sources.get(link)
+        if source is not None and source.state is not SourceState.IDLE:
+            self._not_before[link] = self._turn.now + REOPEN_AFTER
+            self.close(source, "protocol")
+
+    def close(self, source: Source, reason: CloseReason) -> None:
+        """End the stream and tell the uploader."""
+        self._turn.send(source.link, Closed(source.stream, source.window.received, reason))
+        self._end(source, reason)
+
+    def _end(self, source: Source, reason: str) -> None:
+        was_open = source.state is SourceState.OPEN
+        stream, received = source.stream, source.window.received if was_open else 0
+        freed: dict[ContentId, bool] = {}
+        for asked in source.close():
+            self.free(source, asked, asked.mask)
+            freed[asked.content] = True
+        self._score_rest(source)
+        if was_open:
+            self._turn.publish(StreamClosed(source.peer, stream, "down", reason, received))
+        for content in freed:
+            if download := self._active.get(content):
+                self.pump_all(download, but=source)
+
+    def free(self, source: Source, asked: Asked, mask: int) -> None:
+        """Chunks asked of a source will not come: others may be asked."""
+        download = self._active.get(asked.content)
+        if download is None:
+            return
+        if asked.manifest:
+            download.lists_asked.pop(asked.manifest, None)
+            return
+        download.asked &= ~mask
+        partial = tuple(chunk for chunk in asked.progress if mask >> chunk & 1)
+        if partial:
+            self._turn.add(Forget(asked.content, partial))
+
+    def _score_rest(self, source: Source) -> None:
+        """A stream ended: what it gave beyond whole units counts once."""
+        if source.unscored:
+            self._record(source.peer, SUCCESSFUL_UPLOAD, "", source.unscored)
+            source.unscored = 0
+
+    def rest(self, source: Source) -> None:
+        """Ask nothing of a source for a while."""
+        self._not_before[source.link] = self._turn.now + REOPEN_AFTER
+
+    def useful(self, source: Source) -> bool:
+        """Whether this source has anything that is still missing."""
+        return any(
+            download.maps.get(source.link)
+            and (download.layout is None or download.missing & download.maps[source.link])
+            for download in self._active.values()
+            if download.state in (DownloadState.FETCHING, DownloadState.MANIFEST)
+        )
+
+    def _may_ask(self, source: Source) -> bool:
+        return self._not_before.get(source.link, 0.0) <= self._turn.now and not self._refused(source.peer)
+
+    # -- asking --
+
+    def pump(self, source: Source) -> None:
+        """Open the stream if that is useful; keep enough wants and credit out."""
+        if source.state is SourceState.IDLE and self._may_ask(source) and self.useful(source):
+            self._turn.send(source.link, Open(source.open()))
+        if source.state is not SourceState.OPEN:
+            return
+        source.window.window = self._window()
+        flight = self._flight(source)
+        while source.unreceived < flight and self._ask_next(source):
+            pass
+        self._credit(source)
+
+    def pump_all(self, download: Download, but: Source | None = None) -> None:
+        """Chunks became free: every source of the download may take some."""
+        for link in list(download.maps):
+            source = self.sources.get(link)
+            if source is not None and source is not but:
+                self.pump(source)
+
+    def _window(self) -> int:
+        """Each stream's share of the process's receive memory."""
+        streams = sum(1 for source in self.sources.values() if source.state is SourceState.OPEN)
+        share = self._settings.window_total // max(1, streams)
+        return max(2 * 16 * 1024, min(self._settings.window, share))
+
+    def _flight(self, source: Source) -> int:
+        """Bytes of wants to keep outstanding."""
+        rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
+        return min(source.window.window, max(FLIGHT_MIN, int(rate * FLIGHT_SECONDS)))
+
+    def _ask_next(self, source: Source) -> bool:
+        """Send one want; False if this source has nothing for us now."""
+        return any(self._ask_of(source, download) for download in self._active.values())
+
+    def _ask_of(self, source: Source, download: Download) -> bool:
+        """Send one want for this download; False if the source has nothing for it now."""
+        if not download.maps.get(source.link):
+            return False
+        if download.state is DownloadState.MANIFEST:
+            return self._ask_manifest(source, download, download.record.id)
+        if download.state is DownloadState.FETCHING:
+            return self._ask_list(source, download) or self._ask_chunks(source, download)
+        return False
+
+    def _ask_manifest(self, source: Source, download: Download, manifest: str) -> bool:
+        """One source at a time is asked for a manifest, so that a wrong hash has one culprit."""
+        if manifest in download.lists_asked:
+            return False
+        download.lists_asked[manifest] = source.link
+        want = source.ask_manifest(download.record.id, manifest, self._turn.now)
+        self._turn.send(source.link, WantManifest(source.stream, want, download.record.id, manifest))
+        return True
+
+    def _ask_list(self, source: Source, download: Download) -> bool:
+        for manifest, chunks in download.lists.items():
+            if chunks & download.maps[source.link] and self._ask_manifest(source, download, manifest):
+                return True
+        return False
+
+    def _ask_chunks(self, source: Source, download: Download) -> bool:
+        mask, size = download.pick(source.link, WANT_BYTES, self._picker, self._turn.rng)
+        if not mask or download.layout is None:
+            return False
+        want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
+        self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
+        return True
+
+    def _credit(self, source: Source) -> None:
+        """Announce a new limit if it is worth a message and the rate limit allows."""
+        limit = source.window.next_limit(source.unreceived)
+        if limit is None:
+            return
+        if self.bucket.rate:
+            if not self.bucket.ready(self._turn.now):
+                self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
+                return
+            limit = min(limit, source.window.limit + max(16 * 1024, self.bucket.rate // 20))
+            self.bucket.take(limit - source.window.limit, self._turn.now)
+            self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
+        if source.window.limit == source.window.received:
+            source.moved_at = self._turn.now  # It could not send before: its time starts now.
+        source.window.announce(limit)
+        self._turn.send(source.link, Credit(source.stream, limit, source.window.consumed))
+
+    def credit_due(self) -> None:
+        """The download limit lets more in."""
+        for source in list(self.sources.values()):
+            if source.state is SourceState.OPEN:
+                self._credit(source)
+
+    # -- what comes --
+
+    def on_data(self, neighbour: Neighbour, message: Data, payload: object, size: int) -> None:
+        source = self.sources.get(neighbour.link)
+        if source is None or source.stream != message.stream or source.state is not SourceState.OPEN:
+            return
+        now = self._turn.now
+        arrived = source.receive(message, size, now)
+        self.meter.add(size, now)
+        self._neighbours.traffic[source.peer].down.add(size, now)
+        download = self._active.get(arrived.asked.content) if arrived.asked else None
+        if download is None or not arrived.useful:
+            source.window.consume(size)
+        else:
+            self._store(source, download, arrived, message, payload, size)
+        if download is not None:
+            download.duplicate_bytes += size - arrived.useful
+            download.moved_at = now
+        self.pump(source)
+
+    def _store(
+        self, source: Source, download: Download, arrived: Arrived, message: Data, payload: object, size: int
+    ) -> None:
+        job = self._turn.new_job()
+        content = download.record.id
+        self.jobs[job] = Job(source, source.stream, content, size)
+        assert arrived.asked is not None
+        if arrived.asked.manifest:
+            ((_, offset, length),) = arrived.parts
+            self._turn.add(StoreManifest(job, content, arrived.asked.manifest, offset, length, message.size, payload))
+        else:
+            download.meter.add(arrived.useful, self._turn.now)
+            self._turn.add(Store(job, content, arrived.parts, payload))
+
+    def consumed(self, job: Job) -> None:
+        source = job.source
+        if source.state is SourceState.OPEN and source.stream == job.stream:
+            source.window.consume(job.size)
+            self.pump(source)
+
+    def on_refused(self, neighbour: Neighbour, message: Refused) -> None:
+        source = self.sources.get(neighbour.link)
+        if source is None or source.stream != message.stream or source.state is not SourceState.OPEN:
+            return
+        settled = source.refused(message.want, mask_of(message.ranges))
+        if settled is None:
+            return
+        asked, gone = settled
+        self.free(source, asked, gone)
+        download = self._active.get(asked.content)
+        if message.reason == "cancelled" or download is None:
+            return
+        if message.reason not in EXCUSED:
+            self._record(source.peer, REFUSED_UPLOAD, asked.content, 0)
+        for chunk in chunks_in(gone):
+            download.set_map(source.link, self._haves.clear(source.link, asked.content, chunk))
+        if asked.manifest:
+            download.set_map(source.link, 0)
+        self.pump_all(download)
+
+    # -- timers --
+
+    def stalls_due(self) -> None:
+        """Give up on sources that had credit and sent nothing for too long; show downloads that stall."""
+        now = self._turn.now
+        for source in list(self.sources.values()):
+            if source.state is SourceState.OPEN and source.unreceived and source.window.limit > source.window.received:
+                expected = min(source.unreceived, WANT_BYTES) / max(source.pace, 1024.0)
+                if now - source.moved_at >= max(self._settings.chunk_timeout, min(4 * expected, TIMEOUT_LONGEST)):
+                    self._record(source.peer, TIMED_OUT, "", 0)
+                    self._not_before[source.link] = now + REOPEN_AFTER
+                    self.close(source, "idle")
+            elif source.state is SourceState.IDLE:
+                self.pump(source)
+        for download in self._active.values():
+            self._on_change(download)
+        if self._active:
+            self._turn.timers.set_earlier(("stall",), now + STALL_CHECK)
+
+    def forgive_due(self, content: ContentId, link: LinkId) -> None:
+        """A source that sent a bad chunk may be asked for it again: it has had time to look at its copy."""
+        if download := self._active.get(content):
+            download.avoided.pop(link, None)
+            if source := self.sources.get(link):
+                self.pump(source)

@@ -1,0 +1,150 @@
+"""What this peer has: contents shared and fetched, from their first offer to their removal.
+
+Everything that begins or ends an offer passes here, so that trackers, neighbours, uploads and
+the published events always tell the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bus.boundary import ContentId
+from bus.events import TransferRemoved
+from bus.messages import Rejected
+from peer.core.downloads import Downloads
+from peer.core.haves import Haves
+from peer.core.interface import (
+    CheckChunk,
+    ChunkChecked,
+    DownloadRecord,
+    Finished,
+    KnownContent,
+    ReadFailed,
+    RemoveItem,
+    Verified,
+)
+from peer.core.neighbours import Neighbour
+from peer.core.reports import Reports
+from peer.core.settings import TrackerAddress
+from peer.core.shelf import Shelf
+from peer.core.trackers import Trackers
+from peer.core.turn import Turn
+from peer.core.uploads import Uploads
+
+CHECK_AGAIN: Final = 600.0
+"""A rejected chunk is hashed again at most once in so many seconds."""
+
+
+class Library:
+    """The contents and downloads of this peer."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        shelf: Shelf,
+        haves: Haves,
+        trackers: Trackers,
+        uploads: Uploads,
+        downloads: Downloads,
+        reports: Reports,
+        on_start: Callable[[DownloadRecord], None],
+    ) -> None:
+        """`on_start` hears of every download that begins."""
+        self._turn = turn
+        self._shelf = shelf
+        self._haves = haves
+        self._trackers = trackers
+        self._uploads = uploads
+        self._downloads = downloads
+        self._reports = reports
+        self._on_start = on_start
+        self._checked: dict[tuple[ContentId, int], float] = {}
+
+    def put_whole(self, content: KnownContent) -> None:
+        """Offer a content we have whole."""
+        self._shelf.put_whole(content)
+        if content.downloaded:
+            self._reports.known(content)
+        if not content.paused:
+            self._trackers.watch(content.id)
+            self._haves.changed(content.id)
+        self._trackers.offers_changed()
+
+    def withdraw(self, content: ContentId, reason: str) -> None:
+        """Offer a content no longer."""
+        self._shelf.drop(content, reason)
+        self._uploads.withdraw(content)
+        self._haves.withdrawn(content)
+        self._trackers.unwatch(content)
+        self._trackers.offers_changed()
+
+    def forget(self, content: ContentId, *, data: bool) -> None:
+        """Drop an item for good."""
+        if download := self._downloads.active.get(content):
+            self._downloads.remove(download)
+        known = self._shelf.known(content)
+        self.withdraw(content, "removed")
+        self._reports.removed(content)
+        if download is not None or (known is not None and known.downloaded):
+            self._turn.publish(TransferRemoved(content, data))
+        self._turn.add(RemoveItem(content, data))
+
+    def content_added(self, content: KnownContent) -> None:
+        if download := self._downloads.active.get(content.id):
+            self._downloads.remove(download)
+            self._turn.publish(TransferRemoved(content.id, False))
+        self.put_whole(content)
+
+    def start_download(self, record: DownloadRecord) -> None:
+        """Begin, or go on with, a download."""
+        for endpoint, key in record.trackers:
+            self._trackers.add(TrackerAddress(endpoint, key))
+        self._downloads.start(record)
+        self._trackers.watch(record.id)
+        self._on_start(record)
+
+    def finished(self, event: Finished) -> None:
+        content = event.content
+        download = self._downloads.active.pop(content.id, None)
+        self._shelf.put_whole(content)
+        if download is not None:
+            self._reports.finished(download, content)
+        self._haves.changed(content.id)
+        self._trackers.offers_changed()
+
+    def on_rejected(self, neighbour: Neighbour, message: Rejected) -> None:
+        """A downloader got a bad chunk from us: look at our copy, if we sent it and not too often."""
+        key = (message.content, message.chunk)
+        offer = self._shelf.offers.get(message.content)
+        if offer is None or not offer.complete or not self._uploads.served.get((message.content, neighbour.peer)):
+            return
+        if self._turn.now - self._checked.get(key, -CHECK_AGAIN) < CHECK_AGAIN:
+            return
+        self._checked[key] = self._turn.now
+        self._turn.add(CheckChunk(message.content, message.chunk))
+
+    def chunk_checked(self, event: ChunkChecked) -> None:
+        if not event.good:
+            self._damaged(event.content, f"chunk {event.chunk} is not what was hashed")
+
+    def read_failed(self, event: ReadFailed) -> None:
+        content = self._uploads.on_read_failed(event)
+        if content is not None and content not in self._downloads.active:
+            self._damaged(content, event.message)
+
+    def _damaged(self, content: ContentId, message: str) -> None:
+        """What we offered whole is not what was hashed: offer it no longer, and say so."""
+        known = self._shelf.known(content)
+        if known is not None:
+            self.withdraw(content, message)
+            self._reports.damaged(known, message)
+            self._shelf.set_damaged(known, message)
+
+    def verified(self, event: Verified) -> None:
+        if download := self._downloads.active.get(event.content):
+            self._downloads.verified(download, event.held)
+        elif event.message:
+            self._damaged(event.content, event.message)
+        elif (known := self._shelf.known(event.content)) is not None:
+            self.put_whole(known)

@@ -1,0 +1,56 @@
+"""This peer's opinion of the others, kept and published as it changes."""
+
+from __future__ import annotations
+
+from bus.boundary import ContentId, PeerId
+from bus.events import ReputationChanged
+from peer.core.interface import KeepReputation
+from peer.core.reputation import ReputationBook, Standing
+from peer.core.settings import ReputationSettings
+from peer.core.turn import Turn
+
+
+class Opinions:
+    """A ReputationBook on running time, whose every change leaves the core as an effect and an event."""
+
+    def __init__(
+        self, settings: ReputationSettings, standings: dict[PeerId, Standing], run_before: float, turn: Turn
+    ) -> None:
+        """`run_before` is the running time of all earlier runs, seconds."""
+        self.book = ReputationBook(settings, standings)
+        self._run_offset = run_before - turn.now
+        self._turn = turn
+
+    @property
+    def running_time(self) -> float:
+        """Seconds this peer has been running in all its runs."""
+        return self._run_offset + self._turn.now
+
+    def score(self, peer: PeerId) -> float:
+        return self.book.score(peer, self.running_time)
+
+    def refused(self, peer: PeerId) -> bool:
+        return self.book.refused(peer, self.running_time)
+
+    def record(self, peer: PeerId, kind: str, content: ContentId, size: int) -> None:
+        """Count an event of `size` bytes about a peer."""
+        changes = self.book.record(peer, kind, self.running_time)
+        banned_until = self._standing(peer).banned_until
+        for change in changes:
+            self._turn.add(KeepReputation(peer, change.type, content, size, change.change, change.score, banned_until))
+        self._publish(peer, kind)
+
+    def publish_all(self) -> None:
+        """Publish every standing there is: at the start."""
+        for peer in self.book.known():
+            self._publish(peer, "")
+
+    def _publish(self, peer: PeerId, cause: str) -> None:
+        flags = self.book.flags(peer, self.running_time)
+        events = dict(self._standing(peer).events)
+        self._turn.publish(ReputationChanged(peer, round(self.score(peer), 6), flags, events, cause))
+
+    def _standing(self, peer: PeerId) -> Standing:
+        standing = self.book.standing(peer)
+        assert standing is not None
+        return standing

@@ -1,0 +1,127 @@
+"""Finding sources: what trackers tell of swarms, and whom to dial for it.
+
+A leecher dials the members that a tracker names, best score first.  A seed dials a leecher that
+a push named and that has not linked within 5 s: perhaps nobody can dial the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bus.boundary import ContentId, PeerId
+from bus.events import SwarmHasChanged
+from bus.messages import Swarm, SwarmChanged, SwarmPeer
+from peer.core.download import Download, DownloadState
+from peer.core.downloads import Downloads
+from peer.core.neighbours import Neighbours
+from peer.core.settings import NodeSettings
+from peer.core.shelf import Shelf
+from peer.core.trackers import Trackers
+from peer.core.turn import Turn
+
+LOOK_EVERY: Final = 30.0
+"""Seconds between queries for more sources of a running download."""
+LOOK_AGAIN: Final = 5.0
+"""The same while it has no source."""
+INTRODUCE_AFTER: Final = 5.0
+"""A seed dials a leecher that a push named and that has not linked by then."""
+
+
+class Swarms:
+    """The swarms of this peer's contents."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        shelf: Shelf,
+        neighbours: Neighbours,
+        trackers: Trackers,
+        downloads: Downloads,
+        score: Callable[[PeerId], float],
+        refused: Callable[[PeerId], bool],
+    ) -> None:
+        self._settings = settings
+        self._turn = turn
+        self._shelf = shelf
+        self._neighbours = neighbours
+        self._trackers = trackers
+        self._downloads = downloads
+        self._score = score
+        self._refused = refused
+        self._introduce: dict[PeerId, list[ContentId]] = {}
+        self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
+
+    def tracker_reached(self) -> None:
+        """A tracker was reached: ask it for the swarms of all downloads."""
+        for content in self._downloads.active:
+            self._trackers.query(content)
+
+    def listed(self, swarm: Swarm) -> None:
+        self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
+        if download := self._downloads.active.get(swarm.content):
+            self._meet(download, swarm.peers)
+
+    def changed(self, push: SwarmChanged) -> None:
+        self._turn.publish(SwarmHasChanged(push.content, push.seeds, push.leechers))
+        if download := self._downloads.active.get(push.content):
+            self._meet(download, push.joined)
+        elif push.content in self._shelf.offers:
+            for member in push.joined:
+                if not member.complete and not self._neighbours.connected(member.peer):
+                    self._introduce.setdefault(member.peer, []).append(push.content)
+                    self._introduce_to[member.peer] = tuple(member.endpoints)
+                    self._turn.timers.set_earlier(("introduce", member.peer), self._turn.now + INTRODUCE_AFTER)
+
+    def introduce_due(self, peer: PeerId) -> None:
+        """A leecher named in a push has not linked: perhaps it cannot dial us."""
+        endpoints = self._introduce_to.pop(peer, ())
+        if not self._neighbours.connected(peer) and not self._refused(peer):
+            self._neighbours.dial(peer, endpoints)
+        elif peer in self._neighbours.by_peer:
+            self._introduce.pop(peer, None)
+
+    def _meet(self, download: Download, members: list[SwarmPeer]) -> None:
+        """A tracker named members of a download's swarm: dial the best of them."""
+        for member in members:
+            if member.peer != self._settings.peer:
+                download.candidates[member.peer] = tuple(member.endpoints)
+        self._dial_candidates(download)
+
+    def _dial_candidates(self, download: Download) -> None:
+        if download.state is DownloadState.PAUSED:
+            return
+        ranked = sorted(download.candidates, key=lambda peer: -self._score(peer))
+        for peer in ranked:
+            if len(download.maps) >= self._settings.links_per_content:
+                return
+            if self._refused(peer):
+                continue
+            if (neighbour := self._neighbours.by_peer.get(peer)) is not None:
+                self._downloads.fetching.greet(neighbour, download)
+            else:
+                self._neighbours.dial(peer, download.candidates[peer])
+
+    def look(self, content: ContentId) -> None:
+        """Ask for sources and dial known ones again."""
+        download = self._downloads.active.get(content)
+        if download is None:
+            return
+        pause = LOOK_EVERY if any(download.maps.values()) else LOOK_AGAIN
+        self._turn.timers.set(("look", content), self._turn.now + pause)
+        if download.state not in (DownloadState.PAUSED, DownloadState.FAILED):
+            self._trackers.query(content)
+            self._dial_candidates(download)
+
+    def look_soon(self, peer: PeerId) -> None:
+        """A source was lost: its downloads look for it, or others, once it may be dialled again."""
+        for content, download in self._downloads.active.items():
+            if peer in download.candidates:
+                at = max(self._turn.now + 1.0, self._neighbours.may_dial_at(peer))
+                self._turn.timers.set_earlier(("look", content), at)
+
+    def introduced(self, peer: PeerId) -> list[ContentId]:
+        """The contents a peer that just linked is to be told of, because a push named it."""
+        self._introduce_to.pop(peer, None)
+        return self._introduce.pop(peer, [])

@@ -1,0 +1,166 @@
+"""Finishing a download: what is complete and synced appears under its name, or not at all.
+
+    sync everything -> write the final name down -> rename, replacing nothing -> sync the folder
+    -> one transaction makes the download a content
+
+Whoever is killed in between finds, by the inode that was recorded first, that the rename was
+done, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from msgspec.structs import replace
+
+from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_STATE, ShoalError
+from peer.catalogue_rows import Stats, Temporary
+from peer.core.interface import KnownContent
+from peer.core.layout import Entry
+from peer.files import shown
+from peer.manifest import TREE
+from peer.preparing import Disk, bytes_missing, names_beside
+from peer.shared import ABSENT, record_of
+from peer.temporary import TemporaryFiles
+
+
+def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownContent, Stats]:
+    """Give a complete download its name.
+
+    Raises:
+        ShoalError, OSError: it cannot be done; the temporary files stay.
+    """
+    if bytes_missing(download.layout, download.wanted, download.held):
+        raise ShoalError(ERR_STATE, f"{shown(download.path)} is not complete yet; verify the download")
+    if not download.placed:
+        _make_empty(download)
+    stats = Stats(_records(disk, download))
+    if not download.placed:
+        with download.syncing:
+            if download.failure is not None:
+                raise download.failure
+            _sync_all(disk, download)
+        _place(disk, download)
+    with download.destination() as folder:
+        disk.files.sync_folder(folder)
+    record = download.record
+    content = KnownContent(record.id, record.name, download.layout, download.path, False, True, now)
+    disk.catalogue.finish(content, stats)
+    return content, stats
+
+
+def is_chosen(entry: Entry, only: frozenset[str]) -> bool:
+    """Whether an entry is among the paths to fetch, or below one of them."""
+    if not only:
+        return True
+    path = entry.path
+    while path:
+        if path in only:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def _chosen(download: TemporaryFiles) -> list[int]:
+    only = frozenset(download.record.only)
+    return [number for number, entry in enumerate(download.layout.entries) if is_chosen(entry, only)]
+
+
+def _make_empty(download: TemporaryFiles) -> None:
+    """What has no chunks was never asked for: empty files and empty folders."""
+    if download.is_file:
+        return
+    for number in _chosen(download):
+        entry = download.layout.entries[number]
+        if entry.directory:
+            with download.folder.enter(entry.path, make=True):
+                pass
+        elif not entry.size:
+            with download.use(number):
+                pass
+
+
+def _records(disk: Disk, download: TemporaryFiles) -> bytes:
+    """What each file looks like; all of them are there, and of the right size."""
+    if download.is_file:
+        with download.top() as number:
+            status = disk.files.status(number)
+        _check_file(status, download, 0)
+        return record_of(status)
+    records = [ABSENT] * len(download.layout.entries)
+    for number in _chosen(download):
+        entry = download.layout.entries[number]
+        if entry.directory:
+            continue
+        try:
+            status = download.folder.look(entry.path)
+        except FileNotFoundError:
+            raise _vanished(download, number) from None
+        _check_file(status, download, number)
+        records[number] = record_of(status)
+    return b"".join(records)
+
+
+def _check_file(status: os.stat_result, download: TemporaryFiles, number: int) -> None:
+    if not stat.S_ISREG(status.st_mode) or status.st_size != download.layout.entries[number].size:
+        raise _vanished(download, number)
+
+
+def _vanished(download: TemporaryFiles, number: int) -> ShoalError:
+    where = shown(download.where(number))
+    return ShoalError(ERR_CHANGED, f"{where} was removed or changed before the download was finished; resume it")
+
+
+def _sync_all(disk: Disk, download: TemporaryFiles) -> None:
+    """Every file and every folder."""
+    files = disk.files
+    with download.top() as top:
+        if download.is_file:
+            files.sync(top)
+            return
+        if files.sync_file_system(top):
+            return
+        folders = {""}
+        for number in _chosen(download):
+            entry = download.layout.entries[number]
+            above = entry.path if entry.directory else entry.path.rpartition("/")[0]
+            while above and above not in folders:
+                folders.add(above)
+                above = above.rpartition("/")[0]
+            if not entry.directory:
+                with download.use(number) as descriptor:
+                    files.sync(descriptor)
+        for path in sorted(folders):
+            with download.folder.enter(path) as descriptor:
+                files.sync_folder(descriptor)
+
+
+def _place(disk: Disk, download: TemporaryFiles) -> None:
+    """Rename to the wanted name, or to the next one that nobody has."""
+    with download.top() as top:
+        status = disk.files.status(top)
+    wanted = os.path.basename(download.record.path) or download.record.name
+    known = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    with download.destination() as folder:
+        for name in names_beside(wanted, download.layout.kind == TREE):
+            if _taken(disk, name, folder):
+                continue
+            placing = f"{download.directory}/{name}"
+            disk.catalogue.keep_placing(download.content, replace(known, placing=placing))
+            try:
+                disk.files.rename(download.name, name, folder)
+            except FileExistsError:
+                continue  # somebody was quicker
+            download.name = name
+            download.placed = True
+            return
+    raise ShoalError(ERR_LIMIT, f"{shown(download.directory)} holds too many items named {wanted}; move some away")
+
+
+def _taken(disk: Disk, name: str, folder: int) -> bool:
+    try:
+        disk.files.look(name, folder)
+    except FileNotFoundError:
+        return False
+    return True

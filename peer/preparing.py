@@ -1,0 +1,317 @@
+"""Making or reopening a download's temporary files, and finding out what they hold.
+
+    recorded                                    held: it was synced before it was recorded
+    written since, same boot of the machine     hashed again; if right, written again and held
+    written since, another boot                 not held: it may never have reached the disk
+    under its final name, by its inode          all held: the process ended between rename and record
+
+Right bytes are written again because a sync that failed before the restart may have left them in
+memory only, with nothing to tell the next sync that they are not on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from bus.errors import ERR_DISK, ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.names import safe_name
+from bus.units import format_size
+from peer.catalogue import Catalogue
+from peer.catalogue_rows import KeptDownload, Temporary
+from peer.chunkset import ChunkSet
+from peer.core.interface import DownloadRecord, Prepared
+from peer.core.layout import Layout
+from peer.descriptors import OpenFiles
+from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
+from peer.manifest import Manifest, chunk_digest, parse, parse_digest_list
+from peer.temporary import TemporaryFiles, temporary_name
+
+_NUMBERED: Final = 10_000
+"""Names tried beside one that is taken."""
+
+
+class Disk(NamedTuple):
+    """What preparing needs of the machine and its settings."""
+
+    catalogue: Catalogue
+    files: FileOps
+    open_files: OpenFiles
+    boot: str
+    """Names this boot of the machine."""
+    min_free: int
+    """Bytes that a download leaves free."""
+
+
+def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepared]:
+    """Open a download's temporary files.
+
+    Raises:
+        ShoalError, OSError: they cannot be used.
+    """
+    manifest, lists = _manifests(disk.catalogue, record.id)
+    wanted = _wanted(manifest.layout, record.only)
+    kept = disk.catalogue.download(record.id) or KeptDownload(record, None, None)
+    record = replace(record, directory=os.path.abspath(record.directory))
+    _open_destination(disk, record.directory, kept.temporary)
+    title = safe_name(record.name or record.id[:16]).path
+    name = kept.temporary.name if kept.temporary else temporary_name(manifest.layout.kind, title, record.id)
+    download = TemporaryFiles(record, manifest, name, lists, disk.files, disk.open_files)
+    download.wanted = ChunkSet(manifest.layout.chunks, wanted)
+    try:
+        if kept.temporary is not None and _was_placed(disk.files, kept.temporary):
+            _take_placed(download, kept.temporary)
+            path = kept.temporary.placing
+        else:
+            path = record.path or f"{record.directory}/{_free_name(download, disk.files, title)}"
+            _open_temporary(disk, download, replace(record, name=title, path=path), kept)
+    except BaseException:
+        download.close()
+        raise
+    download.record = replace(record, name=title, path=path)
+    return download, Prepared(
+        record.id, title, manifest.layout, path, download.held.mask, wanted, _missing_lists(download)
+    )
+
+
+def next_name(name: str, number: int, folder: bool) -> str:
+    """`name` for the first try, then `name (2).ext` and so on, within 255 bytes."""
+    if number == 1:
+        return name
+    stem, suffix = (name, "") if folder else os.path.splitext(name)
+    tail = f" ({number}){suffix}".encode()
+    return (stem.encode()[: 255 - len(tail)].decode(errors="ignore").encode() + tail).decode(errors="ignore")
+
+
+def names_beside(name: str, folder: bool) -> Iterator[str]:
+    """The names to try, in order."""
+    return (next_name(name, number, folder) for number in range(1, _NUMBERED))
+
+
+# --- what is wanted --------------------------------------------------------------------------
+
+
+def _manifests(catalogue: Catalogue, content: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest, and the digests by file id of the lists that are here and right."""
+    manifest = parse(catalogue.manifest(content, content), content, checked=True)
+    described = {entry.file_id: entry for entry in manifest.layout.entries}
+    lists = {}
+    for file, raw in catalogue.digest_lists(content).items():
+        with contextlib.suppress(ShoalError):  # a damaged one is fetched again
+            if file in described:
+                lists[file] = parse_digest_list(raw, described[file])
+    return manifest, lists
+
+
+def _wanted(layout: Layout, only: Sequence[str]) -> int:
+    if not only:
+        return layout.all_chunks
+    try:
+        return layout.mask_of(only)
+    except KeyError as error:
+        raise ShoalError(ERR_NOT_FOUND, f"{shown(str(error.args[0]))} is not in this content; list its files") from None
+
+
+def _missing_lists(download: TemporaryFiles) -> tuple[tuple[str, int], ...]:
+    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
+    if download.is_file:
+        return ()
+    missing: dict[str, int] = {}
+    for number, entry in enumerate(download.layout.entries):
+        chunks = download.layout.chunks_of(number)
+        if len(chunks) > 1 and entry.file_id not in download.lists and download.wanted.count(chunks):
+            missing[entry.file_id] = missing.get(entry.file_id, 0) | ((1 << len(chunks)) - 1) << chunks.start
+    return tuple(missing.items())
+
+
+# --- where it goes ---------------------------------------------------------------------------
+
+
+def _open_destination(disk: Disk, directory: str, temporary: Temporary | None) -> None:
+    """Make the folder if need be, but never in place of a disk that is not mounted now."""
+    standing, device = directory, _device(disk.files, directory)
+    while device is None:
+        standing = os.path.dirname(standing)
+        device = _device(disk.files, standing)
+    if temporary is not None and device != temporary.device:
+        raise ShoalError(
+            ERR_DISK, f"{shown(directory)} is on another disk than before; mount the one that was there, then resume"
+        )
+    if standing != directory:
+        disk.files.make_folders(directory)
+
+
+def _device(files: FileOps, folder: str) -> int | None:
+    """The device a folder lies on; None if there is no such folder."""
+    try:
+        return files.look(f"{folder}/.").st_dev
+    except FileNotFoundError:
+        return None
+
+
+def _was_placed(files: FileOps, temporary: Temporary) -> bool:
+    """Whether what was the temporary file lies under its final name."""
+    if not temporary.placing:
+        return False
+    try:
+        found = files.look(temporary.placing)
+    except FileNotFoundError:
+        return False
+    return (found.st_ino, found.st_dev) == (temporary.inode, temporary.device)
+
+
+def _take_placed(download: TemporaryFiles, temporary: Temporary) -> None:
+    download.name = os.path.basename(temporary.placing)
+    download.placed = True
+    download.held = ChunkSet(download.layout.chunks, download.wanted.mask)
+    download.recorded = download.held.copy()
+    for entry in range(len(download.layout.entries)):
+        download.present.add(entry)
+
+
+def _free_name(download: TemporaryFiles, files: FileOps, title: str) -> str:
+    """The name it will have if nobody takes it meanwhile."""
+    with download.destination() as folder:
+        for name in names_beside(title, not download.is_file):
+            try:
+                files.look(name, folder)
+            except FileNotFoundError:
+                return name
+    raise ShoalError(ERR_LIMIT, f"{shown(download.directory)} holds {_NUMBERED:,} items named {title}; choose another")
+
+
+# --- what is there ---------------------------------------------------------------------------
+
+
+def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord, kept: KeptDownload) -> None:
+    found = _find(disk.files, download)
+    known = kept.temporary
+    bits = None
+    if found is not None and known is not None and (found.st_ino, found.st_dev) == (known.inode, known.device):
+        bits = ChunkSet.unsealed(download.layout.chunks, kept.bits or b"")
+    if found is None:
+        check_space(disk, download)
+        _make(disk.files, download)
+    with download.top() as top:
+        status = disk.files.status(top)
+        if download.is_file and status.st_size != download.layout.size:
+            disk.files.truncate(top, download.layout.size)
+    if bits is not None:
+        download.recorded = bits
+        download.held = bits.copy()
+    if found is not None:
+        _look_at_entries(disk.files, download)
+    # Before anything is written: a file that is not the recorded one must never be believed.
+    temporary = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    disk.catalogue.keep_temporary(record, temporary, download.recorded.sealed())
+    if found is not None:
+        if bits is None or known is None or known.boot == disk.boot:
+            _hash_again(disk.files, download)
+        check_space(disk, download)
+
+
+def _find(files: FileOps, download: TemporaryFiles) -> os.stat_result | None:
+    """The temporary file or folder, if there is one that is fit for use."""
+    with download.destination() as folder:
+        try:
+            found = files.look(download.name, folder)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            raise link_in_the_way(download.path)
+        if not (stat.S_ISREG(found.st_mode) if download.is_file else stat.S_ISDIR(found.st_mode)):
+            raise ShoalError(ERR_STATE, f"{shown(download.path)} is not what was expected there; move it away")
+        if download.is_file and found.st_nlink > 1:
+            files.remove(download.name, folder)  # a second name of somebody else's file: begin anew, and leave that be
+            return None
+    return found
+
+
+def _make(files: FileOps, download: TemporaryFiles) -> None:
+    with download.destination() as folder:
+        if download.is_file:
+            files.close(files.open(download.name, CREATE_NEW, folder=folder))
+        else:
+            files.make_folder(download.name, folder)
+
+
+def _look_at_entries(files: FileOps, download: TemporaryFiles) -> None:
+    """Which entries have files; what was recorded of one that vanished, or was cut, is not there any more."""
+    if download.is_file:
+        download.present.add(0)
+        return
+    gone: list[int] = []
+    for number, entry in enumerate(download.layout.entries):
+        if entry.directory:
+            continue
+        try:
+            size = download.folder.look(entry.path).st_size
+            download.present.add(number)
+        except FileNotFoundError:
+            size = -1
+        if size < entry.size:
+            gone += [chunk for chunk in download.layout.chunks_of(number) if chunk in download.recorded]
+    download.unset(gone)
+
+
+def _hash_again(files: FileOps, download: TemporaryFiles) -> None:
+    """Look for chunks that were written and not recorded."""
+    layout = download.layout
+    for number, entry in enumerate(layout.entries):
+        chunks = layout.chunks_of(number)
+        if number not in download.present or download.recorded.count(chunks) == len(chunks):
+            continue
+        if not download.is_file and len(chunks) > 1 and entry.file_id not in download.lists:
+            continue
+        with download.use(number) as descriptor:
+            for chunk in list(_written(files, descriptor, layout, number)):
+                if chunk not in download.held:
+                    _hash_chunk_again(files, download, number, chunk, descriptor)
+
+
+def _written(files: FileOps, descriptor: int, layout: Layout, entry: int) -> Iterator[int]:
+    """The chunks of an entry of which something was written."""
+    size, first, following = layout.chunk_sizes[entry], layout.starts[entry], 0
+    for start, end in files.data_regions(descriptor, layout.entries[entry].size):
+        last = (end - 1) // size
+        yield from range(first + max(following, start // size), first + last + 1)
+        following = last + 1
+
+
+def _hash_chunk_again(files: FileOps, download: TemporaryFiles, entry: int, chunk: int, descriptor: int) -> None:
+    offset, length = download.layout.offset_of(chunk, entry), download.layout.length_of(chunk)
+    data = files.read(descriptor, length, offset)
+    if len(data) == length and download.is_right(chunk, entry, chunk_digest(data)):
+        files.write(descriptor, memoryview(data), offset)
+        download.add_held(chunk, entry, length)
+
+
+# --- room ------------------------------------------------------------------------------------
+
+
+def check_space(disk: Disk, download: TemporaryFiles) -> None:
+    """Raises ShoalError if what is still to come does not fit."""
+    needed = bytes_missing(download.layout, download.wanted, download.held)
+    free = disk.files.free_space(download.directory)
+    if needed and free < needed + disk.min_free:
+        kept_free = f" of which {format_size(disk.min_free)} stay free"
+        raise disk_full(download.path, needed, format_size(free) + (kept_free if disk.min_free else ""))
+
+
+def bytes_missing(layout: Layout, wanted: ChunkSet, held: ChunkSet) -> int:
+    """Bytes of the wanted chunks that are not held."""
+    total = 0
+    for number, entry in enumerate(layout.entries):
+        chunks = layout.chunks_of(number)
+        missing = wanted.count(chunks) - held.count(chunks)
+        if missing > 0:
+            total += missing * layout.chunk_sizes[number]
+            last = chunks[-1]
+            if last in wanted and last not in held:
+                total -= len(chunks) * layout.chunk_sizes[number] - entry.size
+    return total

@@ -1,0 +1,173 @@
+"""The peer's shell: sockets, disk and threads around PeerNode, and nothing that decides.
+
+One reactor thread feeds the one core: control first, then trackers, then data.  Hashing,
+files and databases are in worker threads, which hand their answers back through the reactor.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Final
+
+from bus.boundary import (
+    Dial,
+    DialFailed,
+    HangUp,
+    LinkEvent,
+    LinkId,
+    LinkLost,
+    LinkUp,
+    Publish,
+    Received,
+    Send,
+)
+from bus.driver import Driver
+from bus.events import MetricsSample, PeerStarted, PeerStopping
+from bus.link import Links
+from bus.publisher import Publisher
+from bus.reactor import Reactor
+from peer.control import Control
+from peer.core.interface import CoreEffect, CoreEvent, KeepReputation, Reply
+from peer.core.node import PeerNode
+from peer.core.settings import NodeSettings
+from peer.reputation_store import ReputationStore
+from peer.sharelink import TrackerHint
+from peer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+SAMPLE_SECONDS: Final = 1.0
+GOODBYE_MS: Final = 500
+"""Milliseconds that the last messages have to leave at a graceful stop."""
+
+
+class PeerService:
+    """One running peer."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        reactor: Reactor,
+        publisher: Publisher,
+        storage: Storage,
+        reputation: ReputationStore,
+        links: Links,
+    ) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._publisher = publisher
+        self._storage = storage
+        self._reputation = reputation
+        self._links = links
+        self._control_links: dict[LinkId, bool] = {}
+        contents, downloads = storage.load_all()
+        standings, run_before = reputation.load()
+        self._node = PeerNode(
+            settings,
+            random.Random(),
+            reactor.now,
+            time.time(),
+            contents,
+            downloads,
+            standings,
+            run_before,
+        )
+        self._run_before = run_before
+        self._began = reactor.now
+        self._driver: Driver[CoreEvent, CoreEffect] = Driver(self._node, reactor, self._perform)
+        hints = tuple(TrackerHint(tracker.endpoint, tracker.public_key) for tracker in settings.trackers)
+        self.control = Control(reactor, storage, publisher, reputation, hints, self._links.perform, self._driver.feed)
+
+    def start(self, data_endpoint: str) -> None:
+        """Publish that we are there, and begin."""
+        settings = self._settings
+        self._publisher.publish(
+            PeerStarted(
+                settings.name,
+                settings.peer,
+                settings.software.removeprefix("shoal "),
+                time.time(),
+                data_endpoint,
+                settings.download_dir,
+            )
+        )
+        for effect in self._node.start_effects():
+            self._perform(effect)
+        self._sample()
+        self._reactor.every(SAMPLE_SECONDS, self._sample)
+
+    def storage_event(self, event: CoreEvent) -> None:
+        """An answer from a worker thread; called in the reactor's thread."""
+        self._driver.feed(event)
+
+    def stop(self, reason: str) -> None:
+        """Say good-bye to everybody and end the loop."""
+        self._publisher.publish(PeerStopping(reason))
+        self._links.stop_listening()
+        for effect in self._node.stop(self._reactor.now):
+            self._perform(effect)
+        self._reputation.keep_running_time(self._running_time())
+        self._reactor.stop()
+
+    def close(self) -> None:
+        """After the loop: let the last messages leave, sync and record what was written."""
+        self._links.close(GOODBYE_MS)
+        self._storage.close()
+        self._reputation.close()
+        self._publisher.close()
+
+    def _running_time(self) -> float:
+        return self._run_before + self._reactor.now - self._began
+
+    # -- events in --
+
+    def link_event(self, event: LinkEvent) -> None:
+        """Control links are the shell's own; all others are the core's."""
+        match event:
+            case Received() if event.link in self._control_links:
+                self.control.received(event)
+            case LinkUp(channel="control"):
+                self._control_links[event.link] = True
+            case LinkLost() if event.link in self._control_links:
+                del self._control_links[event.link]
+            case _ if not isinstance(event, DialFailed) and event.link in self._control_links:
+                pass
+            case _:
+                self._driver.feed(event)
+
+    # -- effects out --
+
+    def _perform(self, effect: CoreEffect) -> None:
+        match effect:
+            case Send() | Dial() | HangUp():
+                self._links.perform(effect)
+            case Publish():
+                self._publisher.publish(effect.event)
+            case Reply():
+                self.control.reply(effect)
+            case KeepReputation():
+                self._reputation.keep(effect, self._running_time())
+            case _:
+                self._storage.perform(effect)
+
+    def _sample(self) -> None:
+        node = self._node
+        now = self._reactor.now
+        self._publisher.publish(
+            MetricsSample(
+                {
+                    "uptime_seconds": round(now - self._began, 1),
+                    "up_rate": round(node.uploads.meter.rate(now), 1),
+                    "down_rate": round(node.downloads.fetching.meter.rate(now), 1),
+                    "sent_bytes_total": float(node.uploads.meter.total),
+                    "received_bytes_total": float(node.downloads.fetching.meter.total),
+                    "disk_free": float(self._storage.disk_free()),
+                    "links": float(len(node.neighbours.by_link)),
+                    "contents": float(len(node.shelf.offers)),
+                    "downloads": float(len(node.downloads.active)),
+                }
+            )
+        )
+        self._reputation.keep_running_time(self._running_time())

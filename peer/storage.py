@@ -1,0 +1,345 @@
+"""The peer's disk: carries out what the core asks of it, in threads, and posts the answers.
+
+    Read, CheckChunk                      reader threads
+    Store, Forget                         writer threads, by chunk
+    StoreManifest, Prepare, Finish,
+    RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
+    share, VerifyData                     one thread, which has others hash for it
+    ReadManifest, Keep...                 the catalogue's thread
+    sync and record                       a thread of its own
+
+Every effect that has an answer is answered, whatever happens.  The answers come in the order in
+which things happened, from several threads, through `post`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+from bus.boundary import ContentId
+from bus.errors import ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.places import PeerPlaces
+from bus.settings import TransferSettings
+from peer.catalogue import Catalogue
+from peer.contents import Contents
+from peer.core.interface import (
+    CheckChunk,
+    ChunkChecked,
+    CoreEffect,
+    CoreEvent,
+    DownloadRecord,
+    Finish,
+    Forget,
+    KeepDownload,
+    KeepPaused,
+    KnownContent,
+    PartRead,
+    Prepare,
+    Prepared,
+    Read,
+    ReadFailed,
+    ReadManifest,
+    RemoveItem,
+    Store,
+    StoreFailed,
+    StoreManifest,
+    Verified,
+    VerifyData,
+)
+from peer.core.layout import Entry, Layout
+from peer.descriptors import OpenFiles
+from peer.files import FileOps
+from peer.hashing import Hasher, Hashing
+from peer.lifecycle import Lifecycle
+from peer.preparing import Disk
+from peer.reading import check_chunk, list_holding, listed_digest, read, read_failed
+from peer.shared import SharedFiles
+from peer.sharing import Hashed, hash_path
+from peer.syncing import SyncThread
+from peer.temporary import TemporaryFiles
+from peer.verifying import verify_download, verify_shared
+from peer.workers import Workers, attempt
+from peer.writing import WritePool
+
+__all__ = ["Hashing", "Storage"]
+
+log = logging.getLogger(__name__)
+
+READERS: Final = 2
+"""Threads that read for uploads: one may wait for the disk while the other has its bytes."""
+CLOSE_SECONDS: Final = 3.0
+_BOOT_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
+
+Shared = Callable[[KnownContent | ShoalError, tuple[str, ...]], None]
+
+
+class Storage:
+    """Contents and downloads on this peer's disk."""
+
+    def __init__(
+        self,
+        places: PeerPlaces,
+        settings: TransferSettings,
+        catalogue: Catalogue,
+        files: FileOps,
+        post: Callable[[CoreEvent], None],
+        boot: str = "",
+    ) -> None:
+        """`post` takes answers from any thread; `boot` names this boot of the machine, by default the kernel's name."""
+        self._catalogue = catalogue
+        self._files = files
+        self._post = post
+        self._download_dir = str(places.download_dir)
+        self._open_files = OpenFiles(files)
+        self._contents = Contents()
+        for content, stats in catalogue.contents:
+            self._contents.shared[content.id] = SharedFiles(content, stats, files, self._open_files)
+        for notice in catalogue.notices:
+            log.warning("%s", notice)
+        self._sync = SyncThread(settings, files, catalogue, self._sync_failed)
+        self._writers = WritePool(settings.workers, files, post, self._sync.touched)
+        self._hasher = Hasher(settings.workers, files)
+        disk = Disk(catalogue, files, self._open_files, boot or _boot(), settings.min_free_disk)
+        self._life = Lifecycle(disk, self._contents, self._writers, self._sync, str(places.uploads_dir), post)
+        self._life_thread = Workers("contents")
+        self._hash_thread = Workers("hash")
+        self._readers = Workers("read", READERS)
+        self._perform = self._table()
+
+    def load_all(self) -> tuple[list[KnownContent], list[DownloadRecord]]:
+        """What the catalogue held when it was opened; finished downloads have `finished` set."""
+        return self._catalogue.load_all()
+
+    def perform(self, effect: CoreEffect) -> None:
+        """Carry out one effect of the core; never blocks."""
+        self._perform[type(effect)](effect)
+
+    def share(
+        self, path: str, name: str, upload: bool, on_progress: Callable[[Hashing], None], on_done: Shared
+    ) -> None:
+        """Hash a file or folder and offer it in place.
+
+        Args:
+            name: to show instead of its own, or empty.
+            upload: it lies in the uploads folder and is Shoal's to delete.
+            on_progress, on_done: called in a thread of the storage; `on_done` gets the content or the reason why there
+                is none, and one line for each thing that was left out.
+        """
+
+        def hash_it() -> None:
+            hashed = attempt(
+                lambda: hash_path(self._files, self._open_files, self._hasher, path, name, upload, on_progress),
+                lambda error: error,
+                path,
+            )
+            if isinstance(hashed, ShoalError):
+                on_done(hashed, ())
+            else:
+                self._life_thread.submit(lambda: adopt(hashed))
+
+        def adopt(hashed: Hashed) -> None:
+            content = attempt(lambda: self._life.adopt(hashed), lambda error: error, path)
+            on_done(content, hashed.skipped)
+
+        self._hash_thread.submit(hash_it)
+
+    def layout_of(self, content: str) -> Layout | None:
+        """Layout of a content, named by its id or by 8 or more of its first digits; None if it is not known."""
+        return self._contents.layout(content)
+
+    def files_of(self, content: str) -> tuple[Entry, ...]:
+        """Entries of a content, named as for `layout_of`; none if it is not known."""
+        layout = self._contents.layout(content)
+        return layout.entries if layout is not None else ()
+
+    def manifest_of(self, content: ContentId) -> bytes:
+        """The bytes of a content's manifest; waits for the catalogue.
+
+        Raises:
+            ShoalError: ERR_NOT_FOUND.
+        """
+        return self._catalogue.manifest(content, content)
+
+    def disk_free(self) -> int:
+        """Bytes free where downloads go by default; 0 if that cannot be told."""
+        try:
+            return self._files.free_space(self._download_dir)
+        except OSError:
+            return 0
+
+    def close(self) -> bool:
+        """Write what waits, sync, record, and close the catalogue; False if a thread did not end within 3 s."""
+        deadline = time.monotonic() + CLOSE_SECONDS
+        self._hasher.stopping = True
+        for workers in (self._hash_thread, self._readers, self._life_thread):
+            workers.close()
+        ended = [workers.join(deadline) for workers in (self._hash_thread, self._readers, self._life_thread)]
+        for part in (self._writers, self._sync):
+            part.close()
+            ended.append(part.join(deadline))
+        self._open_files.close()
+        self._catalogue.close()
+        return all(ended)
+
+    # -- effects --
+
+    def _table(self) -> dict[type, Callable[..., None]]:
+        life, thread = self._life, self._life_thread
+        return {
+            Read: lambda effect: self._readers.submit(lambda: self._read(effect)),
+            ReadManifest: self._read_manifest,
+            Store: self._store,
+            StoreManifest: lambda effect: thread.submit(lambda: life.store_manifest(effect)),
+            Forget: self._forget,
+            Prepare: lambda effect: thread.submit(lambda: life.prepare(effect)),
+            Finish: lambda effect: thread.submit(lambda: life.finish(effect)),
+            VerifyData: self._verify,
+            CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
+            KeepDownload: self._keep_download,
+            KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused),
+            RemoveItem: self._remove,
+        }
+
+    def _store(self, effect: Store) -> None:
+        download = self._contents.downloads.get(effect.content)
+        if download is None:
+            reason = f"download {effect.content[:16]} is not open; resume it"
+            self._post(StoreFailed(effect.content, effect.job, ERR_STATE, reason))
+        else:
+            self._writers.store(effect, download)
+
+    def _forget(self, effect: Forget) -> None:
+        download = self._contents.downloads.get(effect.content)
+        if download is not None:
+            self._writers.forget(effect.chunks, download)
+
+    def _remove(self, effect: RemoveItem) -> None:
+        source = self._contents.shared.get(effect.content)
+        if source is not None:
+            source.cancelled = True  # at once: it may be being hashed
+        self._life_thread.submit(lambda: self._life.remove(effect))
+
+    def _keep_download(self, effect: KeepDownload) -> None:
+        content = effect.record.id
+
+        def kept(result: object, error: ShoalError | None) -> None:
+            if error is not None:
+                self._post(StoreFailed(content, 0, error.code, error.message))
+
+        self._catalogue.keep_download(effect.record, kept)
+
+    def _sync_failed(self, download: TemporaryFiles, error: ShoalError) -> None:
+        self._post(StoreFailed(download.content, 0, error.code, error.message))
+
+    # -- reading --
+
+    def _read(self, effect: Read) -> None:
+        where = effect.content[:16]
+        self._post(attempt(lambda: self._read_now(effect), lambda error: read_failed(effect, error), where))
+
+    def _read_now(self, effect: Read) -> PartRead | ReadFailed:
+        source = self._contents.source(effect.content)
+        try:
+            return read(effect, source)
+        except ShoalError:
+            # A download may have been finished, or opened anew, in the middle of this.
+            if (newer := self._contents.source(effect.content)) is source:
+                raise
+            return read(effect, newer)
+
+    def _read_manifest(self, effect: ReadManifest) -> None:
+        def done(result: object, error: ShoalError | None) -> None:
+            if error is not None:
+                self._post(ReadFailed(effect.job, False, error.message))
+                return
+            payload, total = cast("tuple[bytes, int]", result)
+            self._post(PartRead(effect.job, payload, len(payload), total))
+
+        self._catalogue.read_manifest(effect.content, effect.manifest, effect.offset, effect.length, done)
+
+    def _check_chunk(self, effect: CheckChunk) -> None:
+        def check() -> ChunkChecked:
+            source = self._contents.source(effect.content)
+            if not isinstance(source, SharedFiles):
+                raise ShoalError(ERR_NOT_FOUND, f"content {effect.content[:16]} is not offered whole")
+            file = list_holding(source.layout, effect.chunk)
+            raw = self._catalogue.manifest(effect.content, file) if file else b""
+            listed = listed_digest(source.layout, effect.chunk, raw) if file else None
+            return check_chunk(effect.content, effect.chunk, source, listed)
+
+        bad = ChunkChecked(effect.content, effect.chunk, False)
+        self._post(attempt(check, lambda error: bad, effect.content[:16]))
+
+    # -- verifying --
+
+    def _verify(self, effect: VerifyData) -> None:
+        """Answered by Verified; by StoreFailed if a download's files cannot be opened."""
+        content = effect.content
+        if content in self._contents.shared:
+            self._hash_thread.submit(lambda: self._verify_shared(content))
+        else:
+            self._life_thread.submit(lambda: self._reopen_to_verify(content))
+
+    def _verify_shared(self, content: ContentId) -> None:
+        source = self._contents.shared.get(content)
+        if source is None:
+            self._post(Verified(content, 0, f"content {content[:16]} was removed"))
+            return
+        found = attempt(
+            lambda: verify_shared(source, self._catalogue, self._files, self._open_files, self._hasher),
+            lambda error: error,
+            source.content.path,
+        )
+        if isinstance(found, ShoalError):
+            self._post(Verified(content, 0, found.message))
+            return
+
+        def answer() -> None:
+            verified = found.verified
+            if found.stats is not None:
+                stats = found.stats
+                failed = attempt(
+                    lambda: self._life.refresh(content, source, stats), lambda error: error.message, source.content.path
+                )
+                verified = Verified(content, verified.held, failed or "")
+            self._post(verified)
+
+        self._life_thread.submit(answer)
+
+    def _reopen_to_verify(self, content: ContentId) -> None:
+        """A download that failed is opened anew first, so that it takes bytes again."""
+        kept = attempt(lambda: self._catalogue.download(content), lambda error: None, content[:16])
+        if kept is None:
+            self._post(Verified(content, 0, f"download {content[:16]} is not here"))
+            return
+        opened = attempt(
+            lambda: self._life.reopen(kept.record),
+            lambda error: StoreFailed(content, 0, error.code, error.message),
+            kept.record.directory,
+        )
+        if not isinstance(opened, Prepared):
+            self._post(opened)
+            return
+        download = self._contents.downloads[content]
+        self._hash_thread.submit(lambda: self._verify_download(download))
+
+    def _verify_download(self, download: TemporaryFiles) -> None:
+        def failed(error: ShoalError) -> CoreEvent:
+            return Verified(download.content, download.held.mask, error.message)
+
+        verified: CoreEvent = attempt(
+            lambda: verify_download(download, self._catalogue, self._hasher), failed, download.path
+        )
+        self._post(verified)
+
+
+def _boot() -> str:
+    try:
+        return _BOOT_FILE.read_text().strip()
+    except OSError:
+        return uuid.uuid4().hex  # none that was ever recorded: only what is recorded counts

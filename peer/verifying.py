@@ -1,0 +1,108 @@
+"""Hashing again what is on the disk: a content offered whole, or what a download holds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from peer.catalogue import Catalogue
+from peer.catalogue_rows import Stats
+from peer.chunkset import ChunkSet
+from peer.core.interface import Verified
+from peer.core.layout import Layout
+from peer.descriptors import Descriptor, OpenFiles
+from peer.files import READ, FileOps, shown
+from peer.hashing import Hasher
+from peer.manifest import DIGEST_SIZE, FILE, chunk_is_right, parse_digest_list
+from peer.shared import ABSENT, RECORD_SIZE, SharedFiles, record_at, record_of
+from peer.temporary import TemporaryFiles
+
+
+class Outcome(NamedTuple):
+    """What verifying found."""
+
+    verified: Verified
+    stats: Stats | None
+    """What the files look like now, if all is right and they look different from before."""
+
+
+def verify_shared(
+    source: SharedFiles, catalogue: Catalogue, files: FileOps, open_files: OpenFiles, hasher: Hasher
+) -> Outcome:
+    """Hash all files of a content offered whole.
+
+    A file that was touched, or copied back, but has the same bytes is the same content.
+    """
+    layout = source.layout
+    records = bytearray(source.stats.records)
+
+    def use(entry: int) -> Descriptor:
+        return open_files.take(source, entry, lambda: files.open(source.path_of(entry), READ), passing=True)
+
+    def looked(entry: int, number: int) -> None:
+        records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE] = record_of(files.status(number))
+
+    digests = hasher.hash(
+        layout,
+        range(layout.chunks),
+        use,
+        looked=looked,
+        missing=lambda entry, error: None,
+        cancelled=lambda: source.cancelled,
+    )
+    lists = _lists(catalogue, source)
+    wrong = [chunk for chunk in range(layout.chunks) if not _is_right(layout, chunk, digests, lists)]
+    held = ChunkSet(layout.chunks, layout.all_chunks)
+    held.remove_all(wrong)
+    # What was never fetched (a part of a tree was wanted) is not there to be right or wrong.
+    differing = [chunk for chunk in wrong if record_at(source.stats, layout.entry_of(chunk)) != ABSENT]
+    if differing:
+        return Outcome(Verified(source.content.id, held.mask, _differs(source, differing)), None)
+    stats = replace(source.stats, records=bytes(records))
+    return Outcome(Verified(source.content.id, held.mask, ""), stats if stats != source.stats else None)
+
+
+def verify_download(download: TemporaryFiles, catalogue: Catalogue, hasher: Hasher) -> Verified:
+    """Hash the chunks that a download holds; those that are wrong are held no more."""
+    layout = download.layout
+    held = [chunk for chunk in range(layout.chunks) if chunk in download.held]
+    digests = hasher.hash(layout, held, download.use, missing=lambda entry, error: None)
+    wrong = []
+    for chunk in held:
+        digest = bytes(digests[chunk * DIGEST_SIZE : (chunk + 1) * DIGEST_SIZE])
+        if not download.is_right(chunk, layout.entry_of(chunk), digest):
+            wrong.append(chunk)
+    message = ""
+    if wrong:
+        catalogue.keep_bits(download.content, download.unset(wrong))
+        where = shown(download.where(layout.entry_of(wrong[0])))
+        message = f"{len(wrong):,} of {len(held):,} chunks do not match, the first in {where}; they are fetched again"
+    return Verified(download.content, download.held.mask, message)
+
+
+def _lists(catalogue: Catalogue, source: SharedFiles) -> dict[str, bytes]:
+    """Digests by file id, of every file that has a digest list."""
+    content, layout = source.content.id, source.layout
+    if layout.kind == FILE:
+        return {content: parse_digest_list(catalogue.manifest(content, content), layout.entries[0])}
+    described = {entry.file_id: entry for entry in layout.entries}
+    kept = catalogue.digest_lists(content)
+    return {file: parse_digest_list(raw, described[file]) for file, raw in kept.items() if file in described}
+
+
+def _is_right(layout: Layout, chunk: int, digests: bytearray, lists: dict[str, bytes]) -> bool:
+    number = layout.entry_of(chunk)
+    entry = layout.entries[number]
+    digest = bytes(digests[chunk * DIGEST_SIZE : (chunk + 1) * DIGEST_SIZE])
+    listed = lists.get(entry.file_id)
+    if listed is None:
+        return entry.size <= layout.chunk_sizes[number] and chunk_is_right(entry, digest, None)
+    at = (chunk - layout.starts[number]) * DIGEST_SIZE
+    return chunk_is_right(entry, digest, listed[at : at + DIGEST_SIZE])
+
+
+def _differs(source: SharedFiles, chunks: list[int]) -> str:
+    where = shown(source.path_of(source.layout.entry_of(chunks[0])))
+    count = f"{len(chunks):,} of {source.layout.chunks:,} chunks"
+    return f"{count} of {source.content.name} do not match, the first in {where}; it is offered no longer"

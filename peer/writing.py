@@ -1,0 +1,219 @@
+"""Verifying and writing chunks as they arrive.
+
+The parts of one chunk always go to the same worker, in the order in which they came: so a chunk
+has one writer, and its digest is computed over exactly the bytes that were written, as they
+pass.  Chunk bytes are never copied here: slices of the received frame go to the hash and to the
+file.
+
+Neighbouring small chunks go to the same worker, so that a message of many small files is a job
+or two and their folders are looked up once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from blake3 import blake3
+
+from bus.errors import ERR_FAILURE, ShoalError
+from peer.core.interface import CoreEvent, Part, Store, Stored, StoreFailed
+from peer.files import FileOps, error_of
+from peer.manifest import chunk_digest, new_chunk
+from peer.preparing import bytes_missing
+from peer.temporary import TemporaryFiles
+from peer.workers import Workers
+
+log = logging.getLogger(__name__)
+
+SMALL_CHUNK: Final = 256 * 1024
+RUN: Final = 6
+"""Contents whose chunks are smaller than `SMALL_CHUNK` on average go to the workers in runs of 2^6 chunks."""
+
+
+class Pending:
+    """A chunk of which some parts have come."""
+
+    __slots__ = ("hasher", "received")
+
+    def __init__(self) -> None:
+        self.hasher: blake3 = new_chunk()
+        self.received = 0
+
+
+class _Job:
+    """One Store, whose parts may be with several workers."""
+
+    __slots__ = ("download", "error", "held", "number", "open", "rejected", "view")
+
+    def __init__(self, number: int, download: TemporaryFiles, view: memoryview, workers: int) -> None:
+        self.number = number
+        self.download = download
+        self.view = view
+        self.open = workers
+        self.held: list[int] = []
+        self.rejected: list[int] = []
+        self.error: ShoalError | None = None
+
+
+class _Writer:
+    """What one worker knows."""
+
+    def __init__(self) -> None:
+        self.thread = Workers("store")
+        self.pending: dict[TemporaryFiles, dict[int, Pending]] = {}
+
+
+class WritePool:
+    """The workers that verify and write."""
+
+    def __init__(
+        self,
+        count: int,
+        files: FileOps,
+        post: Callable[[CoreEvent], None],
+        touched: Callable[[TemporaryFiles], None],
+    ) -> None:
+        """`touched` is told of a download that has chunks to sync."""
+        self._files = files
+        self._post = post
+        self._touched = touched
+        self._lock = threading.Lock()
+        self._writers = [_Writer() for _ in range(count)]
+
+    def store(self, effect: Store, download: TemporaryFiles) -> None:
+        """Verify and write; answered by Stored or StoreFailed."""
+        view = memoryview(effect.payload)  # type: ignore[arg-type]
+        shares = self._share_out(effect.parts, download)
+        job = _Job(effect.job, download, view, max(1, len(shares)))
+        if not shares:
+            self._done(job)
+        for number, parts in shares.items():
+            self._submit(self._writers[number], job, parts)
+
+    def forget(self, chunks: tuple[int, ...], download: TemporaryFiles) -> None:
+        """Drop what was collected of these chunks."""
+        for writer in self._writers:
+            writer.thread.submit(lambda writer=writer: self._forget(writer, download, chunks))  # type: ignore[misc]
+
+    def flush(self) -> None:
+        """Wait until everything that was given so far is written."""
+        passed = threading.Semaphore(0)
+        for writer in self._writers:
+            writer.thread.submit(passed.release)
+        for _ in self._writers:
+            passed.acquire()
+
+    def drop(self, download: TemporaryFiles) -> None:
+        """Forget all about a download."""
+        for writer in self._writers:
+            writer.thread.submit(lambda writer=writer: writer.pending.pop(download, None))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Take no more; what was given is still written."""
+        for writer in self._writers:
+            writer.thread.close()
+
+    def join(self, deadline: float) -> bool:
+        """Wait for the workers to end, until `deadline` (monotonic); False if one did not."""
+        ended = [writer.thread.join(deadline) for writer in self._writers]
+        return all(ended)
+
+    # -- sharing out --
+
+    def _share_out(
+        self, parts: tuple[Part, ...], download: TemporaryFiles
+    ) -> dict[int, list[tuple[int, int, int, int]]]:
+        """Worker -> (chunk, offset, length, place in the payload), without the parts that are to be passed over."""
+        layout = download.layout
+        shift = RUN if layout.size < layout.chunks * SMALL_CHUNK else 0
+        count = len(self._writers)
+        shares: dict[int, list[tuple[int, int, int, int]]] = {}
+        place = 0
+        for chunk, offset, length in parts:
+            if chunk >= 0:
+                shares.setdefault((chunk >> shift) % count, []).append((chunk, offset, length, place))
+            place += length
+        return shares
+
+    def _submit(self, writer: _Writer, job: _Job, parts: list[tuple[int, int, int, int]]) -> None:
+        writer.thread.submit(lambda: self._work(writer, job, parts))
+
+    # -- in a worker --
+
+    def _work(self, writer: _Writer, job: _Job, parts: list[tuple[int, int, int, int]]) -> None:
+        download = job.download
+        try:
+            if download.failure is not None:
+                raise download.failure
+            for chunk, offset, length, place in parts:
+                right = self._take(writer, download, chunk, offset, job.view[place : place + length])
+                if right is not None:
+                    (job.held if right else job.rejected).append(chunk)
+        except ShoalError as error:
+            job.error = error
+        except OSError as error:
+            needed = bytes_missing(download.layout, download.wanted, download.held)
+            job.error = error_of(error, download.path, self._files, needed)
+        except Exception:  # a bug: said in the log, and the download stops as for any other failure
+            log.exception("a write failed")
+            job.error = ShoalError(ERR_FAILURE, f"internal error with {download.path}; the log has the details")
+        if job.error is not None:
+            download.fail(job.error)
+            writer.pending.pop(download, None)
+        self._done(job)
+
+    def _done(self, job: _Job) -> None:
+        """One worker's share is done; the last one answers."""
+        with self._lock:
+            job.open -= 1
+            if job.open > 0:
+                return
+        job.view.release()
+        download = job.download
+        if job.error is not None:
+            self._post(StoreFailed(download.content, job.number, job.error.code, job.error.message))
+            return
+        if job.held:
+            self._touched(download)
+        self._post(Stored(job.number, tuple(job.held), tuple(job.rejected)))
+
+    def _take(
+        self, writer: _Writer, download: TemporaryFiles, chunk: int, offset: int, data: memoryview
+    ) -> bool | None:
+        """Write a part; whether the chunk it completes is right, or None if it completes none."""
+        layout = download.layout
+        if chunk >= layout.chunks or chunk in download.held:
+            return None
+        entry = layout.entry_of(chunk)
+        start = layout.offset_of(chunk, entry)
+        size = min(layout.chunk_sizes[entry], layout.entries[entry].size - start)
+        pending = writer.pending.setdefault(download, {})
+        if offset == 0 and len(data) == size:
+            pending.pop(chunk, None)
+            digest = chunk_digest(data)
+        else:
+            begun = pending.get(chunk)
+            if offset == 0:
+                begun = pending[chunk] = Pending()
+            if begun is None or begun.received != offset or offset + len(data) > size:
+                return None
+            begun.hasher.update(data)
+            begun.received += len(data)
+            if begun.received < size:
+                download.write(entry, data, start + offset)
+                return None
+            del pending[chunk]
+            digest = begun.hasher.digest()
+        if not download.is_right(chunk, entry, digest):
+            return False
+        download.write(entry, data, start + offset)
+        download.add_held(chunk, entry, size)
+        return True
+
+    def _forget(self, writer: _Writer, download: TemporaryFiles, chunks: tuple[int, ...]) -> None:
+        pending = writer.pending.get(download, {})
+        for chunk in chunks:
+            pending.pop(chunk, None)

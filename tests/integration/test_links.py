@@ -1,0 +1,507 @@
+"""Links over real sockets: keys, ends, full pipes, strangers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bus.boundary import (
+    Dial,
+    DialFailed,
+    HangUp,
+    LinkBlocked,
+    LinkLost,
+    LinkUp,
+    LinkWritable,
+    Misbehaved,
+    Received,
+    Send,
+)
+from bus.codec import encode
+from bus.errors import ERR_PORT_IN_USE, ShoalError
+from bus.identity import Identity
+from bus.messages import ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
+from tests.kit.bench import Bench, End, Stranger
+
+MIB = 2**20
+HELLO = Hello("test", "stranger")
+
+
+def a_part(position: int, size: int = MIB) -> Data:
+    return Data(1, position, 1, [(0, 0, size)])
+
+
+def test_both_ends_know_each_other_by_the_proved_key_and_messages_go_both_ways():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        assert server.of(LinkUp) == [LinkUp(there, "data", client.identity.peer_id, "127.0.0.1", dialled=False)]
+        assert client.of(LinkUp) == [LinkUp(here, "data", server.identity.peer_id, "127.0.0.1", dialled=True)]
+        server.send(there, Ping(7))
+        bench.until(lambda: Ping(7) in client.messages())
+        client.send(here, Pong(7))
+        bench.until(lambda: Pong(7) in server.messages())
+
+
+def test_a_payload_arrives_as_a_view_of_its_bytes():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        _, here = bench.link(server, client)
+        small, large = os.urandom(1000), os.urandom(MIB)
+        client.send(here, a_part(0, 1000), small)
+        client.send(here, a_part(1000), memoryview(large))
+        bench.until(lambda: len(server.messages()) == 3)
+        _, first, second = server.of(Received)
+        assert (first.payload, first.payload_size) == (small, 1000)
+        assert (second.payload, second.payload_size) == (large, MIB)
+
+
+def test_a_server_with_another_key_is_told_apart_from_one_that_is_not_there():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        wanted = Identity(b"w" * 32).peer_id
+        client.links.perform(Dial("data", wanted, (endpoint,)))
+        client.links.perform(Dial("data", wanted, (nobody,)))
+        bench.until(lambda: len(client.of(DialFailed)) == 2)
+        by_endpoint = {failed.reason.split()[0]: failed for failed in client.of(DialFailed)}
+        assert by_endpoint[endpoint].wrong_key
+        assert "has another key than" in by_endpoint[endpoint].reason
+        assert not by_endpoint[nobody].wrong_key
+        assert "is not listening" in by_endpoint[nobody].reason
+        assert server.events == []
+
+
+def test_endpoints_are_tried_in_order_until_the_key_is_right():
+    with Bench() as bench:
+        server, other, client = End(bench, 1), End(bench, 2), End(bench, 3)
+        right = server.links.listen("data", "tcp://127.0.0.1:0")
+        wrong = other.links.listen("data", "tcp://127.0.0.1:0")
+        endpoints = ("nonsense", "tcp://127.0.0.1:1", wrong, right)
+        client.links.perform(Dial("data", server.identity.peer_id, endpoints))
+        bench.until(lambda: client.events)
+        assert [type(event) for event in client.events] == [LinkUp]
+
+
+def test_a_dial_without_endpoints_fails_after_the_effect_not_within_it():
+    with Bench() as bench:
+        client = End(bench, 1)
+        client.links.perform(Dial("data", Identity(b"w" * 32).peer_id, ()))
+        assert client.events == []
+        bench.until(lambda: client.events)
+        assert client.of(DialFailed)[0].reason == "no endpoint is known"
+
+
+def test_a_program_that_takes_the_connection_and_says_nothing_costs_two_seconds():
+    with Bench() as bench, socket.create_server(("127.0.0.1", 0)) as silent:
+        client = End(bench, 1)
+        began = bench.reactor.now
+        endpoint = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        client.links.perform(Dial("data", Identity(b"w" * 32).peer_id, (endpoint,)))
+        bench.until(lambda: client.events)
+        assert 1.9 < bench.reactor.now - began < 3
+        assert "said nothing within 2 s" in client.of(DialFailed)[0].reason
+        assert not client.of(DialFailed)[0].wrong_key
+
+
+def test_a_private_server_refuses_an_unknown_key_and_serves_the_known_one():
+    known = Identity((2).to_bytes(32, "big")).peer_id
+    with Bench(lambda domain, peer, _address: (domain, peer) == ("tracker", known)) as bench:
+        server, client, unknown = End(bench, 1), End(bench, 2), End(bench, 3)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        unknown.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
+        bench.until(lambda: unknown.of(DialFailed))
+        assert unknown.of(DialFailed)[0].wrong_key
+        assert "refused this program's key" in unknown.of(DialFailed)[0].reason
+        client.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
+        bench.until(lambda: client.of(LinkUp))
+        assert bench.zap.counts == {"denied": 1, "allowed": 1}
+        assert server.events == []
+
+
+def test_a_client_without_a_key_gets_nothing_through():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        stranger = Stranger(bench.context, endpoint)
+        stranger.say(*encode(HELLO))
+        bench.until(lambda: server.links.counts.get("refused_protocol"))
+        bench.link(server, client, endpoint=endpoint)
+        assert {event.peer for event in server.of(LinkUp)} == {client.identity.peer_id}
+        stranger.close()
+
+
+def test_the_end_of_either_side_is_heard_after_all_that_was_said_before():
+    with Bench() as bench:
+        server, client, other = End(bench, 1), End(bench, 2), End(bench, 3)
+        there, here = bench.link(server, client, "tracker")
+        for nonce in range(100):
+            client.send(here, TrackerPing(nonce))
+        client.send(here, Leave())
+        client.links.perform(HangUp(here))
+        bench.until(lambda: server.of(LinkLost))
+        assert server.messages()[1:] == [*map(TrackerPing, range(100)), Leave()]
+        assert server.events[-1] == LinkLost(there, "the other side closed the connection")
+        assert client.of(LinkLost) == []
+        # ... and the other way round
+        there, here = bench.link(other, client, "tracker")
+        for nonce in range(100):
+            other.send(there, TrackerPing(nonce))
+        other.links.close(1000)
+        bench.ends.remove(other)
+        bench.until(lambda: client.of(LinkLost))
+        assert client.messages() == [TrackerPing(nonce) for nonce in range(100)]
+        assert client.events[-1] == LinkLost(here, "the other side closed the connection")
+
+
+def test_what_is_sent_on_a_lost_link_is_nothing():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        client.links.perform(HangUp(here))
+        client.send(here, Ping(1))
+        client.links.perform(HangUp(here))
+        bench.until(lambda: server.of(LinkLost))
+        server.send(there, Ping(2))
+        assert server.events[-1] == LinkLost(there, "the other side closed the connection")
+
+
+def test_a_server_that_hangs_up_delivers_its_last_words_and_hears_no_more():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        server.send(there, Ping(9))
+        server.links.perform(HangUp(there))
+        client.send(here, Ping(1))
+        bench.until(lambda: client.of(LinkLost))
+        assert client.messages() == [Ping(9)]
+        assert Ping(1) not in server.messages()
+        assert server.of(LinkLost) == []
+        assert server.links.counts["cut"] == 1
+        again, _ = bench.link(server, client)
+        assert again != there
+
+
+@pytest.mark.parametrize("upload", [True, False], ids=["dealer to router", "router to dealer"])
+def test_a_pipe_of_one_message_loses_nothing_and_says_when_it_is_full(upload: bool):
+    count = 200
+    with Bench() as bench:
+        server, client = End(bench, 1, hwm=1), End(bench, 2, hwm=1)
+        there, here = bench.link(server, client)
+        sender, link, receiver = (client, here, server) if upload else (server, there, client)
+        payload = os.urandom(MIB)
+        positions: list[int] = []
+        sent = 0
+        blocked = False
+
+        def send() -> None:
+            nonlocal sent
+            while sent < count and not blocked:
+                sender.links.perform(Send(link, a_part(sent * MIB), payload))
+                sent += 1
+
+        def at_sender(event: object) -> None:
+            nonlocal blocked
+            sender.events.append(event)  # type: ignore[arg-type]
+            if isinstance(event, LinkBlocked | LinkWritable):
+                blocked = isinstance(event, LinkBlocked)
+                send()
+
+        def at_receiver(event: object) -> None:
+            assert isinstance(event, Received), event
+            assert isinstance(event.message, Data)
+            assert event.payload == payload
+            positions.append(event.message.position)
+
+        sender.on_event, receiver.on_event = at_sender, at_receiver
+        send()
+        bench.until(lambda: len(positions) == count and not blocked, within=60)
+        assert positions == [index * MIB for index in range(count)]
+        assert len(sender.of(LinkBlocked)) == len(sender.of(LinkWritable)) > 10
+
+
+def test_a_core_that_goes_on_giving_to_a_blocked_link_loses_it():
+    with Bench() as bench:
+        server, client = End(bench, 1, hwm=1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        # A stranger never reads, so the pipe to it fills.
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=client.identity)
+        stranger.say(*encode(HELLO))
+        bench.until(lambda: server.of(LinkUp))
+        link = server.of(LinkUp)[0].link
+        payload = bytes(MIB)
+        for index in range(1200):
+            server.send(link, a_part(index * MIB), payload)
+        assert len(server.of(LinkBlocked)) == 1
+        assert len(server.of(LinkLost)) == 1
+        assert "overflow: more than 1000 messages wait" in server.of(LinkLost)[0].reason
+        stranger.close()
+
+
+def test_one_full_pipe_does_not_hold_up_another():
+    with Bench() as bench:
+        server, client = End(bench, 1, hwm=1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        stranger.say(*encode(HELLO))
+        bench.until(lambda: server.of(LinkUp))
+        stuck = server.of(LinkUp)[0].link
+        writable = True
+
+        def fill(event: object) -> None:
+            nonlocal writable
+            server.events.append(event)  # type: ignore[arg-type]
+            if isinstance(event, LinkBlocked | LinkWritable):
+                assert event.link == stuck
+                writable = isinstance(event, LinkWritable)
+
+        server.on_event = fill
+
+        def full() -> bool:  # the system's buffers grow for a while
+            while writable:
+                server.send(stuck, a_part(0), bytes(MIB))
+            return bench.reactor.now > began + 0.5
+
+        began = bench.reactor.now
+        bench.until(full)
+        assert not writable
+        there, _ = bench.link(server, client, endpoint=endpoint)
+        for nonce in range(50):
+            server.send(there, Ping(nonce))
+            bench.until(lambda nonce=nonce: Ping(nonce) in client.messages())
+        assert not writable
+        stranger.close()
+
+
+def unseeded_routing_ids(count: int) -> list[bytes]:
+    """The automatic routing ids that libzmq would give first in a process that never called `srand`."""
+    libc = ctypes.CDLL(None)
+    libc.srand(1)
+    ids: list[bytes] = []
+    while len(ids) < count:  # each ROUTER of the process starts at the next two numbers
+        first = (libc.rand() | libc.rand() << 31) & 0xFFFFFFFF
+        ids += [b"\0" + ((first + later) & 0xFFFFFFFF).to_bytes(4, "big") for later in range(100)]
+    libc.srand(ctypes.c_uint(secrets.randbits(32)))
+    return ids
+
+
+def test_a_thousand_claimed_routing_ids_leave_the_server_alive_and_an_honest_client_served():
+    command = [sys.executable, "-m", "tests.kit.lone_server"]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
+        Bench() as bench,
+    ):
+        assert server.stdout is not None
+        endpoint, peer = server.stdout.readline().split()
+        liar = Identity(b"l" * 32)
+        strangers = [
+            Stranger(bench.context, endpoint, server=peer, identity=liar, routing_id=claim)
+            for claim in unseeded_routing_ids(1000)
+        ]
+        for nonce, stranger in enumerate(strangers):
+            stranger.say(*encode(Ping(nonce)))
+        answers: dict[int, list[bytes]] = {}
+
+        def all_are_answered() -> bool:
+            for nonce, stranger in enumerate(strangers):
+                if nonce not in answers and (answer := stranger.hear()) is not None:
+                    answers[nonce] = answer
+            return len(answers) == len(strangers)
+
+        bench.until(all_are_answered, within=60)
+        assert answers == {nonce: encode(Pong(nonce)) for nonce in range(1000)}
+        honest = [End(bench, seed) for seed in range(1, 21)]
+        for end in honest:
+            end.links.perform(Dial("data", peer, (endpoint,)))
+        bench.until(lambda: all(end.of(LinkUp) for end in honest))
+        for end in honest:
+            end.send(end.of(LinkUp)[0].link, Ping(77))
+        bench.until(lambda: all(end.messages() == [Pong(77)] for end in honest))
+        for stranger in strangers:
+            stranger.close()
+        assert server.poll() is None
+        server.communicate(timeout=10)
+        assert server.returncode == 0
+
+
+def test_a_client_that_claims_the_id_of_another_gets_none_of_its_messages():
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        alice, thief = Identity(b"a" * 32), Identity(b"t" * 32)
+        honest = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=alice, routing_id=b"alice")
+        honest.say(*encode(HELLO))
+        bench.until(lambda: server.of(LinkUp))
+        other = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=thief, routing_id=b"alice")
+        other.say(*encode(HELLO))
+        bench.until(lambda: bench.zap.counts["allowed"] == 2)
+        server.send(server.of(LinkUp)[0].link, Ping(3))
+        heard: list[list[bytes]] = []
+
+        def listened() -> bool:
+            message = honest.hear()
+            if message is not None:
+                heard.append(message)
+            return bool(heard)
+
+        bench.until(listened)
+        assert heard == [encode(Ping(3))]
+        assert other.hear() is None
+        assert {event.peer for event in server.of(LinkUp)} == {alice.peer_id}
+        honest.close()
+        other.close()
+
+
+def test_two_links_of_one_peer_are_two_links():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        first_there, first_here = bench.link(server, client, endpoint=endpoint)
+        second_there, second_here = bench.link(server, client, endpoint=endpoint)
+        assert first_there != second_there
+        client.links.perform(HangUp(first_here))
+        bench.until(lambda: server.of(LinkLost))
+        assert [lost.link for lost in server.of(LinkLost)] == [first_there]
+        server.send(second_there, Ping(1))
+        bench.until(lambda: Received(second_here, Ping(1)) in client.events)
+
+
+def test_connections_that_come_and_go_on_one_descriptor_are_told_apart():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        for _ in range(30):
+            _, here = bench.link(server, client, endpoint=endpoint)
+            client.links.perform(HangUp(here))
+        bench.until(lambda: len(server.of(LinkLost)) == 30)
+        ups = [event.link for event in server.of(LinkUp)]
+        assert [event.link for event in server.of(LinkLost)] == ups
+        assert len(set(ups)) == 30
+
+
+def test_frames_that_are_no_message_are_reported_and_the_link_goes_on():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=client.identity)
+        header, body = encode(HELLO)
+        bad = [
+            (b"x",), (header,), (header, b"\xc1"), (header, body, b"more"), (header, body, *[b""] * 20),
+            (b"\x02\x00\x20", body), encode(TrackerPing(1)), (*encode(a_part(0)), b"short"), tuple(encode(a_part(0))),
+        ]  # type: ignore[list-item]  # fmt: skip
+        for frames in bad:
+            stranger.say(*frames)
+        stranger.say(b"\x01\x03\xe7", b"\x80")  # a number of the future: no fault
+        stranger.say(header, body)
+        bench.until(lambda: server.of(Received))
+        assert len(server.of(Misbehaved)) == len(bad)
+        assert "upgrade this program" in server.of(Misbehaved)[5].reason
+        assert server.messages() == [HELLO]
+        assert server.links.counts["unknown_messages"] == 1
+        stranger.close()
+
+
+def test_a_frame_over_the_limit_ends_its_connection_only():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        there, _ = bench.link(server, client, "tracker", endpoint)
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        stranger.say(*encode(TrackerPing(1)))
+        bench.until(lambda: len(server.of(LinkUp)) == 2)
+        stranger.say(b"\x01\0\x0d", bytes(2**16))
+        bench.until(lambda: server.of(LinkLost))
+        assert [lost.link for lost in server.of(LinkLost)] == [server.of(LinkUp)[1].link]
+        server.send(there, TrackerPing(2))
+        bench.until(lambda: TrackerPing(2) in client.messages())
+        stranger.close()
+
+
+def test_after_stop_listening_links_go_on_and_new_ones_are_ended():
+    with Bench() as bench:
+        server, client, late = End(bench, 1), End(bench, 2), End(bench, 3)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        there, _ = bench.link(server, client, endpoint=endpoint)
+        server.links.stop_listening()
+        late.links.perform(Dial("data", server.identity.peer_id, (endpoint,)))
+        bench.until(lambda: late.of(LinkUp))
+        late.send(late.of(LinkUp)[0].link, HELLO)
+        bench.until(lambda: late.of(LinkLost))
+        assert len(server.of(LinkUp)) == 1
+        server.send(there, Ping(1))
+        bench.until(lambda: Ping(1) in client.messages())
+
+
+def test_the_control_socket_is_for_our_own_user(tmp_path: Path):
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("control", f"ipc://{tmp_path}/control.ipc")
+        caller = Stranger(bench.context, endpoint)
+        caller.say(*encode(ControlPing(4)))
+        bench.until(lambda: server.of(Received))
+        up = server.of(LinkUp)[0]
+        assert (up.channel, up.peer, up.address) == ("control", f"uid:{os.getuid()}", "local")
+        server.send(up.link, Done(4))
+        answers: list[list[bytes]] = []
+
+        def answered() -> bool:
+            answer = caller.hear()
+            if answer is not None:
+                answers.append(answer)
+            return bool(answers)
+
+        bench.until(answered)
+        assert answers == [encode(Done(4))]
+        caller.close()
+        bench.until(lambda: server.of(LinkLost))
+
+
+def test_a_control_client_of_another_user_is_not_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("control", f"ipc://{tmp_path}/control.ipc")
+        uid = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+        caller = Stranger(bench.context, endpoint)
+        caller.say(*encode(ControlPing(4)))
+        bench.until(lambda: server.links.counts.get("refused_user"))
+        assert server.events == []
+        caller.close()
+
+
+def test_a_port_in_use_is_one_line_that_names_it():
+    with Bench() as bench, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ShoalError) as raised:
+            End(bench, 1).links.listen("data", f"tcp://127.0.0.1:{port}")
+        assert raised.value.code == ERR_PORT_IN_USE
+        assert f"port {port} " in raised.value.message
+        assert "\n" not in raised.value.message
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://203.0.113.7:0", "nonsense", "tcp://127.0.0.1:notaport"])
+def test_an_address_that_is_not_ours_is_one_line(endpoint: str):
+    with Bench() as bench, pytest.raises(ShoalError, match="cannot listen on"):
+        End(bench, 1).links.listen("data", endpoint)
+
+
+def test_an_ipv6_address_is_reached_where_there_is_ipv6():
+    from bus.sockets import has_ipv6
+
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://[::1]:0")
+        bench.link(server, client, endpoint=endpoint)
+        assert server.of(LinkUp)[0].address == "::1"
+        assert client.of(LinkUp)[0].address == "::1"

@@ -1,0 +1,268 @@
+"""A stand-in for a peer: the real bus (publisher, control socket) in a process of its own, before a made-up swarm.
+
+    python -m tests.kit.fake_peer NAME --base-dir DIR [--rate BYTES]
+
+It shares what it is told to (without chunks), finds what it was told of, and "downloads" at a fixed rate.  Each line on
+its standard input is one order of a test:
+
+    publish TOPIC JSON      publishes an event
+    found JSON              lets a content be found (FoundContent)
+    flood N                 publishes N events as fast as it can, then one that sets a known last state
+    hang                    answers nothing any more, and is silent
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus import errors, events, messages
+from bus.boundary import LinkEvent, LinkId, Received, Send
+from bus.identity import Identity
+from bus.link import Links
+from bus.places import PeerPlaces
+from bus.publisher import Publisher
+from bus.reactor import Reactor
+from bus.ready import PeerReady, announce_ready
+from bus.sockets import make_context
+
+CHUNK = 2**20
+STEP = 0.1
+"""Seconds between two steps of a download."""
+SOURCES = ("5" * 64, "7" * 64)
+"""Ids of the two peers that every download comes from."""
+
+
+class FakePeer:
+    """All of it; everything happens in the reactor's thread."""
+
+    def __init__(self, places: PeerPlaces, rate: int) -> None:
+        places.prepare()
+        self.places, self.rate = places, rate
+        self.reactor = Reactor()
+        self.context = make_context()
+        self.identity = Identity.load_or_create(places.identity_file)
+        self.publisher = Publisher(
+            self.reactor, self.context, places.events, self.identity.peer_id, 1.0, events.PeerHeartbeat
+        )
+        self.links = Links(self.reactor, self.context, self.identity, self.hear, hwm=256)
+        self.links.listen("control", places.control)
+        self.found: dict[str, messages.FoundContent] = {}
+        self.transfers: dict[str, events.TransferProgress] = {}
+        self.hanging = False
+        self.publish(
+            events.PeerStarted(
+                places.name,
+                self.identity.peer_id,
+                "0.1.0",
+                time.time(),
+                "tcp://127.0.0.1:0",
+                str(places.download_dir),
+            )
+        )
+        self.publish(events.MetricsSample({"sent_bytes_total": 7.0, "links": 2.0}))
+        self.reactor.every(STEP, self.step)
+
+    def publish(self, event: events.Event) -> None:
+        if not self.hanging:
+            self.publisher.publish(event)
+
+    def hear(self, event: LinkEvent) -> None:
+        if isinstance(event, Received) and not self.hanging:
+            try:
+                answer = self.answer(event.link, event.message)
+            except errors.ShoalError as error:
+                request = getattr(event.message, "request", 0)
+                answer = messages.ControlFailed(request, error.code, error.message)
+            if answer is not None:
+                self.links.perform(Send(event.link, answer))
+
+    def answer(self, link: LinkId, message: messages.Message) -> messages.Message | None:  # noqa: C901
+        match message:
+            case messages.Snapshot():
+                return self.publisher.answer(message)
+            case messages.ControlPing(request):
+                return messages.Done(request)
+            case messages.SearchContents(request, words):
+                named = [found for found in self.found.values() if words.lower() in found.name.lower()]
+                return messages.SearchResults(request, named)
+            case messages.SharePath(request, path, name, upload):
+                self.share(link, request, Path(path), name, upload)
+                return None
+            case messages.Unshare(request, content):
+                return messages.Done(request, self.withdraw(content))
+            case messages.Get(request, content):
+                return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
+            case messages.Pause(request, content):
+                return messages.Done(request, self.change(content, "paused"))
+            case messages.Resume(request, content):
+                return messages.Done(request, self.change(content, "downloading"))
+            case messages.Remove(request, content, data):
+                if content not in self.transfers:
+                    return messages.Done(request, self.withdraw(content))
+                del self.transfers[content]
+                self.publish(events.TransferRemoved(content, data))
+                return messages.Done(request, content)
+            case messages.ExplainReputation(request, peer):
+                event = messages.ReputationEvent(
+                    "2026-01-02T03:04:05Z", "SUCCESSFUL_UPLOAD", "a" * 64, 2**26, 0.01, 0.51
+                )
+                return messages.ReputationExplained(request, peer, 0.51, [event])
+            case messages.ListFiles(request):
+                files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
+                return messages.Files(request, files, 0)
+        raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def share(self, link: LinkId, request: int, path: Path, name: str, upload: bool) -> None:
+        """Two steps of pretended hashing, then the answer."""
+        if not path.exists():
+            raise errors.ShoalError(errors.ERR_UNREADABLE, f"{path} does not exist")
+        files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+        size = sum(file.stat().st_size for file in files)
+        name = name or path.name
+        content = hashlib.sha256(name.encode() + b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
+        self.publish(events.ContentHashing(str(path), name, size // 2, size, 0, len(files)))
+        self.links.perform(Send(link, messages.Progress(request, size // 2, size)))
+
+        def finish() -> None:
+            kind = "tree" if path.is_dir() else "file"
+            self.publish(events.ContentHashed(str(path), ""))
+            chunks = -(-size // CHUNK)
+            shared = events.ContentShared(
+                content, name, kind, size, len(files), chunks, str(path), upload, "seeding", "", time.time()
+            )
+            self.publish(shared)
+            self.publish(events.SwarmHasChanged(content, 1, 0))
+            answer = messages.Shared(request, content, name, kind, size, len(files), chunks, 0.1, f"shoal:{content}")  # type: ignore[arg-type]
+            self.links.perform(Send(link, answer))
+
+        self.reactor.call_later(STEP, finish)
+
+    def withdraw(self, content: str) -> str:
+        shared = self.publisher.state.sections["contents"].get((content,))
+        if not isinstance(shared, events.ContentShared):
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{content} is not shared here")
+        self.publish(events.ContentWithdrawn(content, "unshared"))
+        return content
+
+    def get(self, content: str) -> str:
+        found = self.found.get(content)
+        if found is None:
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"no tracker knows {content}")
+        if content not in self.transfers:
+            chunks = -(-found.size // CHUNK)
+            sources = [events.SourceRow(peer, 0, 0.0, chunks, "open") for peer in SOURCES]
+            path = str(self.places.download_dir / found.name)
+            self.transfers[content] = events.TransferProgress(
+                content, found.name, found.kind, found.size, path, "downloading", 0, chunks, 0, 0.0, -1.0, 0.0, 0, 0,
+                sources, "", "", "", time.time(), 0.0,
+            )  # fmt: skip
+            self.publish(events.TransferStarted(**_fields(self.transfers[content])))
+        return content
+
+    def change(self, content: str, state: str) -> str:
+        transfer = self.transfers.get(content)
+        if transfer is None:
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{content} is no download of this peer")
+        if transfer.finished:
+            raise errors.ShoalError(errors.ERR_STATE, f"{transfer.name} is complete; it cannot be {state}")
+        self.transfers[content] = msgspec.structs.replace(transfer, state=state, down_rate=0.0)
+        self.publish(self.transfers[content])
+        return content
+
+    def step(self) -> None:
+        for content, transfer in self.transfers.items():
+            if transfer.state == "downloading":
+                self.transfers[content] = self.advance(transfer)
+
+    def advance(self, transfer: events.TransferProgress) -> events.TransferProgress:
+        done = min(transfer.size, transfer.bytes_done + int(self.rate * STEP))
+        held = done // CHUNK if done < transfer.size else transfer.chunks
+        shares = [min(255, max(0, int(256 * (64 * done / max(1, transfer.size) - part)))) for part in range(64)]
+        moved = msgspec.structs.replace(
+            transfer,
+            bytes_done=done,
+            chunks_done=held,
+            down_rate=float(self.rate),
+            eta=(transfer.size - done) / self.rate,
+            seconds=transfer.seconds + STEP,
+            have=bytes(shares).hex(),
+            sources=[
+                events.SourceRow(SOURCES[0], done * 2 // 3, self.rate * 2 / 3, transfer.chunks, "open"),
+                events.SourceRow(SOURCES[1], done - done * 2 // 3, self.rate / 3, transfer.chunks, "open"),
+            ],
+        )
+        if done < transfer.size:
+            self.publish(moved)
+            return moved
+        moved = msgspec.structs.replace(moved, state="seeding", down_rate=0.0, eta=0.0, finished=time.time())
+        self.publish(events.TransferCompleted(**_fields(moved)))
+        self.publish(events.ReputationChanged(SOURCES[0], 0.51, [], {"SUCCESSFUL_UPLOAD": 1}, "SUCCESSFUL_UPLOAD"))
+        return moved
+
+    def obey(self, line: str) -> None:
+        order, _, rest = line.strip().partition(" ")
+        if order == "publish":
+            topic, _, fields = rest.partition(" ")
+            self.publish(msgspec.json.decode(fields, type=events.BY_TOPIC[topic].type))
+        elif order == "found":
+            found = msgspec.json.decode(rest, type=messages.FoundContent)
+            self.found[found.id] = found
+        elif order == "flood":
+            for number in range(int(rest)):
+                self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
+            self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
+        elif order == "hang":
+            self.hanging = True
+            self.publisher.close()
+        else:
+            raise ValueError(f"unknown order {line!r}")
+
+    def run(self) -> None:
+        self.reactor.run()
+        self.links.close(0)
+        if not self.hanging:
+            self.publisher.close()
+        self.context.term()
+
+
+def _fields(transfer: events.Transfer) -> dict[str, Any]:
+    return msgspec.structs.asdict(transfer)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--base-dir", type=Path, required=True)
+    parser.add_argument("--rate", type=int, default=50 * CHUNK)
+    chosen = parser.parse_args()
+    places = PeerPlaces(chosen.base_dir, chosen.name)
+    peer = FakePeer(places, chosen.rate)
+    signal.signal(signal.SIGTERM, lambda *_: peer.reactor.stop())
+
+    def read_orders() -> None:
+        with contextlib.suppress(ValueError):  # the interpreter closes it at the end
+            for line in sys.stdin:
+                peer.reactor.post(lambda line=line: peer.obey(line))  # type: ignore[misc]
+
+    threading.Thread(target=read_orders, daemon=True).start()
+    ready = PeerReady(
+        chosen.name, peer.identity.peer_id, "tcp://127.0.0.1:0", places.control, places.events, places.wire,
+        os.getpid(), str(places.data_dir), str(places.download_dir),
+    )  # fmt: skip
+    announce_ready(ready, os.environ)
+    peer.run()
+
+
+if __name__ == "__main__":
+    main()

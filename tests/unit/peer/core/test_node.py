@@ -1,0 +1,153 @@
+"""PeerNode among real cores: whatever goes wrong, streams go on and downloads end.
+
+Each test drives a seed, leechers and a tracker (all production cores) in virtual time.
+"""
+
+from __future__ import annotations
+
+from bus.boundary import DialFailed, LinkId, Misbehaved, Received
+from bus.messages import Data, Open
+from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.world import HostRates
+from peer.core.reputation import CORRUPTED_DATA
+
+MIB = 2**20
+FAST = HostRates(up=10 * MIB)
+PAIR = SwarmScenario(leechers=1, size=8 * MIB, seed_rates=FAST, leecher_rates=FAST)
+
+
+def until_half(swarm: SimulatedSwarm, leecher: int = 1) -> None:
+    """Run until a leecher holds half of its chunks."""
+    downloads = swarm.nodes[peer_id(leecher)].downloads.active
+    half = swarm.layout.chunks // 2
+    assert swarm.world.run(1000.0, lambda: CONTENT in downloads and downloads[CONTENT].held.bit_count() >= half)
+
+
+def link_to(swarm: SimulatedSwarm, host: int, other: int) -> LinkId:
+    return swarm.nodes[peer_id(host)].neighbours.by_peer[peer_id(other)].link
+
+
+def test_a_file_reaches_a_leecher() -> None:
+    assert SimulatedSwarm(PAIR).run(10.0)
+
+
+def test_a_rejected_chunk_is_fetched_again_from_the_only_source_after_a_while() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    swarm.disks[peer_id(0)].corrupt_reads = 1
+    assert swarm.run(100.0)
+    standing = swarm.nodes[peer_id(1)].opinions.book.standing(peer_id(0))
+    assert standing is not None
+    assert standing.events[CORRUPTED_DATA] == 1
+    assert standing.score < 0.5
+
+
+def test_a_rejected_chunk_is_fetched_from_another_source_at_once() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=2, size=8 * MIB, seed_rates=FAST, leecher_rates=FAST, seed=4))
+    until_half(swarm)
+    swarm.disks[peer_id(2)].corrupt_reads = 1
+    assert swarm.run(20.0)
+
+
+def test_a_failed_read_does_not_stop_the_stream() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=2, size=8 * MIB, seed_rates=FAST, leecher_rates=FAST, seed=4))
+    until_half(swarm)
+    swarm.disks[peer_id(2)].failing_reads = 2
+    assert swarm.run(60.0)
+
+
+def test_a_lost_link_is_dialled_again_and_the_download_goes_on() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    swarm.world.cut(link_to(swarm, 0, 1))
+    assert swarm.run(60.0)
+    assert sum(row.bytes for row in swarm.results[peer_id(1)].sources) == PAIR.size
+
+
+def test_a_link_whose_end_nobody_announces_is_found_silent() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    swarm.world.remove(swarm.world.hosts[peer_id(0)])
+    swarm.add_peer(0)
+    assert swarm.run(120.0)
+
+
+def test_a_download_outlives_the_tracker() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    swarm.world.remove(swarm.world.hosts[TRACKER])
+    assert swarm.run(20.0)
+
+
+def test_one_slot_serves_many_leechers_in_turn() -> None:
+    scenario = SwarmScenario(leechers=5, size=32 * MIB, seed_rates=HostRates(up=4 * MIB), upload_slots=1, seed=2)
+    assert SimulatedSwarm(scenario).run(400.0)
+
+
+def test_a_choke_with_wants_in_flight_leaves_a_stream_that_goes_on() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    seed, leecher = swarm.nodes[peer_id(0)], swarm.nodes[peer_id(1)]
+    source = leecher.downloads.fetching.sources[link_to(swarm, 1, 0)]
+    assert source.asked
+    seed.uploads.close(link_to(swarm, 0, 1), "choked")
+    swarm.world._carry_out(swarm.world.hosts[peer_id(0)], seed.turn.take_effects())
+    assert swarm.run(20.0)
+    assert source.stream == 3
+
+
+def test_three_broken_messages_end_a_link() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link = link_to(swarm, 0, 1)
+    seed = swarm.world.hosts[peer_id(0)]
+    for _ in range(3):
+        assert link in swarm.nodes[peer_id(0)].neighbours.by_link
+        swarm.world.feed(seed, Misbehaved(link, "no msgpack"))
+    assert link not in swarm.nodes[peer_id(0)].neighbours.by_link
+
+
+def test_a_message_before_hello_is_an_error_of_the_link() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link = link_to(swarm, 0, 1)
+    neighbour = swarm.nodes[peer_id(0)].neighbours.by_link[link]
+    neighbour.ready = False
+    swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, Open(9)))
+    assert neighbour.errors == 1
+
+
+def test_data_of_a_stream_that_ended_is_dropped() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link = link_to(swarm, 1, 0)
+    before = swarm.nodes[peer_id(1)].downloads.fetching.sources[link].window.received
+    swarm.world.feed(swarm.world.hosts[peer_id(1)], Received(link, Data(7, 0, 1, [(0, 0, 10)]), None, 10))
+    assert swarm.nodes[peer_id(1)].downloads.fetching.sources[link].window.received == before
+    assert swarm.run(20.0)
+
+
+def test_a_peer_that_cannot_be_reached_is_dialled_with_growing_pauses() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    node = swarm.nodes[peer_id(1)]
+    pauses = []
+    for _ in range(8):
+        node.neighbours.dial_failed(DialFailed("data", "f" * 64, "refused"))
+        pauses.append(node.neighbours.may_dial_at("f" * 64) - node.turn.now)
+    assert pauses[0] <= 1.0
+    assert 16.0 <= pauses[-1] <= 32.0
+
+
+def test_a_seed_dials_a_leecher_that_cannot_dial_it() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=0, size=MIB))
+    assert not swarm.world.run(2.0, lambda: False)
+    swarm.add_peer(1, {"links": 0})  # a leecher that may not dial anybody
+    assert swarm.world.run(30.0, lambda: swarm.finished(1))
+
+
+def test_two_peers_that_dial_each_other_keep_one_link() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=6, size=4 * MIB, seed=9))
+    swarm.run(60.0)
+    swarm.world.run(swarm.world.now + 5, lambda: False)
+    for node in swarm.nodes.values():
+        peers = [neighbour.peer for neighbour in node.neighbours.by_link.values()]
+        assert len(peers) == len(set(peers))
