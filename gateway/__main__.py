@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import secrets
 import socket
@@ -13,6 +12,7 @@ from typing import Final, NoReturn
 
 import psutil
 
+from bus import log
 from bus.config import Loaded, load
 from bus.errors import ERR_CONFIG, ERR_USAGE, INTERRUPTED, ShoalError
 from bus.forms import is_loopback
@@ -89,8 +89,7 @@ def main() -> int:
     try:
         chosen = parse(sys.argv[1:])
         loaded = load(chosen.config, os.environ, chosen.base_dir)
-        logging.basicConfig(level=loaded.settings.logging.level.upper(), stream=sys.stderr)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        log.setup(loaded.settings.logging, f"gateway {chosen.name}")
         serve(chosen.name, loaded)
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)

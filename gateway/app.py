@@ -5,6 +5,7 @@ HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the 
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -75,6 +76,8 @@ class WebApp:
             ping_interval=10,
             ping_timeout=20,
             json=_Json,
+            logger=_quiet("socketio"),
+            engineio_logger=_quiet("engineio"),
         )
         capacity = min(MAX_PAGES, threads // 2)
         self.pages = Pages(live.frame, _Transport(self._socketio.server), capacity)  # type: ignore[attr-defined]
@@ -140,6 +143,13 @@ class WebApp:
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
             self.pages.leave(request.sid)  # type: ignore[attr-defined]
+
+
+def _quiet(name: str) -> logging.Logger:
+    """A library's log without what it says of every packet: the first packet of a page holds the token."""
+    log = logging.getLogger(name)
+    log.setLevel(logging.WARNING)
+    return log
 
 
 class _Json:

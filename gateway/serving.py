@@ -16,6 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ShoalError
@@ -67,6 +69,7 @@ class WebServer(BaseApplication):
             "threads": self._threads,
             "graceful_timeout": GRACEFUL,
             "keepalive": 5,
+            "logger_class": _Log,
             "loglevel": "warning",
             "control_socket_disable": True,  # its default path is the same for every gateway of a user
             "post_worker_init": self._started,
@@ -119,6 +122,15 @@ class _Worker(ThreadWorker):
     def _let_go(self) -> None:
         self.murder_keepalived(force=True)  # type: ignore[call-arg]  # the stubs are of an older version
         threading.Thread(target=self.server.stop_service, name="stopping").start()
+
+
+class _Log(Logger):
+    """gunicorn's log as part of the process's own."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 def listen(host: str, port: int) -> socket.socket:

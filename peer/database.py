@@ -92,9 +92,13 @@ class Database:
         self,
         action: Callable[[sqlite3.Connection], T],
         done: Callable[[object, ShoalError | None], None] | None = None,
+        urgent: bool = False,
     ) -> None:
-        """Do work in a transaction, later; `done(result, error)` is called in this thread of ours, once it is kept."""
-        self._put(_Work(action, done, False))
+        """Do work in a transaction, later; `urgent` work does not wait for more.
+
+        `done(result, error)` is called in the database's thread, once it is kept.
+        """
+        self._put(_Work(action, done, urgent))
 
     def call(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Do work in a transaction, and wait until it is kept.

@@ -81,7 +81,9 @@ class Store:
         self._jobs.put(asked)
 
     def close(self, timeout: float) -> None:
-        """Write what is left and end the thread, within `timeout` seconds."""
+        """Write what is left and end the thread, within `timeout` seconds; nothing, if it was not opened."""
+        if self._thread.ident is None:
+            return
         self._jobs.put(None)
         self._thread.join(timeout)
         if self._thread.is_alive():

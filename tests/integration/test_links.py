@@ -277,7 +277,7 @@ def test_one_full_pipe_does_not_hold_up_another():
         there, _ = bench.link(server, client, endpoint=endpoint)
         for nonce in range(50):
             server.send(there, Ping(nonce))
-            bench.until(lambda nonce=nonce: Ping(nonce) in client.messages())
+            bench.until(lambda: Ping(nonce) in client.messages())  # noqa: B023 - called before the next turn of the loop
         assert not writable
         stranger.close()
 
@@ -397,7 +397,7 @@ def test_frames_that_are_no_message_are_reported_and_the_link_goes_on():
         bad = [
             (b"x",), (header,), (header, b"\xc1"), (header, body, b"more"), (header, body, *[b""] * 20),
             (b"\x02\x00\x20", body), encode(TrackerPing(1)), (*encode(a_part(0)), b"short"), tuple(encode(a_part(0))),
-        ]  # type: ignore[list-item]  # fmt: skip
+        ]  # fmt: skip
         for frames in bad:
             stranger.say(*frames)
         stranger.say(b"\x01\x03\xe7", b"\x80")  # a number of the future: no fault

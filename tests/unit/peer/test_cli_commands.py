@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import pytest
@@ -154,7 +155,7 @@ def test_data_is_deleted_only_when_that_was_said(shoal, peer):
 
 
 def test_nobody_to_ask_is_an_error_and_deletes_nothing(shoal, peer, monkeypatch):
-    monkeypatch.setattr("sys.stdin", open(os.devnull))
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     done = shoal("remove", A, "--data")
     assert (done.code, done.out) == (2, "")
     assert "--yes" in done.err
