@@ -189,7 +189,7 @@ def _fields(unpack: Callable[[bytes], object], body: bytes | Sized) -> dict[str,
 def _check_unknown(fields: dict[str, object], known: frozenset[str]) -> None:
     """What is not converted is not checked by its type, so its depth is checked here."""
     level: list[object] = [value for name, value in fields.items() if name not in known]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         inner: list[object] = []
         for value in level:
             if type(value) is dict:

@@ -36,8 +36,8 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.core.interface import Command, KnownContent, Reply, Token
 from peer.core.reputation import NEUTRAL
+from peer.core.sharelink import ShareLink, TrackerHint, format_link
 from peer.reputation_store import ReputationStore
-from peer.sharelink import ShareLink, TrackerHint, format_link
 from peer.storage import Hashing, Storage
 
 FILES_PAGE: Final = 200

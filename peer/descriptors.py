@@ -33,19 +33,49 @@ Name = str | int
 
 
 class Descriptor:
-    """One open file in use: a context manager that gives its number and counts the use."""
+    """A descriptor in use: a context manager that gives its number."""
 
-    __slots__ = ("_cache", "dropped", "number", "pinned", "users")
+    __slots__ = ("number",)
 
-    def __init__(self, cache: OpenFiles, number: int, pinned: bool) -> None:
-        self._cache = cache
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.pinned = pinned
-        self.users = 1
-        self.dropped = False
 
     def __enter__(self) -> int:
         return self.number
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The use is over."""
+
+
+class _Passing(Descriptor):
+    """A descriptor for one use."""
+
+    __slots__ = ("_files",)
+
+    def __init__(self, files: FileOps, number: int) -> None:
+        super().__init__(number)
+        self._files = files
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # what was written is checked by sync, not by close
+            self._files.close(self.number)
+
+
+class _Shared(Descriptor):
+    """A descriptor that counts its uses."""
+
+    __slots__ = ("_cache", "dropped", "pinned", "users")
+
+    def __init__(self, cache: OpenFiles, number: int, pinned: bool) -> None:
+        super().__init__(number)
+        self._cache = cache
+        self.pinned = pinned
+        self.users = 1
+        self.dropped = False
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -59,7 +89,7 @@ class OpenFiles:
     def __init__(self, files: FileOps, limit: int = LIMIT) -> None:
         self._files = files
         self._limit = limit
-        self._open: OrderedDict[tuple[object, Name], Descriptor] = OrderedDict()
+        self._open: OrderedDict[tuple[object, Name], _Shared] = OrderedDict()
         self._dropped: WeakSet[object] = WeakSet()
         self._lock = threading.Lock()
 
@@ -73,7 +103,7 @@ class OpenFiles:
             passing: open it for this use alone.
         """
         if passing:
-            return self._alone(opener())
+            return _Passing(self._files, opener())
         key = (owner, name)
         with self._lock:
             known = self._open.get(key)
@@ -88,14 +118,14 @@ class OpenFiles:
                 known.users += 1
                 surplus = [number]
             elif owner in self._dropped:
-                return self._alone(number)
+                return _Passing(self._files, number)
             else:
-                known = self._open[key] = Descriptor(self, number, pinned)
+                known = self._open[key] = _Shared(self, number, pinned)
                 surplus = self._surplus()
         self._close(surplus)
         return known
 
-    def give_back(self, descriptor: Descriptor) -> None:
+    def give_back(self, descriptor: _Shared) -> None:
         """One use is over."""
         with self._lock:
             descriptor.users -= 1
@@ -119,11 +149,6 @@ class OpenFiles:
         """Close everything."""
         for owner in {id(key[0]): key[0] for key in list(self._open)}.values():
             self.drop(owner)
-
-    def _alone(self, number: int) -> Descriptor:
-        descriptor = Descriptor(self, number, pinned=False)
-        descriptor.dropped = True
-        return descriptor
 
     def _surplus(self) -> list[int]:
         """Take the least recently used out of the table; returns their numbers."""

@@ -25,6 +25,8 @@ RUN_BYTES: Final = 8 * 2**20
 """About so much of a file is one thread's at a time."""
 INLINE_BYTES: Final = 4 * 2**20
 """Less than this is not worth starting threads for."""
+SMALL_CHUNK: Final = 64 * 1024
+"""Average size of a chunk below which several threads are slower than one: they wait for the interpreter."""
 REPORT_SECONDS: Final = 0.25
 
 
@@ -43,6 +45,11 @@ class Run(NamedTuple):
 
     entry: int
     chunks: range
+
+
+def has_small_chunks(layout: Layout) -> bool:
+    """Whether what is done for each chunk costs more than its bytes do."""
+    return layout.size < layout.chunks * SMALL_CHUNK
 
 
 class Progress:

@@ -306,6 +306,8 @@ def check_space(disk: Disk, download: TemporaryFiles) -> None:
 def bytes_missing(layout: Layout, wanted: ChunkSet, held: ChunkSet) -> int:
     """Bytes of the wanted chunks that are not held."""
     total = 0
+    if not wanted.mask & ~held.mask:
+        return 0
     for number, entry in enumerate(layout.entries):
         chunks = layout.chunks_of(number)
         missing = wanted.count(chunks) - held.count(chunks)

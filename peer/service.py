@@ -32,8 +32,8 @@ from peer.control import Control
 from peer.core.interface import CoreEffect, CoreEvent, KeepReputation, Reply
 from peer.core.node import PeerNode
 from peer.core.settings import NodeSettings
+from peer.core.sharelink import TrackerHint
 from peer.reputation_store import ReputationStore
-from peer.sharelink import TrackerHint
 from peer.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ has one writer, and its digest is computed over exactly the bytes that were writ
 pass.  Chunk bytes are never copied here: slices of the received frame go to the hash and to the
 file.
 
-Neighbouring small chunks go to the same worker, so that a message of many small files is a job
-or two and their folders are looked up once.
+A content of small files has one worker, so that a message of many files is one job.  (What is
+done for a small file is mostly done by the interpreter, which runs one thread at a time: two
+workers took 0.66 s for 10,000 files of 4 KiB where one took 0.37 s.)
 """
 
 from __future__ import annotations
@@ -14,23 +15,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from blake3 import blake3
 
 from bus.errors import ERR_FAILURE, ShoalError
 from peer.core.interface import CoreEvent, Part, Store, Stored, StoreFailed
 from peer.files import FileOps, error_of
+from peer.hashing import has_small_chunks
 from peer.manifest import chunk_digest, new_chunk
 from peer.preparing import bytes_missing
 from peer.temporary import TemporaryFiles
 from peer.workers import Workers
 
 log = logging.getLogger(__name__)
-
-SMALL_CHUNK: Final = 256 * 1024
-RUN: Final = 6
-"""Contents whose chunks are smaller than `SMALL_CHUNK` on average go to the workers in runs of 2^6 chunks."""
 
 
 class Pending:
@@ -127,14 +124,13 @@ class WritePool:
         self, parts: tuple[Part, ...], download: TemporaryFiles
     ) -> dict[int, list[tuple[int, int, int, int]]]:
         """Worker -> (chunk, offset, length, place in the payload), without the parts that are to be passed over."""
-        layout = download.layout
-        shift = RUN if layout.size < layout.chunks * SMALL_CHUNK else 0
-        count = len(self._writers)
+        small, count = has_small_chunks(download.layout), len(self._writers)
+        own = int(download.content[:8], 16) % count
         shares: dict[int, list[tuple[int, int, int, int]]] = {}
         place = 0
         for chunk, offset, length in parts:
             if chunk >= 0:
-                shares.setdefault((chunk >> shift) % count, []).append((chunk, offset, length, place))
+                shares.setdefault(own if small else chunk % count, []).append((chunk, offset, length, place))
             place += length
         return shares
 

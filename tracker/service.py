@@ -127,7 +127,7 @@ class TrackerService:
 
     def _sample(self) -> None:
         values = self._core.metrics()
-        values |= {f"tracker_{name}": float(count) for name, count in self._links.counts.items()}
+        values |= {f"tracker_links_{name}_total": float(count) for name, count in self._links.counts.items()}
         values |= {f"tracker_handshakes_{name}_total": float(count) for name, count in self._zap.counts.items()}
         with self._process.oneshot():
             cpu = self._process.cpu_times()

@@ -12,7 +12,7 @@ from msgspec import Struct
 from bus.errors import ERR_USAGE, ShoalError
 from peer.cli.session import Command, Session
 from peer.cli.show import print_json
-from peer.sharelink import is_link, parse_link, parse_reference
+from peer.core.sharelink import is_link, parse_link, parse_reference
 
 if TYPE_CHECKING:
     from bus.messages import Message

@@ -14,7 +14,7 @@ from bus.errors import CODES, ERR_FAILURE, ERR_PATH, ERR_STATE, ERR_TIMEOUT, ERR
 from bus.units import format_duration, format_rate, format_size
 from peer.cli.session import Command, Session
 from peer.cli.show import plain, print_json, stderr_is_terminal
-from peer.sharelink import is_link, parse_link, parse_reference
+from peer.core.sharelink import is_link, parse_link, parse_reference
 
 if TYPE_CHECKING:
     from bus.events import Transfer

@@ -155,7 +155,7 @@ def status(state: PublishedState, now: float) -> Status | None:
         name=peer.name,
         id=peer.id,
         version=peer.version,
-        uptime=values.get("uptime", max(0.0, now - peer.started)),
+        uptime=values.get("uptime_seconds", max(0.0, now - peer.started)),
         trackers=trackers,
         up_rate=values.get("up_rate", 0.0),
         down_rate=values.get("down_rate", 0.0),

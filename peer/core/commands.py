@@ -33,10 +33,10 @@ from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, Token, VerifyData
 from peer.core.library import Library
 from peer.core.settings import NodeSettings, TrackerAddress
+from peer.core.sharelink import ShareLink, parse_link
 from peer.core.shelf import Shelf
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
-from peer.sharelink import ShareLink, parse_link
 
 ID: Final = re.compile(r"[0-9a-f]{64}")
 PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")

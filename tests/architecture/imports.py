@@ -10,7 +10,7 @@ ROLES = {"tracker", "peer", "gateway"}
 PACKAGES = {"bus", "experiments", *ROLES}
 # A package's own __init__ counts as pure: importing a pure module runs it too.
 PURE = re.compile(
-    r"bus|bus\.(units|messages|events|codec|errors|names|boundary|state)(\..+)?"
+    r"bus|bus\.(units|forms|messages|events|codec|errors|names|boundary|state)(\..+)?"
     r"|tracker|peer|(tracker|peer)\.core(\..+)?|gateway|gateway\.view(\..+)?|experiments|experiments\.sim(\..+)?"
 )
 IMPURE = {"zmq", "sqlite3", "flask", "socket", "threading", "asyncio", "time", "os", "pathlib", "subprocess"}

@@ -1,79 +1,98 @@
-"""A stand-in for a peer's control socket: real frames on a real socket, and answers that a test gives."""
+"""A program that publishes events and answers control requests as a test tells it, in a thread of its own."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
-import msgspec
-import zmq
+from bus.boundary import LinkEvent, LinkId, Received, Send
+from bus.errors import ShoalError
+from bus.events import Event, PeerHeartbeat
+from bus.identity import Identity
+from bus.link import Links
+from bus.messages import ControlFailed, ControlPing, Done, Message, Snapshot
+from bus.publisher import Publisher
+from bus.reactor import Reactor
+from bus.sockets import make_context
+from bus.tap import WireStream
 
-from bus.codec import decode, encode, rows_of
-from bus.errors import ERR_STATE
-from bus.events import Event
-from bus.messages import CLIENT, ControlFailed, Message, Snapshot, SnapshotPage
-
-Answer = Callable[[Message], Iterable[Message]]
+Answer = Callable[[Message], list[Message]]
 
 
 class ControlPeer:
-    """Answers requests in a thread of its own, from `with` to its end.
+    """See the module's head.  Used as `with ControlPeer(directory) as peer:`.
 
-    What it answers to a type of request is set in `answers`; a snapshot is answered with the rows of `state`, of which
-    the asked sections are not picked out. Everything asked is kept in `asked`. After `vanish_after` answers it is gone,
-    in the middle of the next request.
+    Args:
+        directory: for its sockets.
+        answer: the messages that answer a request which this class does not know itself.
+        heartbeat: seconds between heartbeats.
     """
 
-    def __init__(self, endpoint: str, vanish_after: int | None = None) -> None:
-        self.state: list[Event] = []
-        self.asked: list[Message] = []
-        self.answers: dict[type[Message], Answer] = {Snapshot: self._snapshot}
-        self._vanish_after = vanish_after
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._router = self._context.socket(zmq.ROUTER)
-        self._router.bind(endpoint)
-        self._ends = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
-        self._ends[0].bind("inproc://stop")
-        self._ends[1].connect("inproc://stop")
-        self._thread = threading.Thread(target=self._serve)
+    def __init__(self, directory: Path, answer: Answer = lambda _request: [], heartbeat: float = 0.1) -> None:
+        self.events = f"ipc://{directory}/events.ipc"
+        self.control = f"ipc://{directory}/control.ipc"
+        self.wire_endpoint = f"ipc://{directory}/wire.ipc"
+        self.heard: list[Message] = []
+        self._answer = answer
+        self._context = make_context()
+        self._reactor = Reactor()
+        self._wire = WireStream(self._reactor, self._context, self.wire_endpoint)
+        self.publisher = Publisher(self._reactor, self._context, self.events, "peer", heartbeat, PeerHeartbeat)
+        identity = Identity(b"control peer".ljust(32))
+        self._links = Links(self._reactor, self._context, identity, self._on_event, hwm=256, wire=self._wire)
+        self._thread = threading.Thread(target=self._reactor.run, name="control peer")
 
     def __enter__(self) -> ControlPeer:
+        self._links.listen("control", self.control)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ends[1].send(b"stop")
+        self.stop()
+
+    def stop(self) -> None:
+        """End as a process ends: without a word."""
+        if not self._thread.is_alive():
+            return
+        self._reactor.stop()
         self._thread.join()
-        for socket in (*self._ends, self._router):
-            socket.close(linger=0)
+        self._links.close(0)
+        self.publisher.close()
+        self._wire.close()
         self._context.term()
+        self._reactor.close()
 
-    def gone(self) -> bool:
-        """Whether it has vanished."""
-        return not self._thread.is_alive()
+    def call(self, function: Callable[[], object]) -> None:
+        """Run a function in the reactor's thread, and wait until it is done."""
+        done = threading.Event()
+        self._reactor.post(function)
+        self._reactor.post(done.set)
+        assert done.wait(5)
 
-    def _serve(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._router, zmq.POLLIN)
-        poller.register(self._ends[0], zmq.POLLIN)
-        while self._ends[0] not in dict(poller.poll()):
-            route, *frames = self._router.recv_multipart()
-            if len(self.asked) == self._vanish_after:
-                self._router.close(linger=0)
-                return
-            request = decode(frames, "control", CLIENT)
-            assert request is not None
-            self.asked.append(request)
-            for answer in self.answers.get(type(request), _unexpected)(request):
-                numbered = msgspec.structs.replace(answer, request=getattr(request, "request", 0))
-                self._router.send_multipart([route, *encode(numbered)])
+    def publish(self, *events: Event) -> None:
+        self.call(lambda: deque(map(self.publisher.publish, events), 0))
 
-    def _snapshot(self, _request: Message) -> Iterable[Message]:
-        return [SnapshotPage(0, 1, 0, True, 1, {}, rows_of(self.state))]
+    def say(self, link: LinkId, message: Message) -> None:
+        """Send a message that nobody asked for.  In the reactor's thread."""
+        self._links.perform(Send(link, message))
 
+    def _on_event(self, event: LinkEvent) -> None:
+        if isinstance(event, Received):
+            self.heard.append(event.message)
+            for answer in self._answers(event.message):
+                self._links.perform(Send(event.link, answer))
 
-def _unexpected(request: Message) -> Iterable[Message]:
-    return [ControlFailed(0, ERR_STATE, f"the test has no answer to {type(request).__name__}")]
+    def _answers(self, request: Message) -> list[Message]:
+        if isinstance(request, Snapshot):
+            try:
+                return [self.publisher.answer(request)]
+            except ShoalError as error:
+                return [ControlFailed(request.request, error.code, error.message)]
+        if isinstance(request, ControlPing):
+            return [Done(request.request)]
+        return self._answer(request)

@@ -64,7 +64,7 @@ def differences(role: Role, socket: zmq.Socket[bytes], hwm: int) -> list[str]:
             actual = actual.rstrip(b"\0")
         if actual != value:
             found.append(f"{role}: {name} is {actual!r}, not {value!r}")
-    routing_id = socket.get(zmq.ROUTING_ID) if socket.socket_type in {zmq.ROUTER, zmq.DEALER} else b""
+    routing_id = socket.get(zmq.ROUTING_ID) if socket.type in {zmq.ROUTER, zmq.DEALER} else b""
     if routing_id:
         found.append(f"{role}: a routing id is set")
     return found

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bus.errors import ShoalError
-from peer.sharelink import MAX_LINK, ShareLink, TrackerHint, format_link, parse_link
+from peer.core.sharelink import MAX_LINK, ShareLink, TrackerHint, format_link, parse_link
 
 ids = st.text("0123456789abcdef", min_size=64, max_size=64)
 hosts = st.one_of(

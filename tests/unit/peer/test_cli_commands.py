@@ -177,7 +177,7 @@ def test_status_prints_the_documented_keys(shoal, peer):
     peer.state = [
         PeerStarted("north", P, "0.1", 0.0, "tcp://h:1", "/d"),
         TrackerReached("tcp://t:1", A, "reached", ""),
-        MetricsSample({"uptime": 5.0, "up_rate": 1.0, "down_rate": 2.0, "disk_free": 1024.0}),
+        MetricsSample({"uptime_seconds": 5.0, "up_rate": 1.0, "down_rate": 2.0, "disk_free": 1024.0}),
     ]
     found = shoal("status", "--json").data
     assert list(found)[:8] == ["name", "id", "version", "uptime", "trackers", "up_rate", "down_rate", "disk_free"]

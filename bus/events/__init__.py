@@ -10,72 +10,31 @@ On the wire: frames `[topic, envelope]`, the topic is the type, the envelope msg
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal
 
 from msgspec import Struct
+
+from bus.events.declaring import BY_TOPIC, BY_TYPE, Declared, Envelope, Event, declare
+
+__all__ = [
+    "BY_TOPIC", "BY_TYPE", "SECTIONS", "ChunkRejected", "ContentAnnounced", "ContentForgotten", "ContentHashed",
+    "ContentHashing", "ContentShared", "ContentWithdrawn", "Declared", "Envelope", "Event", "ItemState",
+    "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample", "PeerExpired", "PeerHeartbeat",
+    "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged", "SourceRow", "StreamClosed",
+    "StreamOpened", "StreamRefused", "SwarmHasChanged", "TrackerHeartbeat", "TrackerLost", "TrackerReached",
+    "TrackerRow", "Transfer", "TransferCompleted", "TransferFailed", "TransferProgress", "TransferRemoved",
+    "TransferStarted", "UploadEnded", "UploadProgress",
+]  # fmt: skip
 
 ItemState = Literal[
     "queued", "hashing", "downloading", "stalled", "no_sources", "verifying", "seeding", "paused", "error"
 ]
 
 
-class Event(Struct, frozen=True):
-    """Base of every event."""
-
-
-class Envelope(Struct, frozen=True):
-    """What surrounds every event on the bus."""
-
-    epoch: int
-    """64 random bits, new at each start of the publishing process."""
-    seq: int
-    """Counts up by one per event stream; the stream is the first word of the type."""
-    time: float
-    """Wall clock of the publisher, seconds since 1970; for display only."""
-    source: str
-    """Id of the publishing peer or tracker."""
-    type: str
-    data: dict[str, object]
-
-
-class Declared(NamedTuple):
-    """One row of the event vocabulary."""
-
-    topic: str
-    type: type[Event]
-    section: str
-    """Section of the published state, or empty."""
-    key: tuple[str, ...]
-    """Fields that name the row in its section."""
-    removes: bool
-    """True if the event removes the row instead of setting it."""
-
-    @property
-    def stream(self) -> str:
-        return self.topic.split(".", 1)[0]
-
-
-BY_TOPIC: Final[dict[str, Declared]] = {}
-BY_TYPE: Final[dict[type[Event], Declared]] = {}
-
-E = TypeVar("E", bound=type[Event])
-
-
-def _declare(topic: str, section: str = "", key: tuple[str, ...] = (), removes: bool = False) -> Callable[[E], E]:
-    def register(cls: E) -> E:
-        if topic in BY_TOPIC:
-            raise ValueError(f"topic {topic} is declared twice")
-        BY_TOPIC[topic] = BY_TYPE[cls] = Declared(topic, cls, section, key, removes)
-        return cls
-
-    return register
-
-
 # --- the process -----------------------------------------------------------------------------
 
 
-@_declare("peer.started", section="peer")
+@declare("peer.started", section="peer")
 class PeerStarted(Event, frozen=True):
     """A peer process is ready."""
 
@@ -89,28 +48,28 @@ class PeerStarted(Event, frozen=True):
     download_dir: str
 
 
-@_declare("peer.stopping")
+@declare("peer.stopping")
 class PeerStopping(Event, frozen=True):
     """The peer stops gracefully."""
 
     reason: str
 
 
-@_declare("heartbeat.peer")
+@declare("heartbeat.peer")
 class PeerHeartbeat(Event, frozen=True):
     """Once a second: the seq of the newest event of every stream, so that silence is proof."""
 
     seqs: dict[str, int]
 
 
-@_declare("heartbeat.tracker")
+@declare("heartbeat.tracker")
 class TrackerHeartbeat(Event, frozen=True):
     """Once a second, from the tracker; as the peer's."""
 
     seqs: dict[str, int]
 
 
-@_declare("metrics.sample", section="metrics")
+@declare("metrics.sample", section="metrics")
 class MetricsSample(Event, frozen=True):
     """Counters and gauges of the process since its start, by Prometheus name without the prefix."""
 
@@ -120,7 +79,7 @@ class MetricsSample(Event, frozen=True):
 # --- what this peer offers -------------------------------------------------------------------
 
 
-@_declare("content.hashing", section="hashing", key=("path",))
+@declare("content.hashing", section="hashing", key=("path",))
 class ContentHashing(Event, frozen=True):
     """A path is being hashed to be shared."""
 
@@ -132,7 +91,7 @@ class ContentHashing(Event, frozen=True):
     files: int
 
 
-@_declare("content.hashed", section="hashing", key=("path",), removes=True)
+@declare("content.hashed", section="hashing", key=("path",), removes=True)
 class ContentHashed(Event, frozen=True):
     """Hashing of a path ended, well or not."""
 
@@ -141,7 +100,7 @@ class ContentHashed(Event, frozen=True):
     """One line, empty if it went well."""
 
 
-@_declare("content.shared", section="contents", key=("id",))
+@declare("content.shared", section="contents", key=("id",))
 class ContentShared(Event, frozen=True):
     """A content is offered from where it lies."""
 
@@ -160,7 +119,7 @@ class ContentShared(Event, frozen=True):
     """Wall clock, seconds since 1970."""
 
 
-@_declare("content.withdrawn", section="contents", key=("id",), removes=True)
+@declare("content.withdrawn", section="contents", key=("id",), removes=True)
 class ContentWithdrawn(Event, frozen=True):
     """A content is no longer offered."""
 
@@ -218,27 +177,27 @@ class Transfer(Event, frozen=True):
     """Wall clock, 0 while running."""
 
 
-@_declare("transfer.started", section="transfers", key=("id",))
+@declare("transfer.started", section="transfers", key=("id",))
 class TransferStarted(Transfer, frozen=True):
     """A download began, or goes on after a restart."""
 
 
-@_declare("transfer.progress", section="transfers", key=("id",))
+@declare("transfer.progress", section="transfers", key=("id",))
 class TransferProgress(Transfer, frozen=True):
     """A download moved, or its state changed; at most about 4 a second for each."""
 
 
-@_declare("transfer.completed", section="transfers", key=("id",))
+@declare("transfer.completed", section="transfers", key=("id",))
 class TransferCompleted(Transfer, frozen=True):
     """Every chunk is verified and the content lies under its name."""
 
 
-@_declare("transfer.failed", section="transfers", key=("id",))
+@declare("transfer.failed", section="transfers", key=("id",))
 class TransferFailed(Transfer, frozen=True):
     """A download stopped with an error; resume tries again."""
 
 
-@_declare("transfer.removed", section="transfers", key=("id",), removes=True)
+@declare("transfer.removed", section="transfers", key=("id",), removes=True)
 class TransferRemoved(Event, frozen=True):
     """A download was forgotten."""
 
@@ -247,7 +206,7 @@ class TransferRemoved(Event, frozen=True):
     """Its data was deleted too."""
 
 
-@_declare("chunk.rejected")
+@declare("chunk.rejected")
 class ChunkRejected(Event, frozen=True):
     """A chunk's bytes did not match its digest; nothing of it was announced, served or recorded."""
 
@@ -259,7 +218,7 @@ class ChunkRejected(Event, frozen=True):
 # --- streams and uploads ---------------------------------------------------------------------
 
 
-@_declare("stream.opened")
+@declare("stream.opened")
 class StreamOpened(Event, frozen=True):
     """An upload slot was granted, by us (`up`) or to us (`down`)."""
 
@@ -268,7 +227,7 @@ class StreamOpened(Event, frozen=True):
     direction: Literal["up", "down"]
 
 
-@_declare("stream.refused")
+@declare("stream.refused")
 class StreamRefused(Event, frozen=True):
     """A peer asked for an upload slot and was refused for good."""
 
@@ -276,7 +235,7 @@ class StreamRefused(Event, frozen=True):
     reason: str
 
 
-@_declare("stream.closed")
+@declare("stream.closed")
 class StreamClosed(Event, frozen=True):
     """A stream ended; bytes is the payload it carried."""
 
@@ -287,7 +246,7 @@ class StreamClosed(Event, frozen=True):
     bytes: int
 
 
-@_declare("upload.progress", section="uploads", key=("content", "peer"))
+@declare("upload.progress", section="uploads", key=("content", "peer"))
 class UploadProgress(Event, frozen=True):
     """Bytes of a content sent to a peer since this process started; at most about 4 a second."""
 
@@ -297,7 +256,7 @@ class UploadProgress(Event, frozen=True):
     rate: float
 
 
-@_declare("upload.ended", section="uploads", key=("content", "peer"), removes=True)
+@declare("upload.ended", section="uploads", key=("content", "peer"), removes=True)
 class UploadEnded(Event, frozen=True):
     """Nothing more is wanted of this content by this peer, or its link is gone."""
 
@@ -326,22 +285,22 @@ class LinkRow(Event, frozen=True):
     """Why the link was lost, else empty."""
 
 
-@_declare("link.up", section="peers", key=("peer",))
+@declare("link.up", section="peers", key=("peer",))
 class LinkIsUp(LinkRow, frozen=True):
     """A link to a peer stands and hello has passed."""
 
 
-@_declare("link.progress", section="peers", key=("peer",))
+@declare("link.progress", section="peers", key=("peer",))
 class LinkProgress(LinkRow, frozen=True):
     """Rates and bytes of a link changed; at most about 1 a second for each."""
 
 
-@_declare("link.lost", section="peers", key=("peer",))
+@declare("link.lost", section="peers", key=("peer",))
 class LinkIsLost(LinkRow, frozen=True):
     """A link to a peer is gone."""
 
 
-@_declare("reputation.changed", section="reputation", key=("peer",))
+@declare("reputation.changed", section="reputation", key=("peer",))
 class ReputationChanged(Event, frozen=True):
     """A peer's score, flags or counts changed."""
 
@@ -364,17 +323,17 @@ class TrackerRow(Event, frozen=True):
     reason: str
 
 
-@_declare("tracker.reached", section="trackers", key=("endpoint",))
+@declare("tracker.reached", section="trackers", key=("endpoint",))
 class TrackerReached(TrackerRow, frozen=True):
     """The tracker took our registration."""
 
 
-@_declare("tracker.lost", section="trackers", key=("endpoint",))
+@declare("tracker.lost", section="trackers", key=("endpoint",))
 class TrackerLost(TrackerRow, frozen=True):
     """The tracker is not, or no longer, reached; it is dialled again."""
 
 
-@_declare("swarm.changed", section="swarms", key=("content",))
+@declare("swarm.changed", section="swarms", key=("content",))
 class SwarmHasChanged(Event, frozen=True):
     """Seeds and leechers of a content, as a tracker counts them."""
 
@@ -386,7 +345,7 @@ class SwarmHasChanged(Event, frozen=True):
 # --- published by the tracker ----------------------------------------------------------------
 
 
-@_declare("peer.registered", section="registered", key=("peer",))
+@declare("peer.registered", section="registered", key=("peer",))
 class PeerRegistered(Event, frozen=True):
     """A peer registered, or its address or list changed."""
 
@@ -396,7 +355,7 @@ class PeerRegistered(Event, frozen=True):
     contents: int
 
 
-@_declare("peer.expired", section="registered", key=("peer",), removes=True)
+@declare("peer.expired", section="registered", key=("peer",), removes=True)
 class PeerExpired(Event, frozen=True):
     """A lease ended: the peer left, or was silent for too long."""
 
@@ -404,7 +363,7 @@ class PeerExpired(Event, frozen=True):
     reason: str
 
 
-@_declare("content.announced", section="announced", key=("content",))
+@declare("content.announced", section="announced", key=("content",))
 class ContentAnnounced(Event, frozen=True):
     """A content's swarm changed."""
 
@@ -416,7 +375,7 @@ class ContentAnnounced(Event, frozen=True):
     leechers: int
 
 
-@_declare("content.forgotten", section="announced", key=("content",), removes=True)
+@declare("content.forgotten", section="announced", key=("content",), removes=True)
 class ContentForgotten(Event, frozen=True):
     """The last peer that had a content left its swarm."""
 

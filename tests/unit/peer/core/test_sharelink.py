@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.errors import ERR_USAGE, ShoalError
-from peer.sharelink import MAX_LINK, ShareLink, TrackerHint, format_link, parse_link, parse_reference
+from peer.core.sharelink import MAX_LINK, ShareLink, TrackerHint, format_link, parse_link, parse_reference
 
 ID, KEY = "5f" * 32, "a0" * 32
 

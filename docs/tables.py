@@ -1,0 +1,305 @@
+"""The generated parts of the documents, each made from the declarations that the program itself uses.
+
+Nothing here is written down twice: who adds a message, event, setting, error code, state or command runs
+`docs/generate.py`, and a test fails until it was run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import click
+from msgspec import Struct, inspect
+
+from bus import errors, events, messages
+from bus.codec import MAX_DEPTH, MAX_FRAMES
+from bus.settings import Settings
+from docs.wording import default_in_words, field_texts, figure, one_line, table, text_of, type_in_words
+from peer import manifest
+from peer.cli.entry import shoal
+from peer.core import download, layout, source, upload
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+SENDERS: Final = {messages.CLIENT: "client", messages.SERVER: "server", messages.BOTH: "both"}
+ROOMS: Final = ("bus", "tracker", "tracker/core", "peer", "peer/core", "peer/cli", "gateway", "gateway/view",
+                "experiments", "tests/kit", "docs")  # fmt: skip
+MADE: Final = {"node_modules", "static", "__pycache__"}
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+
+def channel_table(channel: messages.Channel) -> str:
+    """The messages of one channel."""
+    declared = [row for _, row in sorted(messages.BY_NUMBER.items()) if row.channel == channel]
+    return table(
+        "no.", "message", "from", "fields", "meaning",
+        rows=(
+            (str(row.number), f"**{row.type.__name__}**", SENDERS[row.sender], _fields(row.type), text_of(row.type))
+            for row in declared
+        ),
+    )  # fmt: skip
+
+
+def message_records() -> str:
+    """The records inside messages."""
+    return _records(row.type for _, row in sorted(messages.BY_NUMBER.items()))
+
+
+def _records(kinds: Iterable[type[Struct]]) -> str:
+    found: dict[type[Struct], None] = {}
+    for kind in kinds:
+        for field in _struct(kind).fields:
+            _collect(field.type, found)
+    return table(
+        "record", "fields", "meaning",
+        rows=((f"`{record.__name__}`", _fields(record), text_of(record)) for record in found),
+    )  # fmt: skip
+
+
+def _collect(kind: object, found: dict[type[Struct], None]) -> None:
+    """Every record that a field's type is built of, in order of appearance."""
+    match kind:
+        case inspect.StructType(cls=record, fields=fields):
+            found.setdefault(record)
+            for field in fields:
+                _collect(field.type, found)
+        case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
+            _collect(item, found)
+        case inspect.TupleType(item_types=items):
+            for item in items:
+                _collect(item, found)
+        case inspect.DictType(value_type=value):
+            _collect(value, found)
+
+
+def _struct(kind: type[Struct]) -> inspect.StructType:
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    return described
+
+
+def _fields(kind: type[Struct]) -> str:
+    texts = field_texts(kind)
+    lines = []
+    for field in _struct(kind).fields:
+        optional = "" if field.required else ", may be missing"
+        text = f": {texts[field.name]}" if field.name in texts else ""
+        lines.append(f"`{field.name}` {type_in_words(field.type)}{optional}{text}")
+    return "<br>".join(lines) or "none"
+
+
+def limits() -> str:
+    """Limits that hold for every message."""
+    rows = [
+        ("protocol version", str(messages.PROTOCOL_VERSION)),
+        ("frames of one message", figure(MAX_FRAMES)),
+        ("levels of nesting in unknown fields", figure(MAX_DEPTH)),
+        ("payload of one data message", f"{figure(messages.MAX_DATA_PAYLOAD)} bytes"),
+        ("a manifest or digest list", f"2^24 + 2^16 = {messages.MAX_MANIFEST:,} bytes"),
+        ("files and empty folders of a tree", f"{manifest.MAX_ENTRIES:,}"),
+        ("chunks of a file", figure(messages.MAX_CHUNKS_PER_FILE)),
+        ("chunks of a tree", figure(messages.MAX_CHUNKS)),
+        ("a chunk", f"{figure(layout.MIN_CHUNK_SIZE)} to {figure(messages.MAX_CHUNK_SIZE)} bytes, the last one shorter"),
+    ]
+    return table("limit", "value", rows=iter(rows))
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+def event_table() -> str:
+    """Every event type."""
+    return table(
+        "topic", "state it makes", "fields", "meaning",
+        rows=(
+            (f"`{row.topic}`", _state(row), _event_fields(row.type), text_of(row.type))
+            for row in events.BY_TOPIC.values()
+        ),
+    )  # fmt: skip
+
+
+def event_records() -> str:
+    """The records that several events carry, and those inside them."""
+    bases = {_base(row.type): None for row in events.BY_TOPIC.values() if _base(row.type) is not row.type}
+    rows = [(f"`{base.__name__}`", _fields(base), text_of(base)) for base in bases]
+    inner: dict[type[Struct], None] = {}
+    for row in events.BY_TOPIC.values():
+        for field in _struct(row.type).fields:
+            _collect(field.type, inner)
+    rows += [(f"`{record.__name__}`", _fields(record), text_of(record)) for record in inner]
+    return table("record", "fields", "meaning", rows=iter(rows))
+
+
+def _base(kind: type[events.Event]) -> type[events.Event]:
+    """The record whose fields an event carries: its own, or that of its family."""
+    parent = kind.__bases__[0]
+    return parent if issubclass(parent, events.Event) and parent is not events.Event else kind
+
+
+def _event_fields(kind: type[events.Event]) -> str:
+    base = _base(kind)
+    return _fields(kind) if base is kind else f"those of `{base.__name__}`"
+
+
+def _state(row: events.Declared) -> str:
+    if not row.section:
+        return "none"
+    key = f" by {', '.join(f'`{name}`' for name in row.key)}" if row.key else ""
+    return f"{'removes from' if row.removes else 'sets'} `{row.section}`{key}"
+
+
+def envelope() -> str:
+    """What surrounds every event."""
+    return _field_table(events.Envelope)
+
+
+def _field_table(kind: type[Struct]) -> str:
+    texts = field_texts(kind)
+    return table(
+        "field", "type", "meaning",
+        rows=(
+            (f"`{field.name}`", type_in_words(field.type), texts.get(field.name, "")) for field in _struct(kind).fields
+        ),
+    )  # fmt: skip
+
+
+# --- states, errors ----------------------------------------------------------------------------
+
+
+def state_diagram(transitions: Mapping[Enum, Mapping[str, Enum]]) -> str:
+    """A transition table as a diagram; the first state is where it begins."""
+    lines = [f"    [*] --> {next(iter(transitions)).value}"]
+    lines += [
+        f"    {state.value} --> {following.value}: {event}"
+        for state, row in transitions.items()
+        for event, following in row.items()
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def error_table() -> str:
+    """Every error code."""
+    return table(
+        "code", "exit code", "HTTP status", "when",
+        rows=(
+            (f"`{code}`", str(outcome.exit_code), str(outcome.http_status), one_line(outcome.meaning))
+            for code, outcome in errors.CODES.items()
+        ),
+    )  # fmt: skip
+
+
+def contexts() -> str:
+    """The derive-key contexts of content ids."""
+    rows = [("chunk", manifest.CHUNK_CONTEXT), ("file", manifest.FILE_CONTEXT), ("tree", manifest.TREE_CONTEXT)]
+    return table("hash of", "BLAKE3 derive-key context", rows=((kind, f"`{context}`") for kind, context in rows))
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+def setting_sections() -> str:
+    """Every setting, one table a section."""
+    top = _struct(Settings)
+    plain = [field for field in top.fields if not _section_of(field.type)]
+    parts = [_setting_table("", [field for field in plain if field.name != "peers"], field_texts(Settings))]
+    for field in top.fields:
+        section = _section_of(field.type)
+        if section is not None:
+            prefix = f"{field.name}[]." if isinstance(field.type, inspect.VarTupleType) else f"{field.name}."
+            parts.append(f"## {field.name}\n\n{text_of(section)}\n\n{_section_table(prefix, section)}")
+    return "\n\n".join(parts)
+
+
+def _section_of(kind: inspect.Type) -> type[Struct] | None:
+    if isinstance(kind, inspect.VarTupleType):
+        kind = kind.item_type
+    return kind.cls if isinstance(kind, inspect.StructType) else None
+
+
+def _section_table(prefix: str, section: type[Struct]) -> str:
+    return _setting_table(prefix, list(_struct(section).fields), field_texts(section))
+
+
+def _setting_table(prefix: str, fields: list[inspect.Field], texts: Mapping[str, str]) -> str:
+    def rows(prefix: str, fields: Iterable[inspect.Field], texts: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+        for field in fields:
+            inner = _section_of(field.type)
+            words = "list" if inner else type_in_words(field.type)
+            yield f"`{prefix}{field.name}`", words, default_in_words(field), texts.get(field.name, "")
+            if inner:
+                yield from rows(f"{prefix}{field.name}[].", _struct(inner).fields, field_texts(inner))
+
+    return table("key", "type", "default", "meaning", rows=rows(prefix, fields, texts))
+
+
+# --- commands, rooms ---------------------------------------------------------------------------
+
+
+def command_list() -> str:
+    """Every command of `shoal`, with its arguments and options."""
+    parts = [f"## All commands\n\n{_options(shoal)}"]
+    for name, command in sorted(shoal.commands.items()):
+        context = click.Context(command, info_name=f"shoal {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        options = _options(command)
+        parts.append(
+            f"## {name}\n\n`shoal {name} {usage}`\n\n{one_line(command.help or '')}{options and chr(10) * 2}{options}"
+        )
+    return "\n\n".join(parts)
+
+
+def _options(command: click.Command) -> str:
+    shown = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    rows = ((f"`{_spelling(option)}`", one_line(option.help or "")) for option in shown)
+    return table("option", "meaning", rows=rows) if shown else ""
+
+
+def _spelling(option: click.Option) -> str:
+    value = "" if option.is_flag or option.count else f" {option.metavar or 'N'}"
+    return ", ".join(option.opts) + value
+
+
+def rooms() -> str:
+    """Every module of the program, with the first paragraph of its docstring."""
+    parts = []
+    for room in ROOMS:
+        modules = sorted((ROOT / room).glob("*.py"))
+        if modules:
+            rows = [(f"`{path.name}`", _summary(path)) for path in modules if _summary(path)]
+            parts.append(f"### {room}/\n\n{table('module', 'what is in it', rows=iter(rows))}")
+    parts.append(f"### supervisor.py\n\n{_summary(ROOT / 'supervisor.py')}")
+    return "\n\n".join(parts)
+
+
+def _summary(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return one_line(text.split("\n\n")[0])
+
+
+# -----------------------------------------------------------------------------------------------
+
+TABLES: Final[dict[str, Callable[[], str]]] = {
+    "limits": limits,
+    "tracker messages": partial(channel_table, "tracker"),
+    "data messages": partial(channel_table, "data"),
+    "control messages": partial(channel_table, "control"),
+    "records in messages": message_records,
+    "envelope": envelope,
+    "events": event_table,
+    "records in events": event_records,
+    "upload states": partial(state_diagram, upload.TRANSITIONS),
+    "source states": partial(state_diagram, source.TRANSITIONS),
+    "download states": partial(state_diagram, download.TRANSITIONS),
+    "contexts": contexts,
+    "error codes": error_table,
+    "settings": setting_sections,
+    "commands": command_list,
+    "rooms": rooms,
+}
+"""Name in the documents -> what makes it."""
