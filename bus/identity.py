@@ -68,21 +68,24 @@ def z85_of(peer_id: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Not blocking: the open of a pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _refusal(
             path, f"it cannot be opened ({error.strerror})", "it must be a plain file of its owner"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refusal(path, "it is no plain file", "move it away, and a new one is made")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise _refusal(path, f"others may use it (mode {mode:04o}, expected 0600)", f"run: chmod 600 {path}")
-        seed = file.read(SEED_SIZE + 1)
+        seed = os.read(descriptor, SEED_SIZE + 1)
+    finally:
+        os.close(descriptor)
     if len(seed) != SEED_SIZE:
         raise _refusal(path, f"it has not {SEED_SIZE} bytes", "restore it from a copy, or remove it for a new identity")
     return seed

@@ -6,7 +6,8 @@ A generated part stands between two lines of a document:
     ...
     <!-- end of events -->
 
-What stands between them is replaced; everything around it is written by hand.  `docs/tables.py` makes the parts.
+What stands between them is replaced; everything around it is written by hand.  The table in
+`docs/tables.py` says what makes which part.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.tables import ROOT, TABLES
+from docs.rooms import ROOT
+from docs.tables import TABLES
 
 PART: Final = re.compile(r"<!-- generated: (?P<name>[a-z ]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
 

@@ -6,29 +6,26 @@ Nothing here is written down twice: who adds a message, event, setting, error co
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-import click
 from msgspec import Struct, inspect
 
 from bus import errors, events, messages
 from bus.codec import MAX_DEPTH, MAX_FRAMES
-from bus.settings import Settings
-from docs.wording import default_in_words, field_texts, figure, one_line, table, text_of, type_in_words
+from bus.units import format_size
+from docs.commands import command_list
+from docs.rooms import rooms
+from docs.settings import setting_sections
+from docs.wording import field_texts, figure, one_line, struct_of, table, text_of, type_in_words
 from peer import manifest
-from peer.cli.entry import shoal
 from peer.core import download, layout, source, upload
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+S = TypeVar("S", bound=Enum)
+
 SENDERS: Final = {messages.CLIENT: "client", messages.SERVER: "server", messages.BOTH: "both"}
-ROOMS: Final = ("bus", "tracker", "tracker/core", "peer", "peer/core", "peer/cli", "gateway", "gateway/view",
-                "experiments", "tests/kit", "docs")  # fmt: skip
-MADE: Final = {"node_modules", "static", "__pycache__"}
 
 
 # --- messages ----------------------------------------------------------------------------------
@@ -54,7 +51,7 @@ def message_records() -> str:
 def _records(kinds: Iterable[type[Struct]]) -> str:
     found: dict[type[Struct], None] = {}
     for kind in kinds:
-        for field in _struct(kind).fields:
+        for field in struct_of(kind).fields:
             _collect(field.type, found)
     return table(
         "record", "fields", "meaning",
@@ -78,16 +75,10 @@ def _collect(kind: object, found: dict[type[Struct], None]) -> None:
             _collect(value, found)
 
 
-def _struct(kind: type[Struct]) -> inspect.StructType:
-    described = inspect.type_info(kind)
-    assert isinstance(described, inspect.StructType)
-    return described
-
-
 def _fields(kind: type[Struct]) -> str:
     texts = field_texts(kind)
     lines = []
-    for field in _struct(kind).fields:
+    for field in struct_of(kind).fields:
         optional = "" if field.required else ", may be missing"
         text = f": {texts[field.name]}" if field.name in texts else ""
         lines.append(f"`{field.name}` {type_in_words(field.type)}{optional}{text}")
@@ -100,12 +91,15 @@ def limits() -> str:
         ("protocol version", str(messages.PROTOCOL_VERSION)),
         ("frames of one message", figure(MAX_FRAMES)),
         ("levels of nesting in unknown fields", figure(MAX_DEPTH)),
-        ("payload of one data message", f"{figure(messages.MAX_DATA_PAYLOAD)} bytes"),
-        ("a manifest or digest list", f"2^24 + 2^16 = {messages.MAX_MANIFEST:,} bytes"),
+        ("payload of one data message", format_size(messages.MAX_DATA_PAYLOAD)),
+        ("a manifest or digest list", f"{messages.MAX_MANIFEST:,} bytes"),
         ("files and empty folders of a tree", f"{manifest.MAX_ENTRIES:,}"),
         ("chunks of a file", figure(messages.MAX_CHUNKS_PER_FILE)),
         ("chunks of a tree", figure(messages.MAX_CHUNKS)),
-        ("a chunk", f"{figure(layout.MIN_CHUNK_SIZE)} to {figure(messages.MAX_CHUNK_SIZE)} bytes, the last one shorter"),
+        (
+            "a chunk",
+            f"{format_size(layout.MIN_CHUNK_SIZE)} to {format_size(messages.MAX_CHUNK_SIZE)}, the last shorter",
+        ),
     ]
     return table("limit", "value", rows=iter(rows))
 
@@ -130,7 +124,7 @@ def event_records() -> str:
     rows = [(f"`{base.__name__}`", _fields(base), text_of(base)) for base in bases]
     inner: dict[type[Struct], None] = {}
     for row in events.BY_TOPIC.values():
-        for field in _struct(row.type).fields:
+        for field in struct_of(row.type).fields:
             _collect(field.type, inner)
     rows += [(f"`{record.__name__}`", _fields(record), text_of(record)) for record in inner]
     return table("record", "fields", "meaning", rows=iter(rows))
@@ -164,7 +158,8 @@ def _field_table(kind: type[Struct]) -> str:
     return table(
         "field", "type", "meaning",
         rows=(
-            (f"`{field.name}`", type_in_words(field.type), texts.get(field.name, "")) for field in _struct(kind).fields
+            (f"`{field.name}`", type_in_words(field.type), texts.get(field.name, ""))
+            for field in struct_of(kind).fields
         ),
     )  # fmt: skip
 
@@ -172,7 +167,7 @@ def _field_table(kind: type[Struct]) -> str:
 # --- states, errors ----------------------------------------------------------------------------
 
 
-def state_diagram(transitions: Mapping[Enum, Mapping[str, Enum]]) -> str:
+def state_diagram(transitions: Mapping[S, Mapping[str, S]]) -> str:
     """A transition table as a diagram; the first state is where it begins."""
     lines = [f"    [*] --> {next(iter(transitions)).value}"]
     lines += [
@@ -198,88 +193,6 @@ def contexts() -> str:
     """The derive-key contexts of content ids."""
     rows = [("chunk", manifest.CHUNK_CONTEXT), ("file", manifest.FILE_CONTEXT), ("tree", manifest.TREE_CONTEXT)]
     return table("hash of", "BLAKE3 derive-key context", rows=((kind, f"`{context}`") for kind, context in rows))
-
-
-# --- settings ----------------------------------------------------------------------------------
-
-
-def setting_sections() -> str:
-    """Every setting, one table a section."""
-    top = _struct(Settings)
-    plain = [field for field in top.fields if not _section_of(field.type)]
-    parts = [_setting_table("", [field for field in plain if field.name != "peers"], field_texts(Settings))]
-    for field in top.fields:
-        section = _section_of(field.type)
-        if section is not None:
-            prefix = f"{field.name}[]." if isinstance(field.type, inspect.VarTupleType) else f"{field.name}."
-            parts.append(f"## {field.name}\n\n{text_of(section)}\n\n{_section_table(prefix, section)}")
-    return "\n\n".join(parts)
-
-
-def _section_of(kind: inspect.Type) -> type[Struct] | None:
-    if isinstance(kind, inspect.VarTupleType):
-        kind = kind.item_type
-    return kind.cls if isinstance(kind, inspect.StructType) else None
-
-
-def _section_table(prefix: str, section: type[Struct]) -> str:
-    return _setting_table(prefix, list(_struct(section).fields), field_texts(section))
-
-
-def _setting_table(prefix: str, fields: list[inspect.Field], texts: Mapping[str, str]) -> str:
-    def rows(prefix: str, fields: Iterable[inspect.Field], texts: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-        for field in fields:
-            inner = _section_of(field.type)
-            words = "list" if inner else type_in_words(field.type)
-            yield f"`{prefix}{field.name}`", words, default_in_words(field), texts.get(field.name, "")
-            if inner:
-                yield from rows(f"{prefix}{field.name}[].", _struct(inner).fields, field_texts(inner))
-
-    return table("key", "type", "default", "meaning", rows=rows(prefix, fields, texts))
-
-
-# --- commands, rooms ---------------------------------------------------------------------------
-
-
-def command_list() -> str:
-    """Every command of `shoal`, with its arguments and options."""
-    parts = [f"## All commands\n\n{_options(shoal)}"]
-    for name, command in sorted(shoal.commands.items()):
-        context = click.Context(command, info_name=f"shoal {name}")
-        usage = " ".join(command.collect_usage_pieces(context))
-        options = _options(command)
-        parts.append(
-            f"## {name}\n\n`shoal {name} {usage}`\n\n{one_line(command.help or '')}{options and chr(10) * 2}{options}"
-        )
-    return "\n\n".join(parts)
-
-
-def _options(command: click.Command) -> str:
-    shown = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
-    rows = ((f"`{_spelling(option)}`", one_line(option.help or "")) for option in shown)
-    return table("option", "meaning", rows=rows) if shown else ""
-
-
-def _spelling(option: click.Option) -> str:
-    value = "" if option.is_flag or option.count else f" {option.metavar or 'N'}"
-    return ", ".join(option.opts) + value
-
-
-def rooms() -> str:
-    """Every module of the program, with the first paragraph of its docstring."""
-    parts = []
-    for room in ROOMS:
-        modules = sorted((ROOT / room).glob("*.py"))
-        if modules:
-            rows = [(f"`{path.name}`", _summary(path)) for path in modules if _summary(path)]
-            parts.append(f"### {room}/\n\n{table('module', 'what is in it', rows=iter(rows))}")
-    parts.append(f"### supervisor.py\n\n{_summary(ROOT / 'supervisor.py')}")
-    return "\n\n".join(parts)
-
-
-def _summary(path: Path) -> str:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return one_line(text.split("\n\n")[0])
 
 
 # -----------------------------------------------------------------------------------------------

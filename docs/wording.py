@@ -6,7 +6,7 @@ import ast
 import inspect as source
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, singledispatch
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec import Struct, inspect
 from bus.forms import Form
 from bus.units import UNLIMITED, parse_rate
 
-POWERS_FROM: Final = 2**15
+POWERS_FROM: Final = 2**17
 """Larger bounds are written as powers of two where they are next to one."""
 HEX64: Final = "^[0-9a-f]{64}$"
 COUNT: Final = (0, 2**63 - 1)
@@ -58,42 +58,86 @@ def one_line(text: str) -> str:
 # --- types -------------------------------------------------------------------------------------
 
 
+def struct_of(kind: type[Struct]) -> inspect.StructType:
+    """What msgspec knows of a record."""
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    return described
+
+
+@singledispatch
 def type_in_words(kind: inspect.Type) -> str:
     """A field's type with every limit that is checked when it is read."""
-    if isinstance(kind, inspect.Metadata):
-        form = (kind.extra or {}).get("form")
-        return _form_in_words(form, kind.type) if isinstance(form, Form) else type_in_words(kind.type)
-    match kind:
-        case inspect.StrType(pattern=pattern, max_length=longest):
-            return "id" if pattern == HEX64 else "text" + _at_most(longest)
-        case inspect.BytesType(max_length=longest):
-            return "bytes" + _at_most(longest)
-        case inspect.IntType():
-            return _integer_in_words(kind)
-        case inspect.FloatType():
-            return "number" + _range_of(kind.ge, kind.le, kind.gt)
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.LiteralType(values=words):
-            return _any_of([f"`{word}`" if word else "empty" for word in sorted(map(str, words), key=lambda w: not w)])
-        case inspect.StructType(cls=record):
-            return f"`{record.__name__}`"
-        case inspect.TupleType(item_types=items):
-            return f"({', '.join(type_in_words(item) for item in items)})"
-        case inspect.ListType(item_type=item, max_length=longest, min_length=shortest):
-            least = f", at least {shortest}" if shortest else ""
-            return f"list of {type_in_words(item)}{_at_most(longest, ', at most ')}{least}"
-        case inspect.VarTupleType(item_type=item):
-            return f"list of {type_in_words(item)}"
-        case inspect.DictType(key_type=key, value_type=value):
-            return f"map of {type_in_words(key)} to {type_in_words(value)}"
-        case inspect.UnionType(types=kinds):
-            return _any_of([type_in_words(one) for one in kinds])
-        case inspect.NoneType():
-            return "nothing"
-        case inspect.CustomType() | inspect.AnyType():
-            return "any value"
-    raise TypeError(f"no words for {kind}")
+    words = {inspect.BoolType: "true or false", inspect.NoneType: "nothing"}
+    return words.get(type(kind), "any value")
+
+
+@type_in_words.register
+def _(kind: inspect.Metadata) -> str:
+    form = (kind.extra or {}).get("form")
+    return _form_in_words(form, kind.type) if isinstance(form, Form) else type_in_words(kind.type)
+
+
+@type_in_words.register
+def _(kind: inspect.StrType) -> str:
+    return "id" if kind.pattern == HEX64 else "text" + _up_to(kind.max_length)
+
+
+@type_in_words.register
+def _(kind: inspect.BytesType) -> str:
+    return "bytes" + _up_to(kind.max_length)
+
+
+@type_in_words.register
+def _(kind: inspect.IntType) -> str:
+    low = kind.gt + 1 if kind.gt is not None else kind.ge
+    high = kind.lt - 1 if kind.lt is not None else kind.le
+    if (low, high) == COUNT:
+        return "count"
+    steps = f", a multiple of {kind.multiple_of}" if kind.multiple_of else ""
+    return (_range_of(low, high).strip() or "whole number") + steps
+
+
+@type_in_words.register
+def _(kind: inspect.FloatType) -> str:
+    if kind.gt is not None and kind.le is not None:
+        return f"number above {figure(kind.gt)}, at most {figure(kind.le)}"
+    return "number" + _range_of(kind.ge, kind.le)
+
+
+@type_in_words.register
+def _(kind: inspect.LiteralType) -> str:
+    words = sorted(map(str, kind.values), key=lambda word: not word)
+    return _any_of([f"`{word}`" if word else "empty" for word in words])
+
+
+@type_in_words.register
+def _(kind: inspect.StructType) -> str:
+    return f"`{kind.cls.__name__}`"
+
+
+@type_in_words.register
+def _(kind: inspect.TupleType) -> str:
+    return f"({', '.join(map(type_in_words, kind.item_types))})"
+
+
+@type_in_words.register(inspect.ListType | inspect.VarTupleType)
+def _(kind: inspect.ListType | inspect.VarTupleType) -> str:
+    shortest, longest = kind.min_length, kind.max_length
+    many = f" {shortest} to {figure(longest)}:" if shortest and longest else ""
+    if longest and not shortest:
+        many = f" up to {figure(longest)}:"
+    return f"list of{many} {type_in_words(kind.item_type)}"
+
+
+@type_in_words.register
+def _(kind: inspect.DictType) -> str:
+    return f"map of {type_in_words(kind.key_type)} to {type_in_words(kind.value_type)}"
+
+
+@type_in_words.register
+def _(kind: inspect.UnionType) -> str:
+    return _any_of([type_in_words(one) for one in kind.types])
 
 
 def _form_in_words(form: Form, kind: inspect.Type) -> str:
@@ -105,25 +149,14 @@ def _form_in_words(form: Form, kind: inspect.Type) -> str:
     return form.noun.replace("|", "\\|")
 
 
-def _integer_in_words(kind: inspect.IntType) -> str:
-    low = kind.ge if kind.ge is not None else kind.gt + 1 if kind.gt is not None else None
-    high = kind.le if kind.le is not None else kind.lt - 1 if kind.lt is not None else None
-    if (low, high) == COUNT:
-        return "count"
-    steps = f", a multiple of {kind.multiple_of}" if kind.multiple_of else ""
-    return (_range_of(low, high).strip() or "whole number") + steps
-
-
-def _range_of(low: float | None, high: float | None, above: float | None = None) -> str:
-    if low is None and above is not None:
-        return f" above {figure(above)}, at most {figure(high)}" if high is not None else f" above {figure(above)}"
+def _range_of(low: float | None, high: float | None) -> str:
     if low is None:
         return f" at most {figure(high)}" if high is not None else ""
     return f" {figure(low)} to {figure(high)}" if high is not None else f" at least {figure(low)}"
 
 
-def _at_most(longest: int | None, words: str = ", at most ") -> str:
-    return f"{words}{figure(longest)}" if longest is not None else ""
+def _up_to(longest: int | None) -> str:
+    return f" of up to {figure(longest)}" if longest is not None else ""
 
 
 def _any_of(words: list[str]) -> str:
@@ -136,7 +169,7 @@ def figure(value: float) -> str:
         for text, near in (("", value), (" - 1", value + 1)):
             if near & (near - 1) == 0:
                 return f"2^{near.bit_length() - 1}{text}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -167,6 +200,6 @@ def default_in_words(field: inspect.Field) -> str:
 
 
 def table(*headings: str, rows: Iterator[tuple[str, ...]]) -> str:
-    """A markdown table; `{` in a heading stands for nothing special."""
+    """A markdown table."""
     lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

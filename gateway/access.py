@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import socket
 import stat
 import threading
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 TOKEN_BYTES: Final = 32
+IDLE_TIMEOUT: Final = 30.0
+"""Seconds for which a request's body, or its reader, may stand still: each keeps a thread."""
 MAX_FAILURES: Final = 5
 """Wrong passwords from one address in FAILURE_WINDOW seconds."""
 FAILURE_WINDOW: Final = 60.0
@@ -51,6 +54,9 @@ class HostEdge:
             detail = f"the request names the host {named[-1]!r}; open the page by its printed address, or add the name "
             return _refuse(environ, start_response, ERR_HOST, detail + "to gateway.allowed_hosts")
         if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+            connection = environ.get("gunicorn.socket")
+            if isinstance(connection, socket.socket):
+                connection.settimeout(IDLE_TIMEOUT)
             return self._inner(environ, start_response)
         # A WebSocket keeps its thread until it ends: the rest of the threads must stay free for requests.
         if not self._websockets.acquire(blocking=False):

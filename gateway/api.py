@@ -6,19 +6,32 @@ the state shows the change, so that who reads next reads its own write.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from flask import Blueprint, Response, request
-from msgspec import Meta, Struct
 
 from bus import messages
 from bus.errors import ERR_NOT_FOUND, ERR_PROTOCOL, ERR_USAGE, ShoalError
 from gateway import uploads
 from gateway.access import Gate
 from gateway.answers import Listing, answer, body_as, listing, no_content, number, switch
+from gateway.bodies import (
+    DownloadRequest,
+    Explanation,
+    ItemPatch,
+    SessionAnswer,
+    SessionOffer,
+    SessionRequest,
+    SharedContent,
+    ShareRequest,
+    Started,
+    Status,
+    TrackerState,
+)
 from gateway.live import Live
 from gateway.view import rows
 from gateway.view.page import PageView
@@ -35,69 +48,6 @@ SHORTEST_PREFIX: Final = 8
 
 M = TypeVar("M", bound=messages.Message)
 R = TypeVar("R", bound=rows.Row)
-
-
-class SessionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    password: Annotated[str, Meta(max_length=1024)]
-
-
-class SessionAnswer(Struct, frozen=True):
-    token: str
-
-
-class SessionOffer(Struct, frozen=True):
-    password: bool
-    """Whether a password is exchanged for the token here."""
-
-
-class ShareRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    path: messages.PathText
-    name: messages.Name = ""
-
-
-class DownloadRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    id: messages.PathText = ""
-    link: messages.PathText = ""
-    only: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
-
-
-class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    action: Literal["pause", "resume"]
-
-
-class TrackerState(Struct, frozen=True):
-    endpoint: str
-    state: str
-
-
-class Status(Struct, frozen=True):
-    """This peer, as `shoal status` tells it, with what a page adds."""
-
-    name: str
-    id: str
-    version: str
-    uptime: float
-    """Seconds."""
-    trackers: list[TrackerState]
-    up_rate: float
-    down_rate: float
-    disk_free: int | None
-    download_dir: str
-    started: datetime | None
-
-
-class Explanation(Struct, frozen=True):
-    """A score and the events that made it, oldest first."""
-
-    peer: str
-    score: float
-    events: list[messages.ReputationEvent]
-
-
-class Started(Struct, frozen=True):
-    """A content that the peer has been told to fetch."""
-
-    id: str
 
 
 class Api:
@@ -119,7 +69,8 @@ class Api:
 
     def blueprint(self) -> Blueprint:
         blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
-        blueprint.before_request(self._check_token)
+        # For the whole application, since a path that is not known belongs to no blueprint.
+        blueprint.before_app_request(self._check_token)
         for method, path, handler in self._routes():
             # Every method of a path has its own handler, hence its own name.
             name = f"{method} {path}".replace(".", "")
@@ -138,6 +89,7 @@ class Api:
             ("GET", "/shares", self.list_shares),
             ("POST", "/shares", self.share),
             ("GET", "/shares/<content>", self.get_share),
+            ("PATCH", "/shares/<content>", self.change_share),
             ("DELETE", "/shares/<content>", self.unshare),
             ("GET", "/downloads", self.list_downloads),
             ("POST", "/downloads", self.download),
@@ -148,7 +100,7 @@ class Api:
         ]
 
     def _check_token(self) -> None:
-        if request.path != f"{PREFIX}/session":
+        if request.path.startswith(f"{PREFIX}/") and request.path != f"{PREFIX}/session":
             self._gate.admit_header(request.headers.get("Authorization"))
 
     # --- sessions
@@ -232,7 +184,11 @@ class Api:
             wanted = body_as(ShareRequest)
             shared = self._ask(messages.SharePath(0, wanted.path, wanted.name), messages.Shared, SLOW)
         self._live.wait_for(lambda view: view.row(rows.SHARES, shared.id) is not None, SHOWN_WITHIN)
-        return answer(shared, 201, f"{PREFIX}/shares/{shared.id}")
+        told = SharedContent(
+            shared.id, shared.name, shared.kind, shared.size, shared.files, shared.chunks, shared.seconds, shared.link,
+            shared.skipped,
+        )  # fmt: skip
+        return answer(told, 201, f"{PREFIX}/shares/{shared.id}")
 
     def unshare(self, content: str) -> Response:
         """With `data=true` the peer's copy of an upload is deleted too; a file shared in place never is."""
@@ -254,11 +210,10 @@ class Api:
         return answer(row or Started(done.content), 202, f"{PREFIX}/downloads/{done.content}")
 
     def change_download(self, content: str) -> Response:
-        pausing = body_as(DownloadPatch).action == "pause"
-        change = messages.Pause(0, content[:512]) if pausing else messages.Resume(0, content[:512])
-        done = self._ask(change, messages.Done, QUICK)
-        self._live.wait_for(lambda view: _is_paused(view, done.content) == pausing, SHOWN_WITHIN)
-        return answer(self._find(rows.DOWNLOADS, done.content, rows.DownloadRow))
+        return answer(self._find(rows.DOWNLOADS, self._pause_or_resume(content), rows.DownloadRow))
+
+    def change_share(self, content: str) -> Response:
+        return answer(self._find(rows.SHARES, self._pause_or_resume(content), rows.ShareRow))
 
     def remove_download(self, content: str) -> Response:
         """Forgets a download; with `data=true` what it fetched is deleted too."""
@@ -266,15 +221,17 @@ class Api:
         self._live.wait_for(lambda view: view.row(rows.DOWNLOADS, done.content) is None, SHOWN_WITHIN)
         return no_content()
 
+    def _pause_or_resume(self, content: str) -> str:
+        pausing = body_as(ItemPatch).action == "pause"
+        change = messages.Pause(0, content[:512]) if pausing else messages.Resume(0, content[:512])
+        done = self._ask(change, messages.Done, QUICK)
+        self._live.wait_for(lambda view: _is_paused(view, done.content) == pausing, SHOWN_WITHIN)
+        return done.content
+
     def _share_upload(self) -> messages.Shared:
-        request.max_content_length = None  # uploads have a limit of their own
+        request.max_content_length = sys.maxsize  # `receive` has a limit of its own
         kind, length = request.content_type or "", request.content_length
-        try:
-            path = uploads.receive(request.stream, kind, length, self._uploads_dir, self._upload_max)
-        except ShoalError:
-            if length is not None and length <= self._upload_max:
-                uploads.drain(request.stream, length)
-            raise
+        path = uploads.receive(request.stream, kind, length, self._uploads_dir, self._upload_max)
         try:
             return self._ask(messages.SharePath(0, str(path), upload=True), messages.Shared, SLOW)
         except ShoalError:
@@ -305,5 +262,5 @@ class Api:
 
 
 def _is_paused(view: PageView, content: str) -> bool:
-    row = view.row(rows.DOWNLOADS, content)
-    return isinstance(row, rows.DownloadRow) and row.state == "paused"
+    row = view.row(rows.DOWNLOADS, content) or view.row(rows.SHARES, content)
+    return isinstance(row, rows.DownloadRow | rows.ShareRow) and row.state == "paused"

@@ -5,6 +5,7 @@ HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
@@ -35,6 +36,11 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of a request's body and of a Socket.IO message; uploads have a limit of their own."""
 MAX_PAGES: Final = 32
 """Open pages; each keeps a thread, so at most half of the threads."""
+HEARD_OUT: Final = 8 * 2**20
+"""Bytes of a refused body that are read all the same."""
+HEARD_OUT_STEP: Final = 64 * 1024
+HEARD_OUT_WITHIN: Final = 1.0
+"""Seconds that each step of it may take."""
 NAMESPACE: Final = "/"
 
 
@@ -86,6 +92,7 @@ class WebApp:
         self._add_errors()
         self._add_socket()
         self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max).blueprint())
+        self.flask.after_request(_hear_out)
         self.flask.after_request(_secure)
         self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)
 
@@ -197,6 +204,20 @@ def require_page() -> None:
     """
     if not (STATIC / "index.html").is_file():
         raise ShoalError(ERR_CONFIG, f"the page is not built: {STATIC / 'index.html'} is missing; run `make setup`")
+
+
+def _hear_out(response: Response) -> Response:
+    """Read, within bounds, what is left of a refused body: who is cut off while sending may never see the answer."""
+    if response.status_code < 400:
+        return response
+    connection, body = request.environ.get("gunicorn.socket"), request.environ["wsgi.input"]
+    if isinstance(connection, socket.socket):
+        connection.settimeout(HEARD_OUT_WITHIN)
+    left = HEARD_OUT
+    with contextlib.suppress(OSError):
+        while left > 0 and (data := body.read(HEARD_OUT_STEP)):
+            left -= len(data)
+    return response
 
 
 def _secure(response: Response) -> Response:

@@ -29,6 +29,7 @@ from bus.reactor import Reactor
 from bus.rpc import Requests
 from bus.sockets import make_context
 from bus.tap import Subscription
+from gateway.view import rows
 from gateway.view.page import Changes, PageView, Snapshot
 from gateway.view.rows import Notice, Row
 
@@ -42,7 +43,7 @@ SNAPSHOT_TIMEOUT: Final = 5.0
 RETRY: Final = 0.5
 """Seconds after a failed snapshot before the next is asked for."""
 PATIENCE: Final = 2.0
-"""Seconds that a request waits for a peer that has just been, or is just being, started."""
+"""Seconds that a request waits for a peer that has not been heard of yet: both may just be starting."""
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,14 @@ class Live:
         return answered.result()
 
     def require_peer(self, patience: float = PATIENCE) -> None:
-        """Check that the peer is alive and its state known; waits up to `patience` seconds.
+        """Check that the peer is alive and its state known; waits up to `patience` seconds for one not heard of yet.
 
         Raises:
             ShoalError: ERR_UNREACHABLE.
         """
-        if not self.wait_for(lambda view: not view.facts.stale, patience):
+        peer = self.row(rows.PEER, rows.SELF, rows.PeerRow)
+        known = peer is not None and peer.id
+        if not self.wait_for(lambda view: not view.is_stale, 0.0 if known else patience):
             raise ShoalError(ERR_UNREACHABLE, f"peer {self._view.facts.name} does not answer; start it with: shoal up")
 
     def wait_for(self, predicate: Callable[[PageView], bool], within: float) -> bool:
@@ -151,7 +154,7 @@ class Live:
             "gateway_event_gaps_total": follower.gaps,
             "gateway_snapshots_total": follower.resyncs,
             "gateway_unreadable_events_total": follower.unreadable,
-            "gateway_peer_up": float(not self._view.facts.stale),
+            "gateway_peer_up": float(not self._view.is_stale),
         }
 
     # --- in the bus thread

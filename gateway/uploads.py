@@ -72,18 +72,6 @@ def discard(received: Path) -> None:
     shutil.rmtree(received.parent, ignore_errors=True)
 
 
-def drain(body: Readable, limit: int) -> None:
-    """Read at most `limit` bytes of a refused body, so that the sender gets to read the answer."""
-    while limit > 0:
-        try:
-            data = body.read(_BLOCK)
-        except (OSError, RequestEntityTooLarge):
-            return
-        if not data:
-            return
-        limit -= len(data)
-
-
 def remove_unfinished(uploads: Path) -> None:
     """Delete what a gateway left that was killed in the middle of an upload."""
     for path in uploads.glob(f"{INCOMING}*"):

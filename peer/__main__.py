@@ -149,7 +149,7 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         reactor,
         context,
         identity,
-        lambda event: services[0].link_event(event),
+        lambda event: services[0].link_event(event),  # noqa: PLW0108  there is no service yet
         hwm=settings.network.hwm,
         wire=wire,
     )

@@ -55,9 +55,15 @@ class Catalogue:
     # -- contents --
 
     def keep_content(self, content: KnownContent, stats: Stats, raw: bytes, lists: Iterable[tuple[str, bytes]]) -> None:
-        """Keep a content that was shared: its row, its manifest and its digest lists (file id, bytes), or nothing."""
+        """Keep a content that was shared: its row, its manifest and its digest lists (file id, bytes), or nothing.
+
+        A download of it that is not finished is not needed any more.
+        """
 
         def keep(connection: sqlite3.Connection) -> None:
+            record = rows.get_record(connection, content.id)
+            if record is not None and not record.finished:
+                connection.execute("DELETE FROM downloads WHERE id = ?", (content.id,))
             rows.forget_manifests(connection, content.id)
             rows.put_manifests(connection, content.id, [(content.id, raw), *lists])
             rows.put_content(connection, content, stats)
@@ -161,10 +167,9 @@ class Catalogue:
         """Make a download a content; its record stays, marked as finished."""
 
         def finish(connection: sqlite3.Connection) -> None:
-            row = connection.execute("SELECT record FROM downloads WHERE id = ?", (content.id,)).fetchone()
-            if row is None:
+            record = rows.get_record(connection, content.id)
+            if record is None:
                 raise ShoalError(ERR_NOT_FOUND, f"download {content.id[:16]} was removed")
-            record = msgspec.msgpack.decode(row[0], type=DownloadRecord)
             rows.put_record(connection, replace(record, path=content.path, finished=record.finished or content.added))
             connection.execute("UPDATE downloads SET temporary = NULL, bits = NULL WHERE id = ?", (content.id,))
             rows.put_content(connection, content, stats)

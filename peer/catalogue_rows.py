@@ -111,6 +111,11 @@ def put_content(connection: sqlite3.Connection, content: KnownContent, stats: St
     )
 
 
+def get_record(connection: sqlite3.Connection, content: ContentId) -> DownloadRecord | None:
+    row = connection.execute("SELECT record FROM downloads WHERE id = ?", (content,)).fetchone()
+    return msgspec.msgpack.decode(row[0], type=DownloadRecord) if row else None
+
+
 def put_record(connection: sqlite3.Connection, record: DownloadRecord) -> None:
     connection.execute(
         "INSERT INTO downloads (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",

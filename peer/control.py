@@ -34,7 +34,7 @@ from bus.messages import (
 )
 from bus.publisher import Publisher
 from bus.reactor import Reactor
-from peer.core.interface import Command, KnownContent, Reply, Token
+from peer.core.interface import Command, KnownContent, Reply, ReplyWhenAnnounced, Token
 from peer.core.reputation import NEUTRAL
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
 from peer.reputation_store import ReputationStore
@@ -55,7 +55,7 @@ class Control:
         reputation: ReputationStore,
         trackers: tuple[TrackerHint, ...],
         send: Callable[[Send], object],
-        feed: Callable[[Command], object],
+        feed: Callable[[Command | ReplyWhenAnnounced], object],
     ) -> None:
         self._reactor = reactor
         self._storage = storage
@@ -118,7 +118,8 @@ class Control:
                 self._fail(token, content)
             else:
                 self._publisher.publish(ContentHashed(message.path, ""))
-                self.reply(Reply(token, self._shared(content, skipped, self._reactor.now - began)))
+                shared = self._shared(content, skipped, self._reactor.now - began)
+                self._feed(ReplyWhenAnnounced(token, shared))
 
         self._storage.share(
             message.path,

@@ -236,7 +236,7 @@ class Folder:
 
     def _explained(self, error: OSError, path: str, name: str, parent: int) -> OSError | ShoalError:
         """What stands in the way, where the kernel only says that something does."""
-        if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EEXIST):
             return error
         with contextlib.suppress(OSError):
             if stat.S_ISLNK(self._files.look(name, parent).st_mode):

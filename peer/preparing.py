@@ -192,7 +192,7 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
     found = _find(disk.files, download)
     known = kept.temporary
     bits = None
-    if found is not None and known is not None and (found.st_ino, found.st_dev) == (known.inode, known.device):
+    if found is not None and known is not None and _is_recorded(found, known, download):
         bits = ChunkSet.unsealed(download.layout.chunks, kept.bits or b"")
     if found is None:
         check_space(disk, download)
@@ -213,6 +213,12 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
         if bits is None or known is None or known.boot == disk.boot:
             _hash_again(disk.files, download)
         check_space(disk, download)
+
+
+def _is_recorded(found: os.stat_result, known: Temporary, download: TemporaryFiles) -> bool:
+    """Whether it is the temporary file or folder that was recorded, and nobody cut it since."""
+    whole = not download.is_file or found.st_size == download.layout.size
+    return whole and (found.st_ino, found.st_dev) == (known.inode, known.device)
 
 
 def _find(files: FileOps, download: TemporaryFiles) -> os.stat_result | None:

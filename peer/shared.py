@@ -7,6 +7,7 @@ the one that was hashed, and none of its bytes are served.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from typing import Final
@@ -111,6 +112,8 @@ class SharedFiles:
         )
 
     def _failure(self, error: OSError, entry: int) -> ShoalError:
+        if error.errno == errno.ELOOP:
+            return self._changed(entry)  # a symbolic link stands where the file was
         if isinstance(error, _GONE):
             return ShoalError(ERR_CHANGED, f"{shown(self.path_of(entry))} is gone; put it back, or share it again")
         reason = (error.strerror or str(error)).lower()

@@ -75,6 +75,7 @@ class PageView:
         self._removed: dict[RowKey, int] = {}
         self._floor = 0  # changes up to here are no longer all known
         self._touched: dict[RowKey, None] = {(rows.PEER, rows.SELF): None}
+        self._running: set[str] = set()  # downloads whose end is news
 
     def touch(self, published: PublishedState, applied: Iterable[events.Event]) -> None:
         """Note that these events were folded into `published`."""
@@ -85,6 +86,9 @@ class PageView:
     def replace(self, published: PublishedState) -> None:
         """Take another state: a snapshot from the peer replaced the one before."""
         self.touch(published, published.rows())
+        self._running = {
+            row.id for row in published.of(events.Transfer, "transfers") if not row.finished and not row.error
+        }
         for section, present in self._rows.items():
             self._touched.update(dict.fromkeys((section, key) for key in present))
 
@@ -108,6 +112,12 @@ class PageView:
         self._touched = {}
         self._forget_old_removals()
         return self.seq != before
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the rows may be old: the peer is silent, or was not heard of yet."""
+        row = self.row(rows.PEER, rows.SELF)
+        return not isinstance(row, rows.PeerRow) or row.stale
 
     def rows_of(self, section: str) -> dict[str, Row]:
         """A copy of one section: key -> row, in order of first appearance."""
@@ -139,7 +149,20 @@ class PageView:
 
     def notices(self, applied: Iterable[events.Event]) -> list[Notice]:
         """What to tell a user about events that just happened (not about those of a snapshot)."""
-        return [notice for event in applied if (notice := _notice_of(event)) is not None]
+        told = []
+        for event in applied:
+            if isinstance(event, events.TransferCompleted | events.TransferFailed):
+                # Said again at every start and change of a download that ended long ago.
+                if event.id in self._running:
+                    self._running.discard(event.id)
+                    told.append(_end_of(event))
+            elif isinstance(event, events.Transfer):
+                self._running.add(event.id)
+            elif isinstance(event, events.ContentHashed) and event.error:
+                told.append(Notice("error", event.error))
+            elif isinstance(event, events.ContentShared) and event.error:
+                told.append(Notice("error", f"{event.name}: {event.error}", item=event.id))
+        return told
 
     def check_invariants(self) -> None:
         """For tests: raises AssertionError if the bookkeeping disagrees with the rows."""
@@ -194,14 +217,7 @@ def _rows_of(event: events.Event) -> list[RowKey]:
     return []
 
 
-def _notice_of(event: events.Event) -> Notice | None:
-    match event:
-        case events.TransferCompleted(id=content, name=name):
-            return Notice("success", f"{name} is complete", item=content)
-        case events.TransferFailed(id=content, name=name, error=error, error_code=code):
-            return Notice("error", f"{name}: {error}", code, content)
-        case events.ContentHashed(error=error) if error:
-            return Notice("error", error)
-        case events.ContentWithdrawn(id=content, reason=reason) if reason not in {"", "unshared", "removed"}:
-            return Notice("error", f"A share was withdrawn: {reason}", item=content)
-    return None
+def _end_of(download: events.TransferCompleted | events.TransferFailed) -> Notice:
+    if isinstance(download, events.TransferCompleted):
+        return Notice("success", f"{download.name} is complete", item=download.id)
+    return Notice("error", f"{download.name}: {download.error}", download.error_code, download.id)

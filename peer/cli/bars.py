@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
 Moved = Callable[[int, int, str], None]
-"""Bytes done, bytes in all (0: unknown), and a word about the state."""
+"""Bytes done, bytes in all (0: unknown), and what stands before the bar."""
 
 
 @contextmanager
-def bar(title: str, state: str) -> Iterator[Moved]:
+def bar(text: str) -> Iterator[Moved]:
     """A bar that lives as long as the block, and is gone after it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -31,9 +31,9 @@ def bar(title: str, state: str) -> Iterator[Moved]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(24), Amount(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"{plain(title)}  {state}", total=None)
+        task = progress.add_task(plain(text), total=None)
 
         def moved(done: int, whole: int, now: str) -> None:
-            progress.update(task, completed=done, total=whole or None, description=f"{plain(title)}  {now}")
+            progress.update(task, completed=done, total=whole or None, description=plain(now))
 
         yield moved

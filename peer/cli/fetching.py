@@ -14,7 +14,7 @@ from bus.errors import CODES, ERR_FAILURE, ERR_PATH, ERR_STATE, ERR_TIMEOUT, ERR
 from bus.units import format_duration, format_rate, format_size
 from peer.cli.session import Command, Session
 from peer.cli.show import plain, print_json, stderr_is_terminal
-from peer.core.sharelink import is_link, parse_link, parse_reference
+from peer.core.sharelink import parse_reference
 
 if TYPE_CHECKING:
     from bus.events import Transfer
@@ -55,13 +55,13 @@ class Wait:
         from peer.cli.rows import already_here, fetched, shared_of, transfer_of
 
         try:
-            state = self._session.state("transfers", "contents")
+            transfer = transfer_of(self._session.state("transfers"), self._content)
+            shared = None if transfer else shared_of(self._session.state("contents"), self._content)
         except ShoalError as error:
             self._bear_with(error)
             return None
         self._heard = time.monotonic()
         self._mentioned = False
-        transfer, shared = transfer_of(state, self._content), shared_of(state, self._content)
         if transfer is None:
             if shared is not None:
                 return already_here(shared)
@@ -86,19 +86,19 @@ class Wait:
     def _show(self, transfer: Transfer) -> None:
         if self._moved is not None:
             sources = sum(source.state == "open" for source in transfer.sources)
-            state = transfer.state.replace("_", " ")
-            self._moved(transfer.bytes_done, transfer.size, f"{state} from {sources}" if sources else state)
+            text = f"{transfer.name or self._content[:16]}  {transfer.state.replace('_', ' ')}"
+            self._moved(transfer.bytes_done, transfer.size, f"{text} from {sources}" if sources else text)
 
 
 @contextmanager
-def download_bar(session: Session, title: str) -> Iterator[Moved | None]:
+def download_bar(session: Session) -> Iterator[Moved | None]:
     """A progress bar, or None where none is to be seen."""
     if session.json or session.quiet or not stderr_is_terminal():
         yield None
         return
     from peer.cli.bars import bar
 
-    with bar(title, "starting") as moved:
+    with bar("starting") as moved:
         yield moved
 
 
@@ -117,9 +117,8 @@ def get(session: Session, content: str, more: Sequence[str], folder: str, only: 
         raise ShoalError(ERR_USAGE, f"one content at a time, found {1 + len(more)}; paths inside it go after --only")
     request = Get(0, reference, _folder(folder), [*only, *more])
     found = session.ask(request, Done).content
-    title = (parse_link(reference).name if is_link(reference) else "") or found[:16]
     try:
-        with download_bar(session, title) as moved:
+        with download_bar(session) as moved:
             fetched = Wait(session, found, moved).run()
     except KeyboardInterrupt:
         session.note(f"the download goes on; see it with: shoal ls, wait again with: shoal get {found[:16]}")

@@ -66,8 +66,9 @@ def hashing_bar(session: Session, path: str) -> Iterator[Callable[[Progress], No
         return
     from peer.cli.bars import bar
 
-    with bar(os.path.basename(path) or path, "hashing") as moved:
-        yield lambda progress: moved(progress.bytes_done, progress.bytes_total, "hashing")
+    text = f"{os.path.basename(path) or path}  hashing"
+    with bar(text) as moved:
+        yield lambda progress: moved(progress.bytes_done, progress.bytes_total, text)
 
 
 @click.command(cls=Command)

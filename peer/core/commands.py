@@ -30,7 +30,7 @@ from bus.messages import (
 from bus.names import safe_name
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
-from peer.core.interface import DownloadRecord, KeepPaused, Reply, Token, VerifyData
+from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.library import Library
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.sharelink import ShareLink, parse_link
@@ -40,6 +40,8 @@ from peer.core.turn import Turn
 
 ID: Final = re.compile(r"[0-9a-f]{64}")
 PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
+ANNOUNCE_PATIENCE: Final = 2.0
+"""Seconds a share's answer waits for trackers to take the announcement."""
 TRACKER_PATIENCE: Final = 8.0
 """Seconds a command waits for a tracker to be reached and to answer."""
 
@@ -81,6 +83,7 @@ class Commands:
         self._searches: dict[int, _Search] = {}
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
+        self._unannounced: list[Reply] = []
 
     def handle(self, token: Token, message: Message) -> None:
         """Carry out one request, or fail it with one line."""
@@ -110,6 +113,27 @@ class Commands:
 
     def _fail(self, token: Token, error: ShoalError) -> None:
         self._reply(token, ControlFailed(0, error.code, error.message))
+
+    # -- share --
+
+    def reply_when_announced(self, event: ReplyWhenAnnounced) -> None:
+        """Tell the trackers now, and answer when they know."""
+        self._unannounced.append(Reply(event.token, event.message))
+        self._trackers.announce_due()
+        self._turn.timers.set_earlier(("settle",), self._turn.now + ANNOUNCE_PATIENCE)
+        self.look_settled()
+
+    def look_settled(self) -> None:
+        """A tracker answered or was lost: perhaps all know all now."""
+        if self._unannounced and self._trackers.settled:
+            self.settle_due()
+
+    def settle_due(self) -> None:
+        """Answer, whether or not some tracker was too slow."""
+        for reply in self._unannounced:
+            self._turn.add(reply)
+        self._unannounced.clear()
+        self._turn.timers.clear(("settle",))
 
     # -- naming items --
 

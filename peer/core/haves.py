@@ -32,7 +32,7 @@ class Haves:
         if content in told:
             return
         offer = self._shelf.offers.get(content)
-        told[content] = offer.held if offer else 0
+        told[content] = offer.shown if offer else 0
         self._turn.send(link, Have(content, 0, to_have(told[content], 0)))
 
     def theirs(self, link: LinkId, content: ContentId) -> int | None:
@@ -72,7 +72,7 @@ class Haves:
         """
         for content in self._news:
             offer = self._shelf.offers.get(content)
-            held = offer.held if offer else 0
+            held = offer.shown if offer else 0
             for link, told in self._told.items():
                 if content not in told or told[content] == held:
                     continue

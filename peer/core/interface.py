@@ -68,6 +68,13 @@ class Command(Struct, frozen=True, gc=False):
     message: Message
 
 
+class ReplyWhenAnnounced(Struct, frozen=True, gc=False):
+    """Reply once the trackers know what the shelf holds: whoever shared may then tell others to get it."""
+
+    token: Token
+    message: Message
+
+
 class ContentAdded(Struct, frozen=True, gc=False):
     """A content was hashed and stands in the catalogue; offer it."""
 
@@ -175,6 +182,7 @@ class DataRemoved(Struct, frozen=True, gc=False):
 CoreEvent = (
     LinkEvent
     | Command
+    | ReplyWhenAnnounced
     | ContentAdded
     | PartRead
     | ReadFailed

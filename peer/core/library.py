@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId
+from bus.boundary import ContentId, PeerId
 from bus.events import TransferRemoved
-from bus.messages import Rejected
+from bus.messages import Have, Rejected
+from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.haves import Haves
 from peer.core.interface import (
@@ -26,6 +27,7 @@ from peer.core.interface import (
 )
 from peer.core.neighbours import Neighbour
 from peer.core.reports import Reports
+from peer.core.reputation import SUCCESSFUL_DOWNLOAD
 from peer.core.settings import TrackerAddress
 from peer.core.shelf import Shelf
 from peer.core.trackers import Trackers
@@ -49,8 +51,9 @@ class Library:
         downloads: Downloads,
         reports: Reports,
         on_start: Callable[[DownloadRecord], None],
+        record: Callable[[PeerId, str, ContentId, int], None],
     ) -> None:
-        """`on_start` hears of every download that begins."""
+        """`on_start` hears of every download that begins; `record` notes a reputation event."""
         self._turn = turn
         self._shelf = shelf
         self._haves = haves
@@ -59,6 +62,7 @@ class Library:
         self._downloads = downloads
         self._reports = reports
         self._on_start = on_start
+        self._record = record
         self._checked: dict[tuple[ContentId, int], float] = {}
 
     def put_whole(self, content: KnownContent) -> None:
@@ -112,6 +116,22 @@ class Library:
             self._reports.finished(download, content)
         self._haves.changed(content.id)
         self._trackers.offers_changed()
+
+    def on_have(self, neighbour: Neighbour, message: Have) -> None:
+        """A neighbour restated what it offers, or showed its interest."""
+        mask, interested = self._haves.received(neighbour.link, message)
+        content = message.content
+        download = self._downloads.active.get(content)
+        if download is not None and download.state is not DownloadState.PAUSED:
+            self._downloads.fetching.on_map(neighbour, download, mask)
+        offer = self._shelf.offers.get(content)
+        if not interested:
+            return
+        self._haves.tell(neighbour.link, content)
+        if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
+            return
+        if self._uploads.served.pop((content, neighbour.peer), False):
+            self._record(neighbour.peer, SUCCESSFUL_DOWNLOAD, content, offer.layout.size)
 
     def on_rejected(self, neighbour: Neighbour, message: Rejected) -> None:
         """A downloader got a bad chunk from us: look at our copy, if we sent it and not too often."""

@@ -65,6 +65,7 @@ from peer.core.interface import (
     PartRead,
     Prepared,
     ReadFailed,
+    ReplyWhenAnnounced,
     Stored,
     StoreFailed,
     Verified,
@@ -73,7 +74,7 @@ from peer.core.library import Library
 from peer.core.neighbours import MAX_ERRORS, Neighbour, Neighbours
 from peer.core.opinions import Opinions
 from peer.core.reports import Reports
-from peer.core.reputation import SUCCESSFUL_DOWNLOAD, Standing
+from peer.core.reputation import Standing
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.swarms import Swarms
@@ -144,6 +145,7 @@ class PeerNode:
             self.downloads,
             self.reports,
             self._download_started,
+            self.opinions.record,
         )
         self.commands = Commands(settings, turn, self.shelf, self.trackers, self.downloads, self.library)
         self.swarms = Swarms(
@@ -227,6 +229,7 @@ class PeerNode:
             "tracker_ping": trackers.ping_due,
             "tracker_request": trackers.request_due,
             "search": self.commands.search_due,
+            "settle": self.commands.settle_due,
         }
 
     def _ping_due(self, link: LinkId) -> None:
@@ -249,11 +252,12 @@ class PeerNode:
             LinkUp: self._link_up,
             LinkLost: self._link_lost,
             DialFailed: self._dial_failed,
-            LinkBlocked: self._link_blocked,
-            LinkWritable: self._link_writable,
+            LinkBlocked: self._link_flow,
+            LinkWritable: self._link_flow,
             Received: self._received,
             Misbehaved: self._misbehaved,
             Command: lambda e: self.commands.handle(e.token, e.message),
+            ReplyWhenAnnounced: self.commands.reply_when_announced,
             ContentAdded: lambda e: self.library.content_added(e.content),
             PartRead: uploads.on_part_read,
             ReadFailed: self.library.read_failed,
@@ -271,7 +275,7 @@ class PeerNode:
     def _message_table(self) -> dict[type[Message], Callable[[Neighbour, Message], None]]:
         fetching, uploads = self.fetching, self.uploads
         table: dict[type, Callable[..., None]] = {
-            Have: self._on_have,
+            Have: self.library.on_have,
             Open: uploads.on_open,
             Credit: uploads.on_credit,
             Want: uploads.on_want,
@@ -295,6 +299,7 @@ class PeerNode:
     def _link_lost(self, event: LinkLost) -> None:
         if self.trackers.owns(event.link):
             self.trackers.lost(event.link, event.reason)
+            self.commands.look_settled()
             return
         self.uploads.link_lost(event.link)
         self.haves.link_lost(event.link)
@@ -310,13 +315,9 @@ class PeerNode:
             self.neighbours.dial_failed(event)
             self.swarms.look_soon(event.peer)
 
-    def _link_blocked(self, event: LinkBlocked) -> None:
+    def _link_flow(self, event: LinkBlocked | LinkWritable) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
-            neighbour.blocked = True
-
-    def _link_writable(self, event: LinkWritable) -> None:
-        if neighbour := self.neighbours.by_link.get(event.link):
-            neighbour.blocked = False
+            neighbour.blocked = isinstance(event, LinkBlocked)
             self.uploads.pump()
 
     def _misbehaved(self, event: Misbehaved) -> None:
@@ -326,6 +327,7 @@ class PeerNode:
     def _received(self, event: Received) -> None:
         if self.trackers.owns(event.link):
             self.trackers.received(event.link, event.message)
+            self.commands.look_settled()
             return
         neighbour = self.neighbours.by_link.get(event.link)
         if neighbour is None:
@@ -376,23 +378,6 @@ class PeerNode:
             self.fetching.on_closed(neighbour, message)
         else:
             self.uploads.on_closed(neighbour, message.stream, message.reason)
-
-    # -- have-maps --
-
-    def _on_have(self, neighbour: Neighbour, message: Have) -> None:
-        mask, interested = self.haves.received(neighbour.link, message)
-        content = message.content
-        download = self.downloads.active.get(content)
-        if download is not None and download.state is not DownloadState.PAUSED:
-            self.fetching.on_map(neighbour, download, mask)
-        offer = self.shelf.offers.get(content)
-        if not interested:
-            return
-        self.haves.tell(neighbour.link, content)
-        if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
-            return
-        if self.uploads.served.pop((content, neighbour.peer), False):
-            self.opinions.record(neighbour.peer, SUCCESSFUL_DOWNLOAD, content, offer.layout.size)
 
     # -- callbacks of the parts --
 

@@ -33,7 +33,7 @@ class Asked(Struct):
     """A request that waits for its answer."""
 
     kind: str
-    """register, renew, query or search"""
+    """register, announce, renew, query or search"""
     content: str = ""
     answer: Answer | None = None
 

@@ -28,6 +28,11 @@ class Offer(Struct):
     def complete(self) -> bool:
         return self.known is not None
 
+    @property
+    def shown(self) -> int:
+        """The have-map to tell others: a content without chunks (an empty file) shows one, so that it can be had."""
+        return self.held or int(self.complete)
+
 
 class Shelf:
     """Every content this peer would serve now, by id.  Paused contents stand in `paused`."""

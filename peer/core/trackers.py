@@ -84,6 +84,20 @@ class Trackers:
     def reached(self) -> bool:
         return any(session.state is SessionState.UP for session in self.sessions.values())
 
+    @property
+    def settled(self) -> bool:
+        """Every tracker that is reached, or is being dialled, knows all that we offer."""
+        entries = self._entries()
+        return all(
+            session.state is SessionState.DOWN
+            or (
+                session.state is SessionState.UP
+                and session.announced == entries
+                and not any(asked.kind == "announce" for asked in session.asked.values())
+            )
+            for session in self.sessions.values()
+        )
+
     def why_unreached(self) -> str:
         """One line about the trackers that are not reached."""
         if not self.sessions:
@@ -229,7 +243,7 @@ class Trackers:
             version = self._version(session)
             self._ask(
                 session,
-                Asked("renew"),
+                Asked("announce"),
                 lambda request, version=version, page=page, gone=gone: Announce(  # type: ignore[misc]
                     request, version, page, gone
                 ),
@@ -366,7 +380,7 @@ class Trackers:
         asked = self._answered(session, message.request)
         if asked and asked.answer:
             asked.answer(None)
-        if asked and asked.kind in ("register", "renew") and session.link is not None:
+        if asked and asked.kind in ("register", "announce", "renew") and session.link is not None:
             link = session.link
             self._turn.hang_up(link)
             self._by_link.pop(link, None)

@@ -235,7 +235,7 @@ class Uploads:
         return content
 
     def _send_ready(self) -> None:
-        """One message a stream and round, so that streams share a limited rate."""
+        """One message a stream and round; who was served goes to the end of the line, so that a limit is shared."""
         waiting = True
         while waiting:
             waiting = False
@@ -248,6 +248,7 @@ class Uploads:
                     self._turn.timers.set_earlier(("send",), self.bucket.ready_at(self._turn.now))
                     continue
                 self._send(upload, head)
+                self._open[link] = self._open.pop(link)
                 waiting = True
 
     def _send(self, upload: Upload, head: Reading | Refused) -> None:

@@ -39,6 +39,8 @@ from bus.sockets import make_context
 CHUNK = 2**20
 STEP = 0.1
 """Seconds between two steps of a download."""
+REFUSED = "refuse me"
+"""A file of this name is not shared."""
 SOURCES = ("5" * 64, "7" * 64)
 """Ids of the two peers that every download comes from."""
 
@@ -125,8 +127,8 @@ class FakePeer:
 
     def share(self, link: LinkId, request: int, path: Path, name: str, upload: bool) -> None:
         """Two steps of pretended hashing, then the answer."""
-        if not path.exists():
-            raise errors.ShoalError(errors.ERR_UNREADABLE, f"{path} does not exist")
+        if not path.exists() or path.name == REFUSED:
+            raise errors.ShoalError(errors.ERR_UNREADABLE, f"{path} cannot be read")
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         size = sum(file.stat().st_size for file in files)
         name = name or path.name

@@ -52,9 +52,9 @@ _jobs = itertools.count(1)
 class FailedError(Exception):
     """The storage answered with an error event."""
 
-    def __init__(self, event: CoreEvent) -> None:
+    def __init__(self, event: StoreFailed | ReadFailed) -> None:
         super().__init__(event)
-        self.event = event
+        self.event: Any = event
 
 
 class Disk:
@@ -75,6 +75,7 @@ class Disk:
         self.boot = boot
         self.answers: queue.SimpleQueue[CoreEvent] = queue.SimpleQueue()
         self.set_aside: list[CoreEvent] = []
+        self.last_job = 0
         self.catalogue = Catalogue(self.places.catalogue_file)
         self.storage = Storage(self.places, settings, self.catalogue, self.files, self.answers.put, boot)
 
@@ -90,7 +91,7 @@ class Disk:
     def perform(self, effect: Any) -> None:
         self.storage.perform(effect)
 
-    def answer(self, *kinds: type[E], to: Callable[[E], bool] = lambda event: True) -> E:
+    def answer(self, *kinds: type, to: Callable[[Any], bool] = lambda event: True) -> Any:
         """The next answer of one of these kinds; others are kept for later calls."""
         for event in list(self.set_aside):
             if isinstance(event, kinds) and to(event):
@@ -133,20 +134,20 @@ class Disk:
     def read(self, content: str, parts: tuple[Part, ...]) -> bytes:
         job = next(_jobs)
         self.perform(Read(job, content, parts))
-        event = self.answer(PartRead, ReadFailed, to=lambda event: event.job == job)
+        event = self.answer(PartRead, ReadFailed, to=_answering(job))
         if isinstance(event, ReadFailed):
             raise FailedError(event)
-        return bytes(event.payload)  # type: ignore[call-overload]
+        return bytes(event.payload)
 
     def read_manifest(self, content: str, manifest: str) -> bytes:
         collected = b""
         while True:
             job = next(_jobs)
             self.perform(ReadManifest(job, content, manifest, len(collected), MESSAGE))
-            event = self.answer(PartRead, ReadFailed, to=lambda event, job=job: event.job == job)  # type: ignore[misc]
+            event = self.answer(PartRead, ReadFailed, to=_answering(job))
             if isinstance(event, ReadFailed):
                 raise FailedError(event)
-            collected += bytes(event.payload)  # type: ignore[call-overload]
+            collected += bytes(event.payload)
             if len(collected) == event.total:
                 return collected
 
@@ -175,9 +176,9 @@ class Disk:
             raise FailedError(event)
 
     def store(self, content: str, parts: tuple[Part, ...], payload: Any) -> Stored:
-        job = next(_jobs)
+        self.last_job = job = next(_jobs)
         self.perform(Store(job, content, parts, payload))
-        event = self.answer(Stored, StoreFailed, to=lambda event: event.job == job)
+        event: Stored | StoreFailed = self.answer(Stored, StoreFailed, to=_answering(job))
         if isinstance(event, StoreFailed):
             raise FailedError(event)
         return event
@@ -202,10 +203,14 @@ class Disk:
         return Path(self.finish(content.id).path)
 
     def _expect(self, kind: type[E]) -> E:
-        event = self.answer(kind, StoreFailed)  # type: ignore[arg-type]
+        event: E | StoreFailed = self.answer(kind, StoreFailed)
         if isinstance(event, StoreFailed):
             raise FailedError(event)
         return event
+
+
+def _answering(job: int) -> Callable[[Any], bool]:
+    return lambda event: bool(event.job == job)
 
 
 def record_of(content: KnownContent, directory: Path | str, only: tuple[str, ...] = ()) -> DownloadRecord:

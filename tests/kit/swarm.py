@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import yaml
@@ -39,6 +39,7 @@ OURS = ("SHOAL_PEER", "SHOAL_BASE_DIR", "SHOAL_CONFIG", "SHOAL_READY_FILE")
 """What the environment of the tests must not decide. SHOAL__SECTION__KEY may: it runs all tests with a setting."""
 
 Setting = Mapping[str, object]
+R = TypeVar("R", TrackerReady, PeerReady)
 
 
 class Finished(NamedTuple):
@@ -248,10 +249,11 @@ class Loose(BaseDirectory):
 
     def start_peer(self, name: str, environ: Mapping[str, str] | None = None) -> PeerReady:
         """Start a peer and wait until it serves."""
-        more = dict(environ or {})
+        more = {}
         if self._tracker:
             more["SHOAL__TRACKER__ENDPOINT"] = self._tracker.endpoint
             more["SHOAL__TRACKER__PUBLIC_KEY"] = self._tracker.public_key
+        more |= dict(environ or {})
         process = self._start(name, ["peer", name], PeerPlaces(self.base_dir, name).data_dir, more)
         return self._served(process, PeerReady)
 
@@ -276,12 +278,10 @@ class Loose(BaseDirectory):
     def _start(self, name: str, command: list[str], data_dir: Path, environ: dict[str, str]) -> Process:
         variables = {**self.environ, **environ, "SHOAL_CONFIG": str(self.config), "SHOAL_BASE_DIR": str(self.base_dir)}
         log = self.base_dir / "logs" / f"{name}.log"
-        self.running[name] = Process(
-            [sys.executable, "-P", "-m", *command], variables, data_dir / "ready.json", log
-        )
+        self.running[name] = Process([sys.executable, "-P", "-m", *command], variables, data_dir / "ready.json", log)
         return self.running[name]
 
-    def _served[R: (TrackerReady, PeerReady)](self, process: Process, kind: type[R]) -> R:
+    def _served(self, process: Process, kind: type[R]) -> R:
         eventually(lambda: process.served(kind) or process.ended() is not None, within=START, message=self.logs)
         ready = process.served(kind)
         assert ready is not None, f"it ended: {process.last_words()}"

@@ -34,3 +34,13 @@ def eventually(
             detail = message() if callable(message) else message
             raise AssertionError(f"not true within {within:g} s: last {outcome}{detail and f': {detail}'}") from error
         time.sleep(every)
+
+
+def hold_for(seconds: float, sample: Callable[[], T], every: float = 0.2) -> list[T]:
+    """Call `sample` again and again for so many seconds and return what it gave: for what must stay true meanwhile."""
+    deadline = time.monotonic() + seconds
+    samples = [sample()]
+    while time.monotonic() < deadline:
+        time.sleep(every)
+        samples.append(sample())
+    return samples

@@ -304,18 +304,28 @@ def test_the_third_broken_message_ends_the_link_and_others_are_served(tracker: R
         assert other.ask(TrackerPing(1)) == TrackerPong(1)
 
 
-def test_bytes_that_are_no_message_end_the_link_and_others_are_served(tracker: Running):
+def test_bytes_that_are_no_message_end_the_link_at_the_third_time(tracker: Running):
+    broken = [[b"\x01\x00\x0d", b"\xc1"], [*encode(TrackerPing(5))[:1], b"\x81"], [b""] * 8]
     with Bench() as bench:
         endpoint, key = tracker.ready.endpoint, tracker.ready.public_key
-        stranger = Stranger(bench.context, endpoint, server=key, identity=Identity(b"s" * 32))
-        good = encode(TrackerPing(5))
-        for frames in ([b"\x01\x00\x0d", b"\xc1"], [good[0], good[1][:-1]], [b""] * 8):
-            stranger.say(*frames)
-        stranger.say(*good)
-        other = Client(bench, tracker, 2)
-        assert other.ask(TrackerPing(1)) == TrackerPong(1)
-        assert stranger.hear() is None
-        stranger.close()
+        cut, warned = (
+            Stranger(bench.context, endpoint, server=key, identity=Identity(bytes([n]) * 32)) for n in (1, 2)
+        )
+        for frames in [*broken, encode(TrackerPing(5))]:
+            cut.say(*frames)
+        for frames in [*broken[:2], encode(TrackerPing(6))]:
+            warned.say(*frames)
+        answers: list[list[bytes] | None] = []
+
+        def warned_hears() -> bool:
+            answers.append(warned.hear())
+            return answers[-1] is not None
+
+        bench.until(warned_hears)
+        assert answers[-1] == encode(TrackerPong(6))
+        assert cut.hear() is None
+        cut.close()
+        warned.close()
 
 
 def test_a_private_tracker_lets_in_only_the_keys_it_lists(tmp_path: Path):

@@ -64,14 +64,11 @@ def place_of(address: str, exempt: Sequence[Network] = ()) -> Place:
     ip = _parse(address)
     if ip is None:
         return Place(address, ELSEWHERE, address, address, exempt=False)
-    household, network = (64, 56) if ip.version == 6 else (32, 24)
-    return Place(
-        str(ip),
-        _zone(ip),
-        str(ip_network((ip, household), strict=False)),
-        str(ip_network((ip, network), strict=False)),
-        any(ip in one for one in exempt),
-    )
+    text, is_exempt = str(ip), any(ip in one for one in exempt)
+    if ip.version == 4:
+        return Place(text, _zone(ip), f"{text}/32", f"{text.rpartition('.')[0]}.0/24", is_exempt)
+    household, network = (str(ip_network((ip, bits), strict=False)) for bits in (64, 56))
+    return Place(text, _zone(ip), household, network, is_exempt)
 
 
 class Reach(Struct, frozen=True):

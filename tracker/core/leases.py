@@ -9,10 +9,27 @@ only moves a number; the timer that finds the lease still good sets itself again
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from bus.boundary import ContentId, PeerId
 from bus.errors import ERR_LIMIT, ShoalError
 from bus.messages import ContentEntry, SwarmPeer, Version
 from tracker.core.addresses import ELSEWHERE, Place, Reach, listed_endpoints
+
+PEER_BYTES: Final = 100
+"""Of a SwarmPeer in a message, around its endpoints: field names and the id."""
+
+SAME_ROUTER: Final = "same router"
+"""In place of a zone, for an asker seen at the same public address."""
+
+
+class Listed(NamedTuple):
+    """A peer as one kind of asker is told of it."""
+
+    seed: SwarmPeer
+    leecher: SwarmPeer
+    size: int
+    """Bytes in a message, at most."""
 
 
 class Lease:
@@ -28,7 +45,7 @@ class Lease:
         self.version = Version(0, 0)
         self.contents: dict[ContentId, ContentEntry] = {}
         self.expires = 0.0
-        self._listed: dict[tuple[str, bool], tuple[SwarmPeer, SwarmPeer] | None] = {}
+        self._listed: dict[str, Listed | None] = {}
 
     def __repr__(self) -> str:
         return f"<Lease {self.peer[:8]} {self.seen.address} {len(self.contents)} contents until {self.expires:.1f}>"
@@ -39,16 +56,27 @@ class Lease:
         self.reach = reach
         self._listed = {}
 
-    def listed_for(self, content: ContentId, asker: Place) -> SwarmPeer | None:
-        """This member of a swarm as `asker` is told of it; None if it cannot dial it."""
-        # What is listed depends on the asker's zone only, save under one router; so the few answers are kept.
-        key = (asker.zone, asker.zone == ELSEWHERE and asker.address == self.seen.address)
-        if key not in self._listed:
-            endpoints = list(listed_endpoints(self.reach, self.seen, asker))
-            pair = (SwarmPeer(self.peer, endpoints, complete=False), SwarmPeer(self.peer, endpoints, complete=True))
-            self._listed[key] = pair if endpoints else None
-        listed = self._listed[key]
-        return listed[self.contents[content].complete] if listed is not None else None
+    def listed_for(self, asker: Place) -> Listed | None:
+        """This peer as `asker` is told of it; None if it cannot dial it."""
+        # What is listed depends on the asker's zone only, save behind one router; so the few answers are kept.
+        zone = asker.zone
+        if zone == ELSEWHERE and asker.address == self.seen.address:
+            zone = SAME_ROUTER
+        try:
+            return self._listed[zone]
+        except KeyError:
+            listed = self._listed[zone] = self._list(asker)
+            return listed
+
+    def _list(self, asker: Place) -> Listed | None:
+        endpoints = list(listed_endpoints(self.reach, self.seen, asker))
+        if not endpoints:
+            return None
+        return Listed(
+            SwarmPeer(self.peer, endpoints, complete=True),
+            SwarmPeer(self.peer, endpoints, complete=False),
+            PEER_BYTES + sum(len(endpoint) + 3 for endpoint in endpoints),
+        )
 
 
 class Leases:

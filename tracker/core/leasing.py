@@ -111,6 +111,9 @@ class Leasing:
     # --- who speaks for a peer ---------------------------------------------------------------
 
     def _claim(self, link: Link, request: Request) -> None:
+        if self.routes.holds(link.peer, link.id):  # nearly always
+            self._change(link, request)
+            return
         answer = self.routes.claim(link.peer, link.id, request)
         if isinstance(answer, Granted):
             self._carry_out(answer)

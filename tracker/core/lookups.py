@@ -14,7 +14,7 @@ from tracker.core.addresses import Place
 from tracker.core.interface import Limits, SearchFailed, SearchStore, StoreFound
 from tracker.core.ranking import SearchTerms, parse_terms, rank
 from tracker.core.registry import Registry
-from tracker.core.selection import sample_joined, sample_swarm
+from tracker.core.selection import fitting, sample_swarm
 
 
 class _Pending(Struct, frozen=True):
@@ -48,19 +48,15 @@ class Lookups:
         )
 
     def swarm_changed(self, content: ContentId, peers: Sequence[PeerId], asker: PeerId, place: Place) -> SwarmChanged:
-        """The counts of a swarm now, and a random few of these peers, by whether they are in it now."""
+        """The counts of a swarm now, and these peers by whether they are in it now."""
         most = self._limits.push_peers
         swarm = self._registry.swarms.get(content)
-        others = [peer for peer in peers if peer != asker]
-        left = [peer for peer in others if swarm is None or peer not in swarm]
-        if len(left) > most:
-            left = self._rng.sample(left, most)
         if swarm is None:
-            return SwarmChanged(content, 0, 0, [], left)
-        leases = [self._registry.leases.get(peer) for peer in others if peer in swarm]
-        joined = [lease for lease in leases if lease is not None]
-        listed = sample_joined(swarm, joined, asker, place, self._rng, most)
-        return SwarmChanged(content, swarm.seeds, swarm.leechers, listed, left)
+            return SwarmChanged(content, 0, 0, [], [peer for peer in peers if peer != asker][:most])
+        left = [peer for peer in peers if peer not in swarm and peer != asker][:most]
+        leases = [self._registry.leases.get(peer) for peer in peers if peer in swarm]
+        joined = fitting(content, [lease for lease in leases if lease], asker, place, most, self._limits.reply_bytes)
+        return SwarmChanged(content, swarm.seeds, swarm.leechers, joined, left)
 
     def begin_search(self, message: Search, link: LinkId) -> SearchStore:
         """What to ask the store.

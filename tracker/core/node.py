@@ -84,7 +84,7 @@ class TrackerCore:
         self._registry = Registry(limits)
         self._links = Links(limits, self._timers, self._ping, self._hang_up)
         self._routes = Routes(rng)
-        self._watches = Watches(limits, self._timers, self._push)
+        self._watches = Watches(limits, self._timers, rng, self._push)
         self._lookups = Lookups(limits, rng, self._registry)
         self._leasing = Leasing(
             limits, self._timers, self._rates, self._links, self._routes, self._registry, self._outbox,

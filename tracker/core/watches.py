@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
 from tracker.core.interface import Limits
+from tracker.core.selection import pick
 from tracker.core.timers import Timers
 
 REMEMBERED: Final = 256
@@ -70,11 +72,13 @@ class Watched:
         self.changed: deque[PeerId] = deque(maxlen=REMEMBERED)
         """The peers of the newest changes; the last one is change number `changes`."""
 
-    def since(self, told: int) -> list[PeerId]:
-        """The peers of the remembered changes after `told`, each once, oldest first."""
-        count = min(self.changes - told, len(self.changed))
-        start = len(self.changed) - count
-        return list(dict.fromkeys(self.changed[i] for i in range(start, len(self.changed))))
+    def since(self, told: int, most: int, rng: Random) -> list[PeerId]:
+        """The peers of the remembered changes after `told`, each once: all of them, or `most` random ones."""
+        kept = len(self.changed)
+        count = min(self.changes - told, kept)
+        if count > most:
+            return list(dict.fromkeys(self.changed[index] for index in pick(range(kept - count, kept), most, rng)))
+        return list(dict.fromkeys(self.changed[index] for index in range(kept - count, kept)))
 
 
 Push = Callable[[Watching, list[PeerId], float], bool]
@@ -84,10 +88,12 @@ Push = Callable[[Watching, list[PeerId], float], bool]
 class Watches:
     """All watches; pushes through the function it is given."""
 
-    __slots__ = ("_contents", "_interval", "_push", "_timers")
+    __slots__ = ("_contents", "_interval", "_most", "_push", "_rng", "_timers")
 
-    def __init__(self, limits: Limits, timers: Timers, push: Push) -> None:
+    def __init__(self, limits: Limits, timers: Timers, rng: Random, push: Push) -> None:
         self._interval = limits.push_interval
+        self._most = 2 * limits.push_peers  # some came, some went
+        self._rng = rng
         self._timers = timers
         self._push = push
         self._contents: dict[ContentId, Watched] = {}
@@ -143,7 +149,7 @@ class Watches:
             self._timers.at(now + self._interval, self._fire, watch)
 
     def _tell(self, watched: Watched, watch: Watching, now: float) -> bool:
-        if not self._push(watch, watched.since(watch.told), now):
+        if not self._push(watch, watched.since(watch.told, self._most, self._rng), now):
             return False
         watch.told = watched.changes
         watch.not_before = now + self._interval

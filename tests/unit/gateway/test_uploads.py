@@ -144,7 +144,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(uploads, "FileIO", lambda *a: type("Full", (io.FileIO,), {"write": full})(*a))
+    monkeypatch.setattr(uploads, "FileIO", type("Full", (io.FileIO,), {"write": full}))
     with pytest.raises(errors.ShoalError) as refusal:
         receive(form(("a", b"x" * 1000)), tmp_path)
     assert refusal.value.code == errors.ERR_DISK_FULL

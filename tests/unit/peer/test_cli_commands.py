@@ -27,8 +27,8 @@ from bus.messages import (
     Unshare,
     Verify,
 )
+from tests.kit.answering_peer import AnsweringPeer
 from tests.kit.command_line import CommandLine
-from tests.kit.control_peer import ControlPeer
 
 A, P = "a" * 64, "1" * 64
 LINK = f"shoal:{A}?name=x&tracker=tcp://127.0.0.1:1&key={P}"
@@ -42,7 +42,7 @@ def shoal(tmp_path):
 
 @pytest.fixture
 def peer(shoal):
-    with ControlPeer(shoal.places.control) as standing_in:
+    with AnsweringPeer(shoal.places.control) as standing_in:
         yield standing_in
 
 

@@ -12,8 +12,8 @@ from bus.errors import ERR_DISK_FULL, ERR_INTEGRITY, ERR_NOT_FOUND
 from bus.events import ContentShared, SourceRow, TransferCompleted, TransferFailed, TransferProgress
 from bus.messages import ControlFailed, Done, Get, Snapshot
 from peer.cli import fetching
+from tests.kit.answering_peer import AnsweringPeer
 from tests.kit.command_line import CommandLine
-from tests.kit.control_peer import ControlPeer
 from tests.kit.waiting import eventually
 
 A, P = "a" * 64, "1" * 64
@@ -38,7 +38,7 @@ def shoal(tmp_path, monkeypatch):
 
 @pytest.fixture
 def peer(shoal):
-    with ControlPeer(shoal.places.control) as standing_in:
+    with AnsweringPeer(shoal.places.control) as standing_in:
         standing_in.answers[Get] = lambda request: [Done(0, A)]
         yield standing_in
 
@@ -139,13 +139,13 @@ def test_an_interruption_ends_the_waiting_and_says_that_the_download_goes_on(sho
 def test_a_peer_that_restarts_is_waited_for(shoal):
     def restart(first):
         eventually(first.gone, within=10)
-        with ControlPeer(shoal.places.control) as second:
+        with AnsweringPeer(shoal.places.control) as second:
             second.state = [DONE]
             eventually(lambda: second.asked, within=10)
             ended.wait(10)
 
     ended = threading.Event()
-    with ControlPeer(shoal.places.control, vanish_after=2) as first:
+    with AnsweringPeer(shoal.places.control, vanish_after=2) as first:
         first.answers[Get] = lambda request: [Done(0, A)]
         first.state = [MOVING]
         again = threading.Thread(target=restart, args=[first])
@@ -159,7 +159,7 @@ def test_a_peer_that_restarts_is_waited_for(shoal):
 
 def test_a_peer_that_stays_away_is_given_up(shoal, monkeypatch):
     monkeypatch.setattr(fetching, "PATIENCE", 0.5)
-    with ControlPeer(shoal.places.control, vanish_after=1) as peer:
+    with AnsweringPeer(shoal.places.control, vanish_after=1) as peer:
         peer.answers[Get] = lambda request: [Done(0, A)]
         done = shoal("get", A, "--json")
     assert (done.code, done.out) == (4, "")

@@ -63,6 +63,7 @@ export const api = {
     call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`).then((found) => found.items),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
+  resumeShare: (id: string) => call<void>("PATCH", `/shares/${id}`, { action: "resume" }),
   download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
   pause: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "pause" }),
   resume: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "resume" }),

@@ -33,9 +33,12 @@ export function isComplete(download: DownloadRow): boolean {
 }
 
 const SOURCE_STATES: Record<string, string> = {
+  idle: "connected",
   linked: "connected",
   waiting: "waiting for a slot",
   open: "sending",
+  done: "gave its part",
+  gone: "gone",
 };
 
 export function sourceWord(state: string): string {

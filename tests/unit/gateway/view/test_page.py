@@ -194,18 +194,19 @@ def test_a_silent_peer_changes_only_its_own_row():
     assert {section: list(found) for section, found in frame.set.items()} == {rows.PEER: [rows.SELF]}
 
 
-def test_users_are_told_of_ends_and_errors_and_of_nothing_else():
+def test_users_are_told_of_ends_and_errors_once_and_of_nothing_else():
     done = events.TransferCompleted(**msgspec.structs.asdict(transfer()))
     failed = events.TransferFailed(**msgspec.structs.asdict(transfer(error="no room", error_code="ERR_DISK_FULL")))
     heard = [
-        transfer(), link(), shared(), done, failed,
+        transfer(), link(), shared(), done, done, transfer(), failed, failed,
         events.ContentHashed("/x", ""), events.ContentHashed("/x", "/x vanished"),
-        events.ContentWithdrawn(CONTENT, "unshared"), events.ContentWithdrawn(CONTENT, "/data/a.txt changed"),
+        events.ContentWithdrawn(CONTENT, "removed"),
+        msgspec.structs.replace(shared(), state="error", error="chunk 3 is not what was hashed"),
     ]  # fmt: skip
     told = [(notice.level, notice.text, notice.code) for notice in Feed().view.notices(heard)]
     assert told == [
         ("success", "a.txt is complete", ""),
         ("error", "a.txt: no room", "ERR_DISK_FULL"),
         ("error", "/x vanished", ""),
-        ("error", "A share was withdrawn: /data/a.txt changed", ""),
+        ("error", "a.txt: chunk 3 is not what was hashed", ""),
     ]

@@ -1,0 +1,70 @@
+"""`python -m experiments`: run an experiment, or make its report anew."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
+from experiments.result import REPORT, Summary, read_conditions, write_result
+from experiments.runner import run
+from experiments.scenario import read_scenario
+
+
+class Arguments(argparse.ArgumentParser):
+    """Reports a wrong command line as every other error is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ShoalError(ERR_USAGE, f"{message}; see {self.prog} --help")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Arguments("shoal experiment", description="Experiments on swarms of real processes.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Arguments)
+    running = commands.add_parser("run", help="run a scenario and write its result into a folder")
+    running.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
+    running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
+    running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
+    reporting = commands.add_parser("report", help="make summary, report and figures anew from the recorded events")
+    reporting.add_argument("folder", type=Path, metavar="DIR")
+    comparing = commands.add_parser("compare", help="compare two results (not in this version)")
+    comparing.add_argument("folders", type=Path, nargs=2, metavar="DIR")
+    for command in (running, reporting, comparing):
+        command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return parser.parse_args(arguments)
+
+
+def carry_out(chosen: argparse.Namespace) -> Summary:
+    """Do what the command line says."""
+    if chosen.command == "run":
+        scenario = read_scenario(chosen.scenario)
+        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace)
+    if chosen.command == "report":
+        return write_result(chosen.folder, read_conditions(chosen.folder))
+    raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+
+
+def main() -> int:
+    try:
+        chosen = parse(sys.argv[1:])
+        summary = carry_out(chosen)
+        if chosen.json:
+            print(msgspec.json.encode(summary).decode())
+        else:
+            folder = chosen.output if chosen.command == "run" else chosen.folder
+            print((folder / REPORT).read_text(), end="")
+    except ShoalError as error:
+        print(f"shoal: {error}", file=sys.stderr)
+        return error.outcome.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

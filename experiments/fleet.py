@@ -1,0 +1,134 @@
+"""A tracker and some peers in processes of their own, in a fresh base directory, for experiments and benchmarks.
+
+They are started the way users start them, by the supervisor, with a configuration written for the occasion, and are
+asked through their control sockets.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TypeVar
+
+import msgspec
+
+from bus.errors import ERR_FAILURE, ERR_PROTOCOL, ERR_TIMEOUT, ShoalError
+from bus.messages import Message
+from bus.process import Process, told_by
+from bus.ready import PeerUp, Report, TrackerReady
+from bus.rpc import RpcClient
+from bus.sockets import make_context
+
+START: Final = 30.0
+"""Seconds within which all must serve."""
+STOP: Final = 8.0
+"""Seconds within which all must have ended; the supervisor promises 5."""
+ANSWER: Final = 30.0
+"""Seconds without an answer or progress after which a peer is stuck."""
+_POLL: Final = 0.05
+
+M = TypeVar("M", bound=Message)
+
+
+class Fleet:
+    """Runs from `with` to its end; whatever happens, no process is left behind.
+
+    Args:
+        base_dir: folder for all state; made if it is not there.
+        peers: how many.
+        settings: sections of config.yaml beside the tracker and the network, as users write them.
+
+    Raises:
+        ShoalError: the supervisor's own error, or ERR_TIMEOUT if not all serve in time.
+    """
+
+    def __init__(self, base_dir: Path, peers: int, settings: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        self.base_dir = base_dir
+        self.logs = base_dir / "logs"
+        self.context = make_context()
+        self._count = peers
+        self._settings = dict(settings or {})
+        self._ready_file = base_dir / "fleet.json"
+        self._process: Process | None = None
+        self._clients: dict[str, RpcClient] = {}
+        self.tracker = TrackerReady("", "", "", "", 0, "")
+        """As the supervisor reports it, and the peers too, once they serve."""
+        self.peers: list[PeerUp] = []
+
+    def __enter__(self) -> Fleet:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def ask(self, peer: PeerUp, request: Message, kind: type[M]) -> M:
+        """The peer's answer, which must be of that kind.
+
+        Raises:
+            ShoalError: what the peer answered, or that it did not.
+        """
+        client = self._clients.get(peer.name)
+        if client is None:
+            client = self._clients[peer.name] = RpcClient(self.context, peer.control)
+        answer = client.call(request, ANSWER)
+        if not isinstance(answer, kind):
+            raise ShoalError(ERR_PROTOCOL, f"peer {peer.name} answered with {type(answer).__name__}")
+        return answer
+
+    def _start(self) -> None:
+        self.base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        config = self.base_dir / "config.yaml"
+        config.write_bytes(msgspec.yaml.encode(self._configuration()))
+        command = [sys.executable, "-P", "-m", "supervisor", "--no-gateway", "--quiet"]
+        command += ["--peers", str(self._count), "--config", str(config), "--base-dir", str(self.base_dir)]
+        command += ["--ready-file", str(self._ready_file)]
+        self._process = Process(command, {}, self.base_dir / "supervisor-ready.json", self.logs / "supervisor.log")
+        report = self._await_report(self._process)
+        if report.tracker is None:
+            raise ShoalError(ERR_FAILURE, "the supervisor reports no tracker")
+        self.tracker, self.peers = report.tracker, report.peers
+
+    def _configuration(self) -> dict[str, Mapping[str, object] | list[object] | str]:
+        # Ports are left to the system, so that fleets, and a user's own peers, can run side by side.
+        return {
+            **self._settings,
+            "data_dir": str(self.base_dir),
+            "tracker": {"run": True, "listen": "tcp://127.0.0.1:0"},
+            "network": {"bind": "127.0.0.1", **self._settings.get("network", {})},
+            "peers": [],
+        }
+
+    def _await_report(self, process: Process) -> Report:
+        deadline = time.monotonic() + START
+        while not self._ready_file.exists():
+            if process.ended() is not None:
+                words = process.last_words()
+                raise told_by(words) or ShoalError(ERR_FAILURE, f"the supervisor ended: {words}")
+            if time.monotonic() > deadline:
+                raise ShoalError(ERR_TIMEOUT, f"not all of {self._count} peers serve within {START:g} s")
+            time.sleep(_POLL)
+        return msgspec.json.decode(self._ready_file.read_bytes(), type=Report)
+
+    def _stop(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self.context.destroy(0)
+        if self._process is None:
+            return
+        self._process.terminate()
+        deadline = time.monotonic() + STOP
+        while self._process.ended() is None and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        self._process.kill()
+        self._process = None

@@ -1,0 +1,24 @@
+"""Files to share: bytes that look random, do not compress, and are the same for the same seed on every machine.
+
+The stream is BLAKE3 in its extendable-output mode, keyed by the seed: faster than the disk, and unlike Python's
+`random` its bytes are fixed by a specification.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+_CONTEXT: Final = "shoal experiments 2026 file contents"
+_STEP: Final = 2**20
+"""Bytes made at a time."""
+
+
+def write_material(path: Path, size: int, seed: int) -> None:
+    """Make a file of `size` bytes; the directory must be there and the file must not."""
+    stream = blake3(str(seed).encode(), derive_key_context=_CONTEXT)
+    with path.open("xb") as file:
+        for start in range(0, size, _STEP):
+            file.write(stream.digest(length=min(_STEP, size - start), seek=start))

@@ -1,0 +1,146 @@
+"""Bad input: one clear line, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.payload import MIB, differences, random_file
+from tests.kit.remote import Remote
+from tests.kit.swarm import Finished, Loose, Swarm
+from tests.kit.waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+
+def one_line(done: Finished, code: str) -> str:
+    """The one error line of a command, which must have this code and no traceback."""
+    text = done.err.strip()
+    assert "Traceback" not in text
+    assert text.startswith(f"shoal: {code}: "), text
+    assert "\n" not in text, text
+    return text
+
+
+def test_unknown_ids_are_not_found(tmp_path: Path) -> None:
+    with Swarm(tmp_path, peers=("north",)) as swarm:
+        assert "no peer shares" in one_line(swarm.cli("get", "ab" * 32, expect=3), "ERR_NOT_FOUND")
+        for command in ("pause", "resume", "verify", "unshare"):
+            one_line(swarm.cli(command, "ab" * 32, expect=3), "ERR_NOT_FOUND")
+        one_line(swarm.cli("get", "nonsense", expect=2), "ERR_USAGE")
+
+
+def test_missing_and_unreadable_paths_are_named(tmp_path: Path) -> None:
+    with Swarm(tmp_path, peers=("north",)) as swarm:
+        done = swarm.cli("share", str(tmp_path / "absent"), expect=None)
+        assert done.code in (1, 2, 3)
+        assert str(tmp_path / "absent") in done.err
+        assert len(done.err.strip().splitlines()) == 1
+        assert swarm.cli("ls").data == []
+
+
+def test_a_download_that_does_not_fit_on_the_disk_says_so_and_goes_on_when_it_does(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", 2 * MIB)
+    with Loose(tmp_path) as swarm:
+        swarm.start_tracker()
+        swarm.start_peer("north")
+        content = swarm.cli("share", str(sample), peer="north").data[0]["id"]
+        swarm.start_peer("south", {"SHOAL__TRANSFER__MIN_FREE_DISK": "500 TiB"})
+        line = one_line(swarm.cli("get", content, peer="south", expect=1), "ERR_DISK_FULL")
+        assert "free" in line
+        row = swarm.cli("ls", peer="south").data[0]
+        assert row["state"] == "error"
+        swarm.kill("south")
+        ready = swarm.start_peer("south")
+        swarm.cli("resume", content, peer="south", expect=None)
+        swarm.cli("get", content, peer="south")
+        assert differences(sample, Path(ready.download_dir) / sample.name) == ""
+
+
+def test_a_wrong_tracker_key_is_told_from_a_tracker_that_is_away(tmp_path: Path) -> None:
+    with Loose(tmp_path, peers=("north", "south")) as swarm:
+        tracker = swarm.start_tracker()
+        ready = swarm.start_peer("north", {"SHOAL__TRACKER__PUBLIC_KEY": "11" * 32})
+        del tracker
+
+        def reason() -> str:
+            done = swarm.cli("search", "anything", peer="north", expect=4)
+            return one_line(done, "ERR_UNREACHABLE")
+
+        assert "key" in eventually(reason, within=30)
+        with Remote(ready) as north:
+            assert north.state("trackers")
+
+
+def test_two_peers_on_one_data_directory_are_one_too_many(tmp_path: Path) -> None:
+    with Loose(tmp_path, peers=("north",)) as swarm:
+        swarm.start_tracker()
+        swarm.start_peer("north")
+        done = swarm.cli("peer", "north", expect=2, within=20)
+        assert "already running" in one_line(done, "ERR_ALREADY_RUNNING")
+        swarm.cli("status", peer="north")
+
+
+def test_an_unknown_key_of_the_configuration_is_named_with_its_nearest(tmp_path: Path) -> None:
+    swarm = Loose(tmp_path, peers=("north",))
+    swarm.config.write_text("netwrok: {hwm: 3}\n")
+    done = swarm.cli("status", expect=2)
+    line = one_line(done, "ERR_CONFIG")
+    assert "netwrok" in line
+    assert "network" in line
+
+
+def test_a_peer_that_is_not_running_is_unreachable(tmp_path: Path) -> None:
+    swarm = Loose(tmp_path, peers=("north",))
+    one_line(swarm.cli("status", expect=4, within=30), "ERR_UNREACHABLE")
+
+
+def test_hostile_names_cross_share_tracker_and_search_unharmed(tmp_path: Path) -> None:
+    names = ["<img src=x onerror=alert(1)>", "$(reboot)", "-rf", "' OR 1=1 --", '"quotes"', "%2e%2e%2f", "a\\b", "n" * 255]
+    with Swarm(tmp_path) as swarm:
+        for number, name in enumerate(names):
+            path = tmp_path / f"{number}"
+            path.mkdir()
+            random_file(path / name, 1000 + number, seed=number)
+            content = swarm.cli("share", str(path / name)).data[0]["id"]
+            swarm.cli("get", content, peer="south")
+        downloads = Path(swarm.peer("south").download_dir)
+        assert sorted(path.name for path in downloads.iterdir()) == sorted(names)
+        assert sorted(row["name"] for row in swarm.cli("ls", peer="south").data) == sorted(names)
+
+
+def test_names_with_control_characters_are_refused_and_nothing_is_shared(tmp_path: Path) -> None:
+    bad = tmp_path / "line\nbreak"
+    bad.write_text("x")
+    with Swarm(tmp_path, peers=("north",)) as swarm:
+        done = swarm.cli("share", str(bad), expect=2)
+        one_line(done, "ERR_PATH")
+        assert swarm.cli("ls").data == []
+
+
+def test_data_that_shoal_did_not_download_is_never_deleted(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", MIB)
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(sample)).data[0]["id"]
+        swarm.cli("remove", content, "--data", "--yes", expect=1)
+        assert sample.exists()
+        swarm.cli("get", content, peer="south")
+        arrived = Path(swarm.peer("south").download_dir) / sample.name
+        swarm.cli("remove", content, "--data", "--yes", peer="south")
+        assert not arrived.exists()
+        swarm.cli("unshare", content)
+        assert sample.exists()
+        assert swarm.cli("ls").data == []
+
+
+def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", MIB)
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(sample)).data[0]["id"]
+        downloads = Path(swarm.peer("south").download_dir)
+        (downloads / "sample.bin").write_text("mine")
+        result = swarm.cli("get", content, peer="south").data
+        assert result["path"] == str(downloads / "sample (2).bin")
+        assert (downloads / "sample.bin").read_text() == "mine"
+        assert differences(sample, downloads / "sample (2).bin") == ""

@@ -1,0 +1,126 @@
+"""A file and a tree from one real peer to another, and to a third from both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.payload import MIB, differences, random_file, standard_library
+from tests.kit.swarm import Loose, Swarm
+from tests.kit.waiting import eventually
+
+pytestmark = pytest.mark.system
+
+
+def found(swarm: Swarm | Loose, peer: str, word: str) -> str:
+    """Id of the one content a search gives, once the tracker lists it."""
+    rows = eventually(lambda: swarm.cli("search", word, peer=peer).data, within=10)
+    assert len(rows) == 1
+    return str(rows[0]["id"])
+
+
+@pytest.mark.parametrize("hwm", ["256", "1"])
+@pytest.mark.timeout(300)
+def test_a_gibibyte_and_a_tree_of_thousands_reach_another_peer_and_a_third_from_both(tmp_path: Path, hwm: str) -> None:
+    size = 1024 * MIB if hwm == "256" else 256 * MIB
+    big = random_file(tmp_path / "big-sample.bin", size)
+    tree = standard_library(tmp_path)
+    with Loose(tmp_path, peers=("north", "south", "east"), environ={"SHOAL__NETWORK__HWM": hwm}) as swarm:
+        swarm.start_tracker()
+        swarm.start_peer("north", {"SHOAL__LIMITS__UP": "100 MiB/s"})
+        south = swarm.start_peer("south", {"SHOAL__LIMITS__UP": "100 MiB/s"})
+        shared = swarm.cli("share", str(big), str(tree), peer="north").data
+        assert [row["kind"] for row in shared] == ["file", "tree"]
+        for word in ("sample", "stdlib"):
+            content = found(swarm, "south", word)
+            assert swarm.cli("get", content, peer="south").data["duplicate_bytes"] == 0
+        fetched = Path(south.download_dir)
+        assert differences(big, fetched / big.name) == ""
+        assert differences(tree, fetched / "stdlib") == ""
+
+        east = swarm.start_peer("east")
+        result = swarm.cli("get", found(swarm, "east", "sample"), peer="east").data
+        assert differences(big, Path(east.download_dir) / big.name) == ""
+        assert len(result["sources"]) == 2
+        assert all(row["bytes"] >= 0.3 * size for row in result["sources"])
+
+
+def test_odd_trees_arrive_as_they_are(tmp_path: Path) -> None:
+    tree = tmp_path / "odd"
+    (tree / "empty folder").mkdir(parents=True)
+    (tree / "deep" / "er" / "and er").mkdir(parents=True)
+    names = ["ünïcode", "emoji \N{FISH}", "-dash", "$(shell);`x`", "trailing.", "CON", "back\\slash", "a:b", "x" * 255]
+    for name in names:
+        (tree / name).write_text(name)
+    (tree / "deep" / "er" / "and er" / "empty").touch()
+    (tree / "run me").write_text("#!/bin/sh\n")
+    (tree / "run me").chmod(0o755)
+    random_file(tree / "many chunks", 3 * MIB + 7)
+    (tree / "link").symlink_to("run me")
+    (tree / "out").symlink_to("/etc/passwd")
+    with Swarm(tmp_path) as swarm:
+        shared = swarm.cli("share", str(tree)).data[0]
+        assert any("out" in line for line in shared["skipped"])
+        swarm.cli("get", shared["id"], peer="south")
+        arrived = Path(swarm.peer("south").download_dir) / "odd"
+        (tree / "out").unlink()
+        assert differences(tree, arrived) == ""
+        assert (arrived / "empty folder").is_dir()
+        assert (arrived / "run me").stat().st_mode & 0o111
+        assert not (arrived / "many chunks").stat().st_mode & 0o111
+        assert not (arrived / "link").is_symlink()
+
+
+def test_a_part_of_a_tree_can_be_fetched(tmp_path: Path) -> None:
+    tree = tmp_path / "parts"
+    for folder in ("one", "two"):
+        (tree / folder).mkdir(parents=True)
+        random_file(tree / folder / "data", 300_000)
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(tree)).data[0]["id"]
+        swarm.cli("get", content, "--only", "two", peer="south")
+        arrived = Path(swarm.peer("south").download_dir) / "parts"
+        assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
+        assert differences(tree / "two", arrived / "two") == ""
+
+
+def test_an_empty_file_and_a_one_byte_file_arrive(tmp_path: Path) -> None:
+    (tmp_path / "nothing").touch()
+    (tmp_path / "one").write_bytes(b"1")
+    with Swarm(tmp_path) as swarm:
+        for row in swarm.cli("share", str(tmp_path / "nothing"), str(tmp_path / "one")).data:
+            swarm.cli("get", row["id"], peer="south")
+        downloads = Path(swarm.peer("south").download_dir)
+        assert (downloads / "nothing").read_bytes() == b""
+        assert (downloads / "one").read_bytes() == b"1"
+
+
+def test_a_second_machine_that_knows_only_the_tracker_and_its_key_joins_and_fetches(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    sample = random_file(tmp_path / "sample.bin", 5 * MIB)
+    with Swarm(tmp_path / "first", peers=("north",)) as first:
+        content = first.cli("share", str(sample)).data[0]["id"]
+        second = Swarm(tmp_path / "second", peers=())
+        second.config.write_text(
+            f"tracker: {{endpoint: '{first.tracker.endpoint}', public_key: '{first.tracker.public_key}'}}\n"
+        )
+        with second:
+            assert second.report().tracker is None
+            assert found(second, "", "sample") == content
+            second.cli("get", content)
+            assert differences(sample, Path(second.report().peers[0].download_dir) / sample.name) == ""
+
+
+def test_a_link_carries_all_that_another_machine_needs(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    sample = random_file(tmp_path / "sample.bin", MIB)
+    with Swarm(tmp_path / "first", peers=("north",)) as first:
+        link = first.cli("share", str(sample)).data[0]["link"]
+        second = Swarm(tmp_path / "second", peers=("south",))
+        second.config.write_text("peers: [{name: south}]\nnetwork: {bind: 127.0.0.1}\n")
+        with second:
+            second.cli("get", link)
+            assert differences(sample, Path(second.peer("south").download_dir) / sample.name) == ""

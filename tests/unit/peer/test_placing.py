@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bus.errors import ERR_CHANGED, ERR_DISK
+from peer import files
+from peer.core.interface import DataRemoved, KeepDownload, RemoveItem
+from peer.files import FileOps
+from tests.kit.faults import FailingFiles, fail_always
+from tests.kit.storing import Disk, FailedError, record_of
+
+CHUNK = 128 * 1024
+
+
+@pytest.fixture
+def seed(tmp_path):
+    with Disk(tmp_path, "north") as disk:
+        yield disk
+
+
+@pytest.fixture
+def file(seed, tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(os.urandom(3 * CHUNK))
+    return seed.share(path)
+
+
+@pytest.fixture
+def tree(seed, tmp_path):
+    root = tmp_path / "v1.2"
+    (root / "sub" / "bare").mkdir(parents=True)
+    (root / "big").write_bytes(os.urandom(2 * CHUNK))
+    (root / "sub" / "file").write_bytes(b"x")
+    return seed.share(root)
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "dangling link"])
+def test_nothing_that_has_the_name_is_replaced(seed, tmp_path, file, tree, what):
+    got = tmp_path / "got"
+    got.mkdir()
+    for name in ("file.bin", "v1.2"):
+        if what == "file":
+            (got / name).write_bytes(b"mine")
+        elif what == "folder":
+            (got / name).mkdir()
+        else:
+            (got / name).symlink_to("nowhere")
+    with Disk(tmp_path, "south") as south:
+        assert south.fetch(seed, file, got) == got / "file (2).bin"
+        assert south.fetch(seed, tree, got) == got / "v1.2 (2)"
+    assert sorted(os.listdir(got)) == ["file (2).bin", "file.bin", "v1.2", "v1.2 (2)"]
+    assert (got / "file.bin").is_file() is (what == "file")
+
+
+def test_a_name_taken_at_the_last_moment_is_not_replaced(seed, tmp_path, file):
+    got = tmp_path / "got"
+
+    class Quick(FileOps):
+        def rename(self, name: str, new: str, folder: int) -> None:
+            (got / "file.bin").write_bytes(b"mine")
+            super().rename(name, new, folder)
+
+    with Disk(tmp_path, "south", Quick()) as south:
+        assert south.fetch(seed, file, got) == got / "file (2).bin"
+    assert (got / "file.bin").read_bytes() == b"mine"
+
+
+def test_a_file_system_that_cannot_rename_without_replacing_is_served_too(seed, tmp_path, file, tree, monkeypatch):
+    monkeypatch.setattr(files, "_renameat2", None)
+    monkeypatch.setattr(files, "_syncfs", None)
+    got = tmp_path / "got"
+    (got / "v1.2").mkdir(parents=True)
+    (got / "file.bin").write_bytes(b"mine")
+    with Disk(tmp_path, "south") as south:
+        assert south.fetch(seed, file, got).read_bytes() == (tmp_path / "file.bin").read_bytes()
+        assert (south.fetch(seed, tree, got) / "big").read_bytes() == (tmp_path / "v1.2" / "big").read_bytes()
+    assert sorted(os.listdir(got)) == ["file (2).bin", "file.bin", "v1.2", "v1.2 (2)"]
+
+
+# --- what is finished -------------------------------------------------------------------------
+
+
+def test_a_finished_download_is_a_content_and_its_record_says_when(seed, tmp_path, file):
+    with Disk(tmp_path, "south") as south:
+        south.fetch(seed, file, tmp_path / "got")
+        south.perform(KeepDownload(record_of(file, tmp_path / "got")))  # one that was on its way
+    with Disk(tmp_path, "south") as again:
+        (content,), (record,) = again.storage.load_all()
+        assert (content.id, content.name, content.downloaded, content.upload) == (file.id, "file.bin", True, False)
+        assert content.path == record.path == str(tmp_path / "got" / "file.bin")
+        assert record.finished == content.added > 1e9
+
+
+def test_nothing_is_visible_under_its_name_before_it_is_complete(seed, tmp_path, file):
+    with Disk(tmp_path, "south") as south:
+        south.begin(seed, record_of(file, tmp_path / "got"))
+        south.store_all(seed, file.id, 0b111, file.layout)
+        assert [name for name in os.listdir(tmp_path / "got") if not name.startswith(".")] == []
+        south.finish(file.id)
+    assert os.listdir(tmp_path / "got") == ["file.bin"]
+
+
+@pytest.mark.parametrize("change", ["delete", "cut", "replace by a folder"])
+def test_a_temporary_file_that_is_not_whole_any_more_is_no_finished_download(seed, tmp_path, tree, change):
+    with Disk(tmp_path, "south") as south:
+        prepared = south.begin(seed, record_of(tree, tmp_path / "got"))
+        south.store_all(seed, tree.id, prepared.wanted, tree.layout)
+        (temporary,) = (tmp_path / "got").iterdir()
+        if change == "cut":
+            os.truncate(temporary / "big", 5)
+        else:
+            (temporary / "big").unlink()
+        if change == "replace by a folder":
+            (temporary / "big").mkdir()
+        with pytest.raises(FailedError) as caught:
+            south.finish(tree.id)
+        assert caught.value.event.code == ERR_CHANGED
+        if change != "replace by a folder":
+            prepared = south.prepare(record_of(tree, tmp_path / "got"))
+            south.store_all(seed, tree.id, prepared.wanted & ~prepared.held, tree.layout)
+            got = Path(south.finish(tree.id).path)
+            assert (got / "big").read_bytes() == (tmp_path / "v1.2" / "big").read_bytes()
+
+
+# --- order, and going on ----------------------------------------------------------------------
+
+
+class Recording(FailingFiles):
+    """Remembers the order of what matters for crash safety."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda name, count: 0)
+        self.order: list[str] = []
+
+    def check(self, name: str) -> None:
+        if name in ("write", "sync", "sync_folder", "sync_file_system", "rename"):
+            self.order.append(name)
+        super().check(name)
+
+
+@pytest.mark.parametrize("kind", ["file", "tree"])
+def test_bytes_are_synced_before_the_rename_and_the_name_after_it(seed, tmp_path, kind, request):
+    content = request.getfixturevalue(kind)
+    recording = Recording()
+    with Disk(tmp_path, "south", recording) as south:
+        south.fetch(seed, content, tmp_path / "got")
+    order = recording.order
+    rename = order.index("rename")
+    last_write = max(place for place, name in enumerate(order) if name == "write")
+    assert last_write < rename
+    assert {"sync", "sync_file_system"} & set(order[last_write:rename])
+    assert "sync_folder" in order[rename:]
+
+
+@pytest.mark.parametrize("kind", ["file", "tree"])
+def test_a_process_that_ends_between_rename_and_record_goes_on_from_there(seed, tmp_path, kind, request):
+    content = request.getfixturevalue(kind)
+    with Disk(tmp_path, "south", fail_always("sync_folder")) as south:
+        with pytest.raises(FailedError) as caught:
+            south.fetch(seed, content, tmp_path / "got")
+        assert caught.value.event.code == ERR_DISK
+    with Disk(tmp_path, "south", boot="another boot") as again:
+        (_, (record,)) = again.storage.load_all()
+        assert record.finished == 0
+        prepared = again.prepare(record)
+        assert prepared.held == prepared.wanted == content.layout.all_chunks
+        path = again.finish(content.id).path
+        assert path == prepared.path == str(tmp_path / "got" / content.name)
+        assert len(again.read(content.id, ((0, 0, 1000),))) == 1000
+    assert os.listdir(tmp_path / "got") == [content.name]
+
+
+def test_a_download_that_ended_there_can_still_be_removed(seed, tmp_path, file):
+    with Disk(tmp_path, "south", fail_always("sync_folder")) as south, pytest.raises(FailedError):
+        south.fetch(seed, file, tmp_path / "got")
+    with Disk(tmp_path, "south") as again:
+        again.perform(RemoveItem(file.id, True))
+        assert again.answer(DataRemoved) == DataRemoved(file.id, "")
+    assert os.listdir(tmp_path / "got") == []
