@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test check demo lock clean
+.PHONY: setup run test check demo experiment bench-first lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -25,6 +25,14 @@ check: .venv/.ok
 
 demo: setup
 	@$(BIN)/python -m experiments.demo
+
+# Seven real peers, one file: events, figures and numbers go to results/first.
+experiment: setup
+	@$(BIN)/shoal experiment run experiments/scenarios/first.yaml -o results/first --replace
+
+# 2 GiB from peer to peer against a bare encrypted pump; wants 5 GiB of free memory and an idle machine.
+bench-first: setup
+	@$(BIN)/python -m experiments.bench.first $(ARGS)
 
 # An environment does not survive a move of the checkout: its scripts carry absolute paths, so the stamp holds the place.
 ifneq ($(wildcard .venv/.ok),)

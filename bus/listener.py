@@ -32,6 +32,7 @@ FAREWELL: Final = 1.0
 """Seconds between a HangUp and the end of the connection, so that what was said last arrives."""
 _PATIENCE: Final = 1.0
 """Seconds after which an end counts although the ROUTER was never empty since."""
+_NEVER_SPOKE: Final = {int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL), int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)}
 _COUNTED: Final = {
     int(zmq.EVENT_ACCEPTED): "accepted",
     int(zmq.EVENT_DISCONNECTED): "disconnected",
@@ -174,16 +175,20 @@ class Listener:
     # --- connections ----------------------------------------------------------------------------
 
     def _hear(self) -> bool:
+        before = 0
         for event, value in read_monitor(self._monitor):
             self.counts[_COUNTED.get(event, "other")] += 1
             if event == zmq.EVENT_ACCEPTED:
                 self._connections[value] = _Connection(value)
             elif event == zmq.EVENT_DISCONNECTED:
                 connection = self._connections.pop(value, None)
-                if connection is not None:
+                # One that ends in the middle of its handshake has said nothing.  With one I/O thread nothing else is
+                # reported between its failure and its end.
+                if connection is not None and before not in _NEVER_SPOKE:
                     connection.ended_at = self._reactor.now
                     self._ending.append(connection)
                     self._reactor.touch(self._socket)
+            before = event
         return False
 
     def _bury(self, latest: float) -> None:

@@ -169,7 +169,8 @@ class Reactor:
         self._wake()
 
     def close(self) -> None:
-        """Free the descriptors; the reactor is of no use after it."""
+        """Free the descriptors; the reactor is of no use after it.  What threads still post is not run."""
+        self._woken = True  # so that nobody writes to the descriptor any more
         self._poll.close()
         os.close(self._wake_up)
 

@@ -107,7 +107,7 @@ class NetworkSettings(Struct, frozen=True, forbid_unknown_fields=True):
     hwm: Annotated[int, Meta(ge=1, le=100_000)] = 256
     """Messages that ZeroMQ queues for one connection in one direction."""
     idle_ping: Seconds = 5.0
-    """Seconds of sending nothing after which a link is pinged; under `link_timeout`."""
+    """Seconds between pings of a link; under `link_timeout`."""
     link_timeout: Seconds = 15.0
     """Seconds without hearing anything after which a link is lost."""
 
@@ -155,7 +155,7 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rate limits of one peer; `shoal limit` changes them while it runs."""
+    """Rate limits of one peer."""
 
     up: Rate = 0
     """Bytes a second sent to others; 0: unlimited."""

@@ -1,7 +1,7 @@
 """Every ZeroMQ socket of the program is made here, with every option that matters, by role.
 
-The reasons for the values stand in the table of `_ROLES` and in docs/adr; a test walks all
-live sockets and compares.  Two rules need saying:
+The reasons for the values stand beside them; a test walks all live sockets and compares.  Two
+rules need saying:
 
 - automatic routing ids start at libc's `rand()`, which nobody seeds: every process would start
   at the same one, and a client that claims the next aborts libzmq 4.3.5.  `make_context`

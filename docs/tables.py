@@ -79,9 +79,9 @@ def _fields(kind: type[Struct]) -> str:
     texts = field_texts(kind)
     lines = []
     for field in struct_of(kind).fields:
-        optional = "" if field.required else ", may be missing"
+        optional = "" if field.required else ", optional"
         text = f": {texts[field.name]}" if field.name in texts else ""
-        lines.append(f"`{field.name}` {type_in_words(field.type)}{optional}{text}")
+        lines.append(f"`{field.name}` ({type_in_words(field.type)}{optional}){text}")
     return "<br>".join(lines) or "none"
 
 
@@ -192,7 +192,7 @@ def error_table() -> str:
 def contexts() -> str:
     """The derive-key contexts of content ids."""
     rows = [("chunk", manifest.CHUNK_CONTEXT), ("file", manifest.FILE_CONTEXT), ("tree", manifest.TREE_CONTEXT)]
-    return table("hash of", "BLAKE3 derive-key context", rows=((kind, f"`{context}`") for kind, context in rows))
+    return table("hash of", "BLAKE3 derive-key context", rows=((kind, f'`"{context}"`') for kind, context in rows))
 
 
 # -----------------------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def markdown(summary: Summary) -> str:
     config, metrics, made_by = summary.config, summary.metrics, summary.made_by
     limits = f"up {format_limit(config.limits.up)}, down {format_limit(config.limits.down)}"
     rows = [
-        f"| {row.peer} | {row.completed:.2f} | {format_rate(row.goodput)} | {row.duplicate_bytes} | {row.rejected_bytes} |"
+        f"| {row.peer} | {row.completed:.2f} | {format_rate(row.goodput)} "
+        f"| {row.duplicate_bytes} | {row.rejected_bytes} |"
         for row in metrics.downloads
     ]
     lines = [
@@ -120,5 +121,7 @@ def _facts(summary: Summary) -> list[str]:
         f"- Events heard: {heard}; lost: {lost}",
     ]
     if metrics.bound_seconds is not None and metrics.share_of_bound is not None:
-        facts.insert(1, f"- No swarm could end before {metrics.bound_seconds:.2f} s: {metrics.share_of_bound:.0%} of it")
+        facts.insert(
+            1, f"- No swarm could end before {metrics.bound_seconds:.2f} s: {metrics.share_of_bound:.0%} of it"
+        )
     return facts

@@ -1,11 +1,11 @@
 """Runs a scenario on real processes and leaves its result in a folder.
 
-    start      the tracker and all peers, in a fresh base directory inside the folder
-    listen     a tap on each, until each was heard
-    share      a file of seeded bytes, at the first peer; until the tracker counts the seed
-    fetch      at all others at once; until all are complete, or one failed, or the time is over
-    check      every fetched file against the shared one; every event against its number
-    write      what the events add up to
+start      the tracker and all peers, in a fresh base directory inside the folder
+listen     a tap on each, until each was heard
+share      a file of seeded bytes, at the first peer; until the tracker counts the seed
+fetch      at all others at once; until all are complete, or one failed, or the time is over
+check      every fetched file against the shared one; every event against its number
+write      what the events add up to
 """
 
 from __future__ import annotations

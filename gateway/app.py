@@ -6,6 +6,7 @@ HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import Callable, Mapping
@@ -85,8 +86,10 @@ class WebApp:
             logger=_quiet("socketio"),
             engineio_logger=_quiet("engineio"),
         )
+        server: Any = self._socketio.server  # type: ignore[attr-defined]
+        _bound_messages(server.eio)
         capacity = min(MAX_PAGES, threads // 2)
-        self.pages = Pages(live.frame, _Transport(self._socketio.server), capacity)  # type: ignore[attr-defined]
+        self.pages = Pages(live.frame, _Transport(server), capacity)
         self._add_files()
         self._add_probes()
         self._add_errors()
@@ -157,6 +160,12 @@ def _quiet(name: str) -> logging.Logger:
     log = logging.getLogger(name)
     log.setLevel(logging.WARNING)
     return log
+
+
+def _bound_messages(engine: Any) -> None:
+    """Refuse a long WebSocket message while it arrives; the engine itself looks at its length when it has it all."""
+    limited = functools.partial(engine._async["websocket"], max_message_size=MAX_BODY)
+    engine._async = {**engine._async, "websocket": limited}
 
 
 class _Json:

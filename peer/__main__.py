@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import random
 import signal
 import sys
 from importlib.metadata import version
@@ -165,7 +166,13 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         lambda event: reactor.post(lambda: services[0].storage_event(event)),
     )
     service = PeerService(
-        node_settings(loaded, name, identity, places, data_port), reactor, publisher, storage, reputation, links
+        node_settings(loaded, name, identity, places, data_port),
+        reactor,
+        publisher,
+        storage,
+        reputation,
+        links,
+        random.Random(),
     )
     services.append(service)
     service.start(data)

@@ -250,7 +250,7 @@ class Database:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA journal_size_limit = 16777216")
-            (health,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (health,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if health != "ok":
                 raise sqlite3.DatabaseError(health.splitlines()[-1])
             if version == 0:

@@ -194,7 +194,7 @@ class Lifecycle:
         self._post(DataRemoved(effect.content, error))
 
     def _remove(self, content: ContentId, data: bool) -> str:
-        error = self._drop_download(content)
+        error = self._drop_download(content, data)
         source = self._contents.shared.pop(content, None)
         if source is not None:
             source.cancelled = True
@@ -212,7 +212,7 @@ class Lifecycle:
         except ShoalError as error:
             return error.message
 
-    def _drop_download(self, content: ContentId) -> str:
+    def _drop_download(self, content: ContentId, data: bool = False) -> str:
         """Forget a download that is not finished, and delete its temporary files; one line if that fails."""
         self._collector.drop(content)
         self._retire(content, keep=False)
@@ -220,7 +220,7 @@ class Lifecycle:
         if kept is None or kept.record.finished:
             return ""
         try:
-            remove_temporary(self._disk.files, kept)
+            remove_temporary(self._disk.files, kept, data)
         except OSError as error:
             return error_of(error, kept.record.directory).message
         return ""

@@ -64,7 +64,7 @@ def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepare
     download = TemporaryFiles(record, manifest, name, lists, disk.files, disk.open_files)
     download.wanted = ChunkSet(manifest.layout.chunks, wanted)
     try:
-        if kept.temporary is not None and _was_placed(disk.files, kept.temporary):
+        if kept.temporary is not None and was_placed(disk.files, kept.temporary):
             _take_placed(download, kept.temporary)
             path = kept.temporary.placing
         else:
@@ -154,7 +154,7 @@ def _device(files: FileOps, folder: str) -> int | None:
         return None
 
 
-def _was_placed(files: FileOps, temporary: Temporary) -> bool:
+def was_placed(files: FileOps, temporary: Temporary) -> bool:
     """Whether what was the temporary file lies under its final name."""
     if not temporary.placing:
         return False

@@ -16,15 +16,18 @@ from peer.core.interface import KnownContent
 from peer.descriptors import Folder, OpenFiles
 from peer.files import ANY_FOLDER, FOLDER, FileOps, shown
 from peer.manifest import FILE, TREE
+from peer.preparing import was_placed
 from peer.shared import ABSENT, SharedFiles, record_at, record_of
 from peer.temporary import temporary_name
 
 
-def remove_temporary(files: FileOps, kept: KeptDownload) -> None:
-    """Delete the temporary files of a download, open or not."""
+def remove_temporary(files: FileOps, kept: KeptDownload, data: bool) -> None:
+    """Delete the temporary files of a download, open or not; with `data`, also what has its final name already."""
     record = kept.record
     if kept.temporary is not None:
         names = [kept.temporary.name]
+        if data and was_placed(files, kept.temporary):
+            names.append(os.path.basename(kept.temporary.placing))
     else:
         title = record.name or record.id[:16]
         names = [temporary_name(FILE, title, record.id), temporary_name(TREE, title, record.id)]

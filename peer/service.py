@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 from bus.boundary import (
@@ -54,8 +55,12 @@ class PeerService:
         storage: Storage,
         reputation: ReputationStore,
         links: Links,
+        rng: random.Random,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """`rng` makes every random choice of the core; `wall` is the wall clock, for display only."""
         self._settings = settings
+        self._wall = wall
         self._reactor = reactor
         self._publisher = publisher
         self._storage = storage
@@ -66,9 +71,9 @@ class PeerService:
         standings, run_before = reputation.load()
         self._node = PeerNode(
             settings,
-            random.Random(),
+            rng,
             reactor.now,
-            time.time(),
+            wall(),
             contents,
             downloads,
             standings,
@@ -88,7 +93,7 @@ class PeerService:
                 settings.name,
                 settings.peer,
                 settings.software.removeprefix("shoal "),
-                time.time(),
+                self._wall(),
                 data_endpoint,
                 settings.download_dir,
             )

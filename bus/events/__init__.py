@@ -141,7 +141,7 @@ class SourceRow(Struct, frozen=True):
     chunks: int
     """Chunks it offers."""
     state: str
-    """linked, waiting, open"""
+    """idle, waiting, open; gone when its link is; done when the download is"""
 
 
 class Transfer(Event, frozen=True):

@@ -20,7 +20,7 @@ class Envelope(Struct, frozen=True):
     """What surrounds every event on the bus."""
 
     epoch: int
-    """64 random bits, new at each start of the publishing process."""
+    """63 random bits, new at each start of the publishing process."""
     seq: int
     """Counts up by one per event stream; the stream is the first word of the type."""
     time: float

@@ -144,7 +144,7 @@ class Closed(Message, frozen=True, gc=False):
 
 @declare(44, "data", BOTH)
 class Ping(Message, frozen=True, gc=False):
-    """Sent after 5 s of sending nothing; any message counts as life."""
+    """Sent every 5 s; any message counts as life."""
 
     nonce: Count
 

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -219,10 +219,8 @@ class Writers:
         """
         if self._error:
             raise ShoalError(ERR_INTEGRITY, self._error)
-        try:
+        with suppress(BlockingIOError):
             self._finished += os.eventfd_read(self.wake_up)
-        except BlockingIOError:
-            pass
         return self._finished
 
     def close(self) -> None:

@@ -91,37 +91,25 @@ class SimulatedDisk:
         self.corrupt_reads = 0
         """Flip a bit in so many more reads."""
         self.failing_reads = 0
+        """Fail so many more reads."""
         self._bad: dict[int, bool] = {}
         """Chunks of which a part came with a flipped bit."""
 
     def perform(self, host: Host, effect: Any) -> None:
+        """Carry out what is not about links; what needs no answer is nothing here."""
         match effect:
-            case Read():
-                size = sum(length for _, _, length in effect.parts)
-                payload = CORRUPT if self.corrupt or self.corrupt_reads > 0 else None
-                self.corrupt_reads -= 1
-                self.failing_reads -= 1
-                if self.failing_reads >= 0:
-                    self._later(host, READ_SECONDS, ReadFailed(effect.job, False, "the disk failed"))
-                    return
-                self._later(host, READ_SECONDS, PartRead(effect.job, payload, size))
-            case ReadManifest():
-                total = MANIFEST_HEADER + 32 * self._layout.chunks
-                size = min(effect.length, total - effect.offset)
-                self._later(host, READ_SECONDS, PartRead(effect.job, None, size, total))
+            case Read() | ReadManifest():
+                self._later(host, READ_SECONDS, self._read(effect))
             case Store():
                 self._store(host, effect)
             case StoreManifest():
                 self._later(host, WRITE_SECONDS, Stored(effect.job))
                 if effect.offset + effect.length == effect.total:
                     self._later(host, WRITE_SECONDS, ManifestParsed(effect.content, effect.manifest))
-            case Prepare():
+            case Prepare(record=record):
                 layout = self._layout
-                self._later(
-                    host,
-                    WRITE_SECONDS,
-                    Prepared(effect.record.id, "file", layout, "/sim/file", 0, layout.all_chunks, ()),
-                )
+                prepared = Prepared(record.id, "file", layout, "/sim/file", 0, layout.all_chunks, ())
+                self._later(host, WRITE_SECONDS, prepared)
             case Finish():
                 content = _known(effect.content, self._layout, downloaded=True)
                 self._later(host, WRITE_SECONDS, Finished(content))
@@ -129,8 +117,17 @@ class SimulatedDisk:
                 self._later(host, READ_SECONDS, ChunkChecked(effect.content, effect.chunk, True))
             case Publish(event=Transfer() as event):
                 self._results[self._name] = event
-            case _:
-                pass
+
+    def _read(self, effect: Read | ReadManifest) -> PartRead | ReadFailed:
+        if isinstance(effect, ReadManifest):
+            total = MANIFEST_HEADER + 32 * self._layout.chunks
+            return PartRead(effect.job, None, min(effect.length, total - effect.offset), total)
+        if self.failing_reads > 0:
+            self.failing_reads -= 1
+            return ReadFailed(effect.job, False, "the disk failed")
+        corrupt = self.corrupt or self.corrupt_reads > 0
+        self.corrupt_reads = max(0, self.corrupt_reads - 1)
+        return PartRead(effect.job, CORRUPT if corrupt else None, sum(length for _, _, length in effect.parts))
 
     def _later(self, host: Host, delay: float, event: Any) -> None:
         self._world.at(delay, lambda: self._answer(host, event))

@@ -8,15 +8,15 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
-from msgspec import Struct
+from msgspec import Struct, inspect
 
-from docs.wording import field_texts, text_of
+from docs.wording import field_texts, struct_of, text_of
 
 SHOAL = re.compile(r"^(?:PATH=\S+ )?(?:\.venv/bin/)?shoal(?= |$)")
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-MEMBER = re.compile(r"\b([A-Z][A-Za-z]+)\.(_?[a-z]\w*)\b")
+MEMBER = re.compile(r"\b([A-Z][a-z]\w*)\.(?!svelte\b)(_?[a-z]\w*)\b")
 
 
 def undocumented(kinds: Iterable[type]) -> list[str]:
@@ -24,14 +24,14 @@ def undocumented(kinds: Iterable[type]) -> list[str]:
     return [f"{kind.__name__} has no docstring" for kind in kinds if not text_of(kind)]
 
 
-def undocumented_settings(kind: type[Struct], prefix: str = "") -> list[str]:
+def undocumented_settings(kind: type[Struct]) -> list[str]:
     """Settings without a text; a section has the docstring of its struct instead."""
-    texts, found = field_texts(kind), []
-    for field in kind.__struct_fields__:
-        inner = getattr(kind, "__annotations__", {}).get(field, "")
-        if field not in texts and not str(inner).endswith("Settings"):
-            found.append(f"{prefix}{field} has no text")
-    return found
+    texts = field_texts(kind)
+    return [
+        f"{kind.__name__}.{field.name} has no text"
+        for field in struct_of(kind).fields
+        if field.name not in texts and not isinstance(field.type, inspect.StructType)
+    ]
 
 
 def without_help(command: click.Command, path: str = "shoal") -> list[str]:
@@ -107,17 +107,13 @@ def _command_lines(text: str) -> Iterator[str]:
 def _parse(group: click.Group, arguments: list[str]) -> None:
     """Raises click.UsageError if a command or option is unknown; that arguments are missing does not matter."""
     command: click.Command = group
-    while isinstance(command, click.Group):
-        context = click.Context(command, info_name="shoal", resilient_parsing=True)
-        rest = command.parse_args(context, arguments)
-        rest = [*context._protected_args, *context.args] if not rest else rest
-        if not rest:
+    while True:
+        context = click.Context(command, info_name="shoal", **command.context_settings)
+        _, rest, _ = command.make_parser(context).parse_args(list(arguments))
+        if not isinstance(command, click.Group) or not rest:
             return
-        name, inner, arguments = command.resolve_command(click.Context(command), rest)
-        if inner is None:
-            raise click.UsageError(f"no command {name}")
-        command = inner
-    command.make_context(command.name, arguments, resilient_parsing=True)
+        _, inner, arguments = command.resolve_command(context, rest)
+        command = inner or command
 
 
 def members_of(sources: Iterable[str]) -> dict[str, set[str]]:

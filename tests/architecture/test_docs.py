@@ -29,6 +29,11 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def members() -> dict[str, set[str]]:
+    return rules.members_of(texts(*PRODUCT, suffixes=(".py",)).values())
+
+
 def read(name: str) -> str | None:
     path = ROOT / name
     if path.suffix == ".md" and path.is_file():
@@ -69,9 +74,7 @@ def test_every_event_is_documented():
 def test_every_setting_is_documented():
     sections = [kind for kind in vars(settings).values() if isinstance(kind, type) and issubclass(kind, Struct)]
     ours = [kind for kind in sections if kind.__module__ == settings.__name__]
-    assert rules.undocumented(ours) + [line for kind in ours for line in rules.undocumented_settings(kind)] == [
-        "peers has no text"
-    ] * ("peers" not in rules.field_texts(settings.Settings))
+    assert rules.undocumented(ours) + [line for kind in ours for line in rules.undocumented_settings(kind)] == []
 
 
 def test_every_error_code_is_documented():
@@ -89,7 +92,7 @@ def test_every_rest_endpoint_is_documented():
     served = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
-        for method in rule.methods or ()
+        for method in (rule.methods or set()) - {"HEAD"}
         if rule.rule.startswith("/api/")
     }
     assert set(re.findall(r"^\| `([A-Z]+ /api/[^`]+)` \|", text("docs/COMMANDS.md"), re.MULTILINE)) == served
@@ -110,7 +113,7 @@ def test_an_undocumented_setting_is_found():
         """With a text."""
         silent: int
 
-    assert rules.undocumented_settings(Sparse) == ["told has no text", "silent has no text"]
+    assert rules.undocumented_settings(Sparse) == ["Sparse.silent has no text"]
 
 
 def test_a_command_without_help_is_found():
@@ -134,8 +137,7 @@ def test_every_command_line_is_one_that_the_parser_takes(name):
 
 
 @pytest.mark.parametrize("name", GENERATED + DECISIONS)
-def test_every_file_and_member_that_is_named_exists(name):
-    members = rules.members_of(texts(*PRODUCT, suffixes=(".py",)).values())
+def test_every_file_and_member_that_is_named_exists(name, members):
     missing = rules.missing_files(text(name), lambda path: path in MADE_ELSEWHERE or (ROOT / path).exists())
     assert missing + rules.strange_members(text(name), members) == []
 
@@ -159,7 +161,9 @@ def test_a_broken_link_is_found(link):
 
 @pytest.mark.parametrize("line", ["`shoal fetch ID`", "`shoal get --all ID`", "```\n$ shoal --peer south lst\n```\n"])
 def test_a_command_line_that_is_no_longer_right_is_found(line):
-    good = "`shoal --peer NAME get ID -o DIR` `shoal config show --origin` `shoal` `shoal:...`\n```\n$ shoal ls  # all\n```\n"
+    good = (
+        "`shoal --peer NAME get ID -o DIR` `shoal config show --origin` `shoal` `shoal:x`\n```\n$ shoal ls # a\n```\n"
+    )
     assert rules.refused_commands(good, shoal) == []
     assert len(rules.refused_commands(good + line, shoal)) == 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from bus import events, messages
 from tests.kit.dropping import drag_over, drop
-from tests.kit.web_peer import WebPeer
+from tests.kit.web_peer import WebPeer, children_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
@@ -226,7 +228,7 @@ def test_the_page_follows_without_a_reload(web, open_page):
 
 def test_a_silent_peer_and_a_lost_server_are_said_and_the_page_recovers(tmp_path, open_page):
     with WebPeer(tmp_path) as web:
-        page = open_page(web.page)
+        page = open_page(web.page, trusted=False)  # a browser itself reports a connection that is lost
         expect(page.get_by_role("banner")).to_contain_text("Live")
         web.kill_peer()
         expect(page.get_by_role("status")).to_contain_text("has been silent")
@@ -234,6 +236,18 @@ def test_a_silent_peer_and_a_lost_server_are_said_and_the_page_recovers(tmp_path
         web.start_peer()
         expect(page.get_by_role("banner")).to_contain_text("Live")
         expect(page.get_by_role("status")).to_be_empty()
+        page.evaluate("window.loaded = 'once'")
+        assert web.gateway is not None
+        os.kill(web.gateway.pid, signal.SIGSTOP)
+        (worker,) = children_of(web.gateway.pid)
+        os.kill(worker, signal.SIGKILL)  # nobody starts another one as long as its parent stands still
+        expect(page.get_by_role("status")).to_contain_text("lost its server")
+        expect(page.get_by_role("banner")).to_contain_text("Disconnected")
+        web.restart_gateway()
+        web.publish(events.ReputationChanged("b" * 64, 0.97, [], {}, ""))
+        expect(page.get_by_role("banner")).to_contain_text("Live")
+        expect(page.get_by_role("region", name="Reputation")).to_contain_text("0.97")
+        assert page.evaluate("window.loaded") == "once"
 
 
 LAYOUTS = [(1280, 900, False), (1280, 900, True), (768, 1024, False), (390, 844, True), (320, 640, False)]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 import socketio
+import websocket
 
 from bus import events
 from tests.kit.waiting import eventually
@@ -191,6 +192,23 @@ def test_a_flood_of_events_reaches_the_page_as_the_last_state_at_its_own_pace(ow
         span = max(last - page.frames[0][2], 1.0)
         assert len(page.frames) <= 10 * span + 2
         assert page.broken == []
+
+
+def send_without_end(connection: websocket.WebSocket) -> None:
+    """A message that goes on and on, 26 MB of it."""
+    connection.send_frame(websocket.ABNF.create_frame("4" + "x" * 65_000, websocket.ABNF.OPCODE_TEXT, fin=0))
+    for _ in range(400):
+        connection.send_frame(websocket.ABNF.create_frame("x" * 65_000, websocket.ABNF.OPCODE_CONT, fin=0))
+
+
+def test_a_long_message_is_refused_while_it_arrives(web):
+    url = f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket"
+    connection = websocket.create_connection(url, timeout=10)
+    assert str(connection.recv()).startswith("0{")
+    with pytest.raises((websocket.WebSocketException, OSError)):
+        send_without_end(connection)
+    connection.close()
+    assert web.get("/status")["name"] == "north"
 
 
 # --- the peer goes and comes -----------------------------------------------------------------

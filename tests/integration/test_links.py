@@ -29,6 +29,7 @@ from bus.errors import ERR_PORT_IN_USE, ShoalError
 from bus.identity import Identity
 from bus.messages import ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
 from tests.kit.bench import Bench, End, Stranger
+from tests.kit.waiting import eventually
 
 MIB = 2**20
 HELLO = Hello("test", "stranger")
@@ -173,6 +174,22 @@ def test_what_is_sent_on_a_lost_link_is_nothing():
         bench.until(lambda: server.of(LinkLost))
         server.send(there, Ping(2))
         assert server.events[-1] == LinkLost(there, "the other side closed the connection")
+
+
+def test_a_send_to_a_connection_that_is_gone_is_the_loss_of_its_link():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, _ = bench.link(server, client)
+        client.links.close(0)
+        bench.ends.remove(client)
+
+        def lost() -> list[LinkLost]:  # the loop stands still, so nothing else can tell
+            server.send(there, Ping(1))
+            return server.of(LinkLost)
+
+        assert eventually(lost, within=5) == [LinkLost(there, "the connection is gone")]
+        bench.turn_for(0.2)
+        assert len(server.of(LinkLost)) == 1
 
 
 def test_a_server_that_hangs_up_delivers_its_last_words_and_hears_no_more():

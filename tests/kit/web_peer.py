@@ -38,8 +38,8 @@ class WebPeer:
         self.base = base
         self.rate = rate
         self.config = base / "config.yaml"
-        settings = {"data_dir": "var", "peers": [{"name": "north", "web_port": 0}], "gateway": dict(gateway or {})}
-        self.config.write_text(json.dumps(settings))
+        self._section = dict(gateway or {})
+        self._configure(0)
         self.places = PeerPlaces(base / "var", "north")
         self.peer: subprocess.Popen[str] | None = None
         self.gateway: subprocess.Popen[str] | None = None
@@ -80,6 +80,18 @@ class WebPeer:
         self.gateway, ready = self._start("gateway", arguments, GatewayReady)
         assert isinstance(ready, GatewayReady)
         self.url = ready.url
+
+    def restart_gateway(self) -> None:
+        """Kill the gateway and start another one on the same port."""
+        assert self.gateway is not None
+        self.gateway.kill()
+        self.gateway.wait()
+        self._configure(self.port)
+        self.start_gateway()
+
+    def _configure(self, port: int) -> None:
+        peers = [{"name": "north", "web_port": port}]
+        self.config.write_text(json.dumps({"data_dir": "var", "peers": peers, "gateway": self._section}))
 
     def kill_peer(self) -> None:
         assert self.peer is not None

@@ -67,7 +67,7 @@ def test_the_wire_tap_prints_a_header_of_every_message(tmp_path: Path) -> None:
                 stdout=file, env=swarm.environ, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         try:
-            eventually(lambda: swarm.cli("status", peer="south") and lines(out), within=20)
+            eventually(lambda: len(swarm.cli("status", peer="south").data) and lines(out), within=20)
             swarm.cli("get", content, peer="south")
             eventually(lambda: any(row["message"] == "Closed" for row in lines(out)), within=10)
         finally:

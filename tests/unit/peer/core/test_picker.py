@@ -49,7 +49,7 @@ def test_random_order_ignores_availability() -> None:
 
 
 def test_no_candidate_is_an_error() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no candidate"):
         RarestFirst().pick(0, counted("11"), random.Random(0))
 
 

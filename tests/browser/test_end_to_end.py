@@ -1,0 +1,96 @@
+"""The whole of Shoal through its pages: dropped at north, found and fetched at south, and north's score rises."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from bus.ready import PeerUp
+from tests.kit.dropping import drop
+from tests.kit.swarm import Swarm
+from tests.kit.waiting import eventually
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+SIZE = 24 * 2**20
+WITHIN = 60_000
+"""Milliseconds; two peers, a tracker, two gateways and a browser share the machine."""
+
+
+def page_of(peer: PeerUp) -> str:
+    assert peer.url is not None
+    assert peer.token_file is not None
+    return f"{peer.url}/#token={Path(peer.token_file).read_text().strip()}"
+
+
+def percent(bar: Locator) -> int:
+    return int(bar.get_attribute("aria-valuenow") or 0)
+
+
+def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, open_page):
+    # A name of two words, found by the second; slow enough to be watched.
+    song = tmp_path / "northern wind.flac"
+    song.write_bytes(os.urandom(SIZE))
+    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "8 MiB/s"}}) as swarm:
+        north, south = swarm.peer("north"), swarm.peer("south")
+
+        at_north = open_page(page_of(north))
+        expect(at_north.get_by_role("region", name="This peer", exact=True)).to_contain_text("Reached", timeout=WITHIN)
+        drop(at_north, song)
+        share = at_north.get_by_role("region", name="Shared by this peer").locator("[data-id]")
+        expect(share).to_contain_text("northern wind.flac", timeout=WITHIN)
+
+        at_south = open_page(page_of(south))
+        result = at_south.get_by_role("region", name="Search results").get_by_role("listitem")
+
+        def search_finds_it() -> bool:
+            at_south.get_by_role("searchbox").fill("wind")
+            at_south.get_by_role("searchbox").press("Enter")
+            expect(at_south.get_by_role("region", name="Search results")).to_be_visible()
+            return int(result.count()) == 1
+
+        eventually(search_finds_it, within=20, every=0.3)
+        expect(result).to_contain_text("1 seed")
+        at_south.get_by_role("button", name="Download northern wind.flac").click()
+
+        download = at_south.get_by_role("region", name="Downloads").locator("[data-id]")
+        bar = download.get_by_role("progressbar")
+        seen = {eventually(lambda: 0 < percent(bar) < 100 and percent(bar), within=30)}
+        expect(download).to_contain_text("Downloading")
+        expect(download).to_contain_text("from 1 of 1 source")
+        at_south.screenshot(path=tmp_path / "south-downloads.png", full_page=True)
+
+        def is_complete() -> bool:
+            seen.add(percent(bar))
+            return 100 in seen
+
+        eventually(is_complete, within=60)
+        assert len(seen) > 3  # it was seen to move
+        expect(download).to_contain_text("Sharing")
+        expect(at_south.get_by_role("log")).to_contain_text("northern wind.flac is complete")
+
+        ranking = at_south.locator(f"#reputation [data-peer='{north.id}']")
+        expect(ranking).to_contain_text("north")
+        expect(ranking).to_contain_text("0.51")  # it began at 0.50
+        ranking.get_by_role("button").click()
+        expect(at_south.get_by_role("dialog")).to_contain_text("It sent us verified data")
+        at_south.keyboard.press("Escape")
+        download.get_by_text("Sources and parts").click()
+        expect(download.get_by_role("row", name="north")).to_contain_text("24.0 MiB")
+        expect(at_north.get_by_role("region", name="Peers")).to_contain_text("south")
+
+        fetched = Path(south.download_dir) / "northern wind.flac"
+        assert fetched.read_bytes() == song.read_bytes()
+        at_south.screenshot(path=tmp_path / "south-has-it.png", full_page=True)
+        at_north.screenshot(path=tmp_path / "north.png", full_page=True)
+        # Their servers stop first, of which a browser would complain.
+        at_north.close()
+        at_south.close()
+
+
+def _made(parent: Path, name: str) -> str:
+    (parent / name).mkdir()
+    return name
