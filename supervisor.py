@@ -348,6 +348,8 @@ def supervise(chosen: argparse.Namespace) -> int:
     programs = programs_for(settings, base_dir, peers, not chosen.no_gateway)
     if not programs:
         raise ShoalError(ERR_USAGE, "there is nothing to run: tracker.run is false and no peer is chosen")
+    if chosen.ready_file and not chosen.ready_file.parent.is_dir():
+        raise ShoalError(ERR_PATH, f"--ready-file: there is no folder {chosen.ready_file.parent}; make it first")
     base_dir.mkdir(parents=True, exist_ok=True)
     # The children read the same file and use the same folder, whatever else they would find.
     os.environ["SHOAL_BASE_DIR"] = str(base_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,10 @@ def main() -> int:
         else:
             folder = chosen.output if chosen.command == "run" else chosen.folder
             print((folder / REPORT).read_text(), end="")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has what it wanted. Python would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)
         return error.outcome.exit_code

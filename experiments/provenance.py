@@ -30,6 +30,8 @@ class Provenance(Struct, frozen=True):
     cores: int
     memory: int
     """Bytes."""
+    environment: dict[str, str]
+    """Settings that came from the environment (SHOAL__SECTION__KEY), which reach every process."""
 
 
 def provenance() -> Provenance:
@@ -43,6 +45,7 @@ def provenance() -> Provenance:
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        environment={key: value for key, value in sorted(os.environ.items()) if key.upper().startswith("SHOAL__")},
     )
 
 

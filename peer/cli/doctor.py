@@ -131,10 +131,12 @@ def _tracker(session: Session) -> Check:
     settings = session.loaded.settings
     if not settings.tracker.run and not settings.tracker.endpoint:
         return Check("tracker", False, "none: set tracker.run, or tracker.endpoint and tracker.public_key")
+    if not settings.peers or not _running(session.places):
+        return Check("tracker", True, "not asked: no peer runs here")
     try:
         rows = session.state("trackers").of(TrackerRow, "trackers")
     except ShoalError as error:
-        return Check("tracker", True, f"not asked: {error.message}")
+        return Check("tracker", False, error.message)
     reached = [row.endpoint for row in rows if row.state == "reached"]
     lost = "; ".join(f"{row.endpoint} {row.state}: {row.reason}" for row in rows) or "the peer knows no tracker"
     return Check("tracker", bool(reached), f"{reached[0]} reached" if reached else lost)

@@ -46,6 +46,11 @@ for module in (launching, sharing, fetching, watching, control, tapping, configu
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
     session = Session()
+    with session.opened:
+        return _run(session, arguments)
+
+
+def _run(session: Session, arguments: Sequence[str] | None) -> int:
     try:
         code = shoal.main(arguments, prog_name="shoal", obj=session, standalone_mode=False)
         sys.stdout.flush()

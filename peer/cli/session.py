@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -36,6 +37,8 @@ class Session:
         self.json = False
         self.quiet = False
         self.verbose = 0
+        self.opened = ExitStack()
+        """What is closed when the command has ended, however it ends."""
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -69,7 +72,9 @@ class Session:
         from bus.rpc import RpcClient
         from bus.sockets import make_context
 
-        return RpcClient(make_context(), self.places.control)
+        context = make_context()
+        self.opened.callback(context.destroy, linger=0)
+        return RpcClient(context, self.places.control)
 
     def ask(
         self,

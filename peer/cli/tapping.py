@@ -49,7 +49,7 @@ def tap(
     else:
         place = endpoint or _endpoint(session, tracker, wire)
         _check_reachable(place)
-        source = _wire(place) if wire else _events(session, place, topic)
+        source = _wire(session, place) if wire else _events(session, place, topic)
     chosen = (one for one in source if _kind(one).startswith(topic))
     file = _open(record) if record is not None else None
     try:
@@ -94,16 +94,18 @@ def _endpoint(session: Session, tracker: bool, wire: bool) -> str:
     return places.wire if wire else places.events
 
 
-def _tap(endpoint: str, topics: tuple[str, ...]) -> EventTap:
+def _tap(session: Session, endpoint: str, topic: str = "") -> EventTap:
     from bus.sockets import make_context
     from bus.tap import EventTap
 
-    return EventTap(make_context(), endpoint, topics)
+    context = make_context()
+    session.opened.callback(context.destroy, linger=0)
+    return EventTap(context, endpoint, (topic,))
 
 
 def _events(session: Session, endpoint: str, topic: str) -> Iterator[Envelope]:
     told = 0
-    with _tap(endpoint, (topic,)) as source:
+    with _tap(session, endpoint, topic) as source:
         while True:
             yield from source.poll(LOOK)
             # A stream is the first word of its topics: with a part of it chosen, its numbers have holes by nature.
@@ -112,8 +114,8 @@ def _events(session: Session, endpoint: str, topic: str) -> Iterator[Envelope]:
                 told = source.gaps
 
 
-def _wire(endpoint: str) -> Iterator[WireRecord]:
-    with _tap(endpoint, ("",)) as source:
+def _wire(session: Session, endpoint: str) -> Iterator[WireRecord]:
+    with _tap(session, endpoint) as source:
         while True:
             yield from source.poll_wire(LOOK)
 

@@ -19,6 +19,8 @@ from peer.core.rates import Meter
 
 STALLED_AFTER: Final = 10.0
 """Seconds without a byte until a download with sources is called stalled."""
+WANT_CHUNKS: Final = 4096
+"""Chunks of one want at most, however small their files are."""
 
 
 class DownloadState(Enum):
@@ -57,6 +59,10 @@ class Download:
         self.state = DownloadState.PAUSED if record.paused else DownloadState.MANIFEST
         self.layout: Layout | None = None
         self.held = 0
+        self.held_bytes = 0
+        """Bytes of the wanted chunks that are held."""
+        self.size = 0
+        """Bytes wanted in all, 0 while unknown."""
         self.wanted = 0
         self.asked = 0
         """Chunks asked of some source, or received and not yet verified."""
@@ -101,6 +107,8 @@ class Download:
         self.layout = event.layout
         self.held = event.held
         self.wanted = event.wanted
+        self.size = event.layout.bytes_in(event.wanted)
+        self.held_bytes = event.layout.bytes_in(event.held & event.wanted)
         self.lists = dict(event.lists)
         self._sum_lists()
         self.asked = 0
@@ -108,6 +116,18 @@ class Download:
         for link, offered in self.maps.items():
             self.maps[link] = offered & event.layout.all_chunks
             self._count(self.maps[link], 1)
+
+    def hold(self, chunk: int) -> int:
+        """A chunk was verified: returns its bytes, or 0 if it is held already."""
+        bit = 1 << chunk
+        self.asked &= ~bit
+        if self.held & bit or self.layout is None:
+            return 0
+        self.held |= bit
+        size = self.layout.length_of(chunk)
+        if self.wanted & bit:
+            self.held_bytes += size
+        return size
 
     @property
     def missing(self) -> int:
@@ -142,7 +162,7 @@ class Download:
         taken, count = 0, 0
         for place in range(chunk, chunk + run_at(candidates, chunk)):
             length = self.layout.length_of(place)
-            if count and taken + length > size:
+            if count and (taken + length > size or count == WANT_CHUNKS):
                 break
             taken += length
             count += 1
@@ -202,12 +222,6 @@ class Download:
         running = self.state not in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
         return self.record.seconds + (now - self.active_since if running else 0.0)
 
-    def bytes_done(self) -> int:
-        return self.layout.bytes_in(self.held & self.wanted) if self.layout else 0
-
-    def size(self) -> int:
-        return self.layout.bytes_in(self.wanted) if self.layout else 0
-
     def source_rows(self, peers: dict[LinkId, tuple[PeerId, float, str]]) -> list[SourceRow]:
         """A row for each peer that offers or gave something; `peers` is link -> (peer, rate, state)."""
         rows = {peer: SourceRow(peer, given, 0.0, 0, "gone") for peer, given in self.from_peer.items()}
@@ -232,3 +246,4 @@ class Download:
         assert not self.asked & self.held
         if self.layout is not None:
             assert not self.held & ~self.layout.all_chunks
+            assert self.held_bytes == self.layout.bytes_in(self.held & self.wanted)

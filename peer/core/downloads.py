@@ -180,13 +180,9 @@ class Downloads:
             self.fetching.pump_all(download)
 
     def _hold(self, download: Download, source: Source, chunk: int) -> None:
-        assert download.layout is not None
-        bit = 1 << chunk
-        download.asked &= ~bit
-        if download.held & bit:
+        size = download.hold(chunk)
+        if not size:
             return
-        download.held |= bit
-        size = download.layout.length_of(chunk)
         download.from_peer[source.peer] = download.from_peer.get(source.peer, 0) + size
         source.unscored += size
         while source.unscored >= self._settings.reputation.upload_unit:

@@ -45,6 +45,8 @@ from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
 """Bytes of one want, at least one chunk: the answer to one is about one data message."""
+WANTS_OUT: Final = 64
+"""Wants to one source at a time, however small their chunks are."""
 FLIGHT_SECONDS: Final = 0.5
 FLIGHT_MIN: Final = 512 * 1024
 """Wants in flight: half a second of the source's rate, at least 512 KiB."""
@@ -217,7 +219,7 @@ class Fetching:
             return
         source.window.window = self._window()
         flight = self._flight(source)
-        while source.unreceived < flight and self._ask_next(source):
+        while source.unreceived < flight and len(source.asked) < WANTS_OUT and self._ask_next(source):
             pass
         self._credit(source)
 

@@ -14,6 +14,8 @@ from peer.core.turn import Turn
 
 BATCH_SECONDS = 0.1
 """Haves are gathered for so long: 10 messages a second and neighbour, whatever the chunk rate."""
+MAX_INTERESTS = 1000
+"""Contents that one neighbour may ask for though we do not have them."""
 
 
 class Haves:
@@ -26,10 +28,10 @@ class Haves:
         self._told: dict[LinkId, dict[ContentId, int]] = {}
         self._news: dict[ContentId, bool] = {}
 
-    def tell(self, link: LinkId, content: ContentId) -> None:
-        """Tell a neighbour all that we hold of a content, unless it was told before."""
+    def tell(self, link: LinkId, content: ContentId, *, again: bool = False) -> None:
+        """Tell a neighbour all that we hold of a content; once, unless it must hear it `again`."""
         told = self._told.setdefault(link, {})
-        if content in told:
+        if content in told and not again:
             return
         offer = self._shelf.offers.get(content)
         told[content] = offer.shown if offer else 0
@@ -40,24 +42,35 @@ class Haves:
         return self._theirs.get(link, {}).get(content)
 
     def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
-        """Take in a have; returns the neighbour's map now, and False if it ended its interest."""
+        """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
+
+        A neighbour that speaks of a content for the first time may have forgotten, or never kept,
+        what it was told before.  Of contents we know nothing of, only the interest is kept.
+        """
         maps = self._theirs.setdefault(link, {})
-        known = maps.get(message.content)
-        if known is not None and not message.bits and message.first == 0:
-            del maps[message.content]
+        content = message.content
+        known = maps.get(content)
+        if content not in self._shelf.offers:
+            if known is None and len(maps) < MAX_INTERESTS:
+                maps[content] = 0
             return 0, False
-        maps[message.content] = apply_have(known or 0, message.first, message.bits)
-        return maps[message.content], True
+        if known is not None and not message.bits and message.first == 0:
+            maps[content] = 0
+            return 0, False
+        maps[content] = apply_have(known or 0, message.first, message.bits)
+        return maps[content], known is None
+
+    def offered_now(self, content: ContentId) -> None:
+        """A content came onto the shelf: tell whoever had asked for it."""
+        for link, maps in self._theirs.items():
+            if content in maps:
+                self.tell(link, content)
 
     def clear(self, link: LinkId, content: ContentId, chunk: int) -> int:
         """A chunk a neighbour offered turned out bad or missing; returns its map now."""
         maps = self._theirs.get(link, {})
         maps[content] = maps.get(content, 0) & ~(1 << chunk)
         return maps[content]
-
-    def interested(self, content: ContentId) -> list[LinkId]:
-        """Links whose other side spoke of a content."""
-        return [link for link, maps in self._theirs.items() if content in maps]
 
     def changed(self, content: ContentId) -> None:
         """Our offer of a content changed: tell it soon."""

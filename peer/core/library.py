@@ -72,6 +72,7 @@ class Library:
             self._reports.known(content)
         if not content.paused:
             self._trackers.watch(content.id)
+            self._haves.offered_now(content.id)
             self._haves.changed(content.id)
         self._trackers.offers_changed()
 
@@ -119,15 +120,14 @@ class Library:
 
     def on_have(self, neighbour: Neighbour, message: Have) -> None:
         """A neighbour restated what it offers, or showed its interest."""
-        mask, interested = self._haves.received(neighbour.link, message)
+        mask, answer = self._haves.received(neighbour.link, message)
         content = message.content
         download = self._downloads.active.get(content)
         if download is not None and download.state is not DownloadState.PAUSED:
             self._downloads.fetching.on_map(neighbour, download, mask)
         offer = self._shelf.offers.get(content)
-        if not interested:
-            return
-        self._haves.tell(neighbour.link, content)
+        if answer:
+            self._haves.tell(neighbour.link, content, again=True)
         if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
             return
         if self._uploads.served.pop((content, neighbour.peer), False):

@@ -18,6 +18,8 @@ from peer.core.turn import Turn
 DIAL_AGAIN_FIRST = 1.0
 DIAL_AGAIN_LONGEST = 32.0
 """Seconds; doubled after each failure, with full jitter, as for trackers."""
+MAX_LINKS_FACTOR = 2
+"""Links in all, for each that we would dial ourselves: beyond, newcomers are hung up on."""
 MAX_ERRORS = 3
 """Protocol errors of one link before it is closed."""
 
@@ -104,13 +106,16 @@ class Neighbours:
 
     # -- links --
 
-    def up(self, event: LinkUp) -> Neighbour:
-        neighbour = self.by_link[event.link] = Neighbour(event, self._turn.now)
+    def up(self, event: LinkUp) -> None:
+        """A link stands: greet, unless there are too many."""
         if event.dialled:
             self._dialling.pop(event.peer, None)
+        elif len(self.by_link) >= MAX_LINKS_FACTOR * max(1, self._settings.links):
+            self._turn.hang_up(event.link)
+            return
+        self.by_link[event.link] = Neighbour(event, self._turn.now)
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
-        return neighbour
 
     def greeted(self, neighbour: Neighbour, hello: Hello) -> LinkId | None:
         """Hello arrived; returns the link that must go because another to the same peer stays."""

@@ -81,7 +81,7 @@ class Reports:
         }
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
         rate = rate if rate >= 1 else 0.0
-        done, size = download.bytes_done(), download.size()
+        done, size = download.held_bytes, download.size
         return kind(
             id=record.id,
             name=record.name,

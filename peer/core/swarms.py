@@ -20,6 +20,8 @@ from peer.core.shelf import Shelf
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 
+CANDIDATES: Final = 3000
+"""Members remembered of one swarm (libtorrent's max_peerlist)."""
 LOOK_EVERY: Final = 30.0
 """Seconds between queries for more sources of a running download."""
 LOOK_AGAIN: Final = 5.0
@@ -85,7 +87,8 @@ class Swarms:
     def _meet(self, download: Download, members: list[SwarmPeer]) -> None:
         """A tracker named members of a download's swarm: dial the best of them."""
         for member in members:
-            if member.peer != self._settings.peer:
+            room = len(download.candidates) < CANDIDATES or member.peer in download.candidates
+            if member.peer != self._settings.peer and room:
                 download.candidates[member.peer] = tuple(member.endpoints)
         self._dial_candidates(download)
 

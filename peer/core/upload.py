@@ -28,8 +28,9 @@ from peer.core.rates import Meter
 
 MAX_READS: Final = 8
 """Data messages read ahead of sending on one stream: hides a disk's latency, bounds memory."""
-MAX_QUEUED_WANTS: Final = 10_000
-"""Wants in one queue; an honest downloader has one per 1 MiB of its window."""
+MAX_QUEUED_WANTS: Final = 1024
+MAX_QUEUED_CHUNKS: Final = 2**18
+"""What one queue takes; an honest downloader has at most 64 wants of 4,096 chunks out."""
 MANIFEST_SLICE: Final = 256 * 1024
 MAX_PARTS: Final = 4096
 SMALLEST_MESSAGE: Final = 16 * 1024
@@ -156,8 +157,8 @@ class Upload:
 
     def want(self, message: Want, offered: int) -> list[Refused]:
         """Queue a want for chunks in `offered` (bitmask); the rest is refused."""
-        self._check_room()
         mask = mask_of(message.ranges)
+        self._check_room(mask.bit_count())
         missing = mask & ~offered
         if granted := mask & offered:
             self.queue.append(_Wanted(message.want, message.content, deque(chunks_in(granted))))
@@ -167,9 +168,10 @@ class Upload:
         self._check_room()
         self.queue.append(_Wanted(message.want, message.content, deque(), manifest=message.manifest))
 
-    def _check_room(self) -> None:
-        if len(self.queue) >= MAX_QUEUED_WANTS:
-            raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants on one stream")
+    def _check_room(self, chunks: int = 0) -> None:
+        queued = chunks + sum(len(wanted.chunks) for wanted in self.queue)
+        if len(self.queue) >= MAX_QUEUED_WANTS or queued > MAX_QUEUED_CHUNKS:
+            raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants or {MAX_QUEUED_CHUNKS} chunks on one stream")
 
     def cancel(self, want: int, mask: int, reason: RefusalReason = "cancelled") -> None:
         """Take chunks out of a want.  What is read already is sent; the rest is refused after it."""

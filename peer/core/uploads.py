@@ -197,6 +197,8 @@ class Uploads:
                 if self._reading_bytes < self._settings.upload_budget and upload.may_read():
                     self._read(upload)
                     progress = True
+        # What turned out to be withdrawn is refused now: no read will come that sends it.
+        self._send_ready()
 
     def _read(self, upload: Upload) -> None:
         size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)

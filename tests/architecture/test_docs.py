@@ -14,6 +14,7 @@ from msgspec import Struct
 from bus import errors, events, messages, settings
 from docs.generate import documents, parts_of, regenerated
 from docs.tables import TABLES
+from docs.wording import struct_of, type_in_words
 from gateway.api import Api
 from peer.cli.entry import shoal
 from tests.architecture import documents as rules
@@ -58,6 +59,25 @@ def test_a_stale_part_is_written_anew_and_the_rest_is_left():
     assert regenerated(stale, {"events": lambda: "new"}) == (
         "before\n<!-- generated: events -->\n\nnew\n\n<!-- end of events -->\nafter\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "words"),
+    [
+        (messages.Have, "content", "id"),
+        (messages.Have, "first", "0 to 2^22 - 1, a multiple of 8"),
+        (messages.Have, "bits", "bytes of up to 2^19"),
+        (messages.Register, "advertise", "list of up to 24: text of up to 300"),
+        (messages.Credit, "limit", "count"),
+        (messages.Swarm, "kind", "`file`, `tree` or empty"),
+        (messages.Want, "ranges", "list of 1 to 8,192: (0 to 2^22 - 1, 1 to 2^22)"),
+        (settings.TransferSettings, "window", "a size, 2 MiB to 16 GiB"),
+        (settings.ReputationSettings, "alpha", "number above 0, at most 1"),
+    ],
+)
+def test_a_type_is_told_with_its_limits(kind, field, words):
+    kinds = {one.name: one.type for one in struct_of(kind).fields}
+    assert type_in_words(kinds[field]) == words
 
 
 # --- nothing is undocumented -------------------------------------------------------------------

@@ -405,6 +405,42 @@ def test_connections_that_come_and_go_on_one_descriptor_are_told_apart():
         assert len(set(ups)) == 30
 
 
+def test_what_arrives_while_something_is_sent_does_not_lie_unseen():
+    """A send takes the news of arrivals from the descriptor, so the loop must look at the socket by itself."""
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        for nonce in range(1, 21):
+            bench.turn_for(0.01)
+            client.send(here, Ping(nonce))
+            eventually(server.has_news, within=5, every=0.002)
+            server.send(there, Pong(nonce))
+            bench.until(lambda: Ping(nonce) in server.messages(), within=1)  # noqa: B023 - called before the next turn
+
+
+def test_a_message_is_heard_although_the_monitor_has_not_told_of_its_connection_yet():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        [listener] = server.links._listeners
+        for turn in range(1, 11):
+            bench.link(server, client, endpoint=endpoint)
+            client.links.perform(HangUp(client.of(LinkUp)[-1].link))
+            # The loop stands still: the end of the last connection, and the new one, perhaps on the same descriptor, are
+            # told while the first message is read.
+            stranger = Stranger(
+                bench.context, endpoint, server=server.identity.peer_id, identity=Identity(bytes([turn]) * 32)
+            )
+            stranger.say(*encode(HELLO))
+
+            def heard() -> bool:
+                listener._drain()
+                return server.of(LinkUp)[-1].peer == Identity(bytes([turn]) * 32).peer_id  # noqa: B023
+
+            eventually(heard, within=5)
+            stranger.close()
+
+
 def test_frames_that_are_no_message_are_reported_and_the_link_goes_on():
     with Bench() as bench:
         server, client = End(bench, 1), End(bench, 2)

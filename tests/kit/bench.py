@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -40,6 +41,11 @@ class End:
     def messages(self) -> list[Message]:
         """The messages received so far."""
         return [event.message for event in self.of(Received)]
+
+    def has_news(self) -> bool:
+        """Whether libzmq has told a bound socket of this end something that it has not yet looked at."""
+        descriptors = [listener._socket.get(zmq.FD) for listener in self.links._listeners]
+        return bool(select.select(descriptors, [], [], 0)[0])
 
     def send(self, link: LinkId, message: Message, payload: object = None) -> None:
         self.links.perform(Send(link, message, payload))

@@ -121,6 +121,7 @@ def test_one_peer_can_be_picked(tmp_path):
     [
         (["west"], 3, "ERR_NOT_FOUND: peer 'west' is not in the configuration; its peers are: north, south"),
         (["north", "--peers", "2"], 2, "ERR_USAGE: give either names or --peers; see shoal up --help"),
+        (["--ready-file", "/none/r"], 2, "ERR_PATH: --ready-file: there is no folder /none; make it first"),
     ],
 )
 def test_a_wrong_choice_is_one_line(tmp_path, arguments, code, line):

@@ -91,7 +91,7 @@ def test_no_tracker_at_all_fails(shoal):
 
 def test_a_lost_tracker_fails_with_its_reason(shoal):
     shoal.config.write_text("tracker: {run: true, listen: 'tcp://127.0.0.1:0'}\npeers: [{name: north}]\n")
-    with AnsweringPeer(shoal.places.control) as peer:
+    with DirectoryLock(shoal.places.lock_file), AnsweringPeer(shoal.places.control) as peer:
         peer.state = [TrackerLost("tcp://t:1", "", "lost", "no answer")]
         assert checks(shoal)["tracker"] == (False, "tcp://t:1 lost: no answer")
         peer.state = [TrackerReached("tcp://t:1", "", "reached", "")]

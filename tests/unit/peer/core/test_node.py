@@ -6,9 +6,10 @@ Each test drives a seed, leechers and a tracker (all production cores) in virtua
 from __future__ import annotations
 
 from bus.boundary import DialFailed, LinkId, Misbehaved, Received
-from bus.messages import Data, Open
+from bus.messages import Data, Have, Open
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
+from peer.core.interface import ContentAdded, KnownContent
 from peer.core.reputation import CORRUPTED_DATA
 
 MIB = 2**20
@@ -151,3 +152,29 @@ def test_two_peers_that_dial_each_other_keep_one_link() -> None:
     for node in swarm.nodes.values():
         peers = [neighbour.peer for neighbour in node.neighbours.by_link.values()]
         assert len(peers) == len(set(peers))
+
+
+def test_a_peer_that_asked_before_we_had_it_is_told_when_we_do() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    seed, leecher = swarm.nodes[peer_id(0)], swarm.nodes[peer_id(1)]
+    link = link_to(swarm, 0, 1)
+    other = "9" * 64
+    swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, Have(other, 0, b"")))
+    assert seed.haves.theirs(link, other) == 0
+    known = KnownContent(other, "late", swarm.layout, "/sim/late", upload=False, downloaded=False, added=0.0)
+    swarm.world.feed(swarm.world.hosts[peer_id(0)], ContentAdded(known))
+    swarm.world.run(swarm.world.now + 1, lambda: False)
+    assert leecher.haves.theirs(link_to(swarm, 1, 0), other) is not None
+
+
+def test_have_maps_of_unknown_contents_take_no_room() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link = link_to(swarm, 0, 1)
+    for number in range(3000):
+        message = Have(f"{number:064x}", 0, b"\xff" * 1000)
+        swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, message))
+    maps = swarm.nodes[peer_id(0)].haves._theirs[link]
+    assert len(maps) <= 1001
+    assert sum(mask.bit_length() for content, mask in maps.items() if content != CONTENT) == 0

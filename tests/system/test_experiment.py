@@ -1,0 +1,156 @@
+"""`shoal experiment` and the demo on real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from tests.kit.waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytest.importorskip("matplotlib")
+
+SMALL = "leechers: 2\nsize: 3 MiB\nseed: 5\ntimeout: 1 min\n"
+SIZE = 3 * 2**20
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def program(*arguments: object) -> Ended:
+    command = [sys.executable, "-P", "-m", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The result of a small experiment."""
+    place = tmp_path_factory.mktemp("experiment")
+    (place / "small.yaml").write_text(SMALL)
+    ended = program("experiments", "run", place / "small.yaml", "-o", place / "result", "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out) == json.loads((place / "result" / "summary.json").read_text())
+    return place / "result"
+
+
+@pytest.fixture
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_every_leecher_completes_and_every_byte_has_a_giver(summary):
+    assert summary["backend"] == "processes"
+    assert summary["config"] == {
+        "leechers": 2, "size": SIZE, "limits": {"up": 0, "down": 0}, "seed": 5, "timeout": 60.0,
+    }  # fmt: skip
+    metrics = summary["metrics"]
+    assert [row["peer"] for row in metrics["downloads"]] == ["peer-2", "peer-3"]
+    assert metrics["matrix"]["peers"] == ["peer-1", "peer-2", "peer-3"]
+    taken = [sum(column) for column in zip(*metrics["matrix"]["bytes"], strict=True)]
+    assert taken == [0, SIZE, SIZE]
+    assert 0 < metrics["first_completion"] <= metrics["median_completion"] <= metrics["last_completion"]
+    assert 0.5 <= metrics["seed_share"] <= 1
+
+
+def test_no_event_of_any_process_is_lost(folder, summary):
+    assert summary["events_lost"] == dict.fromkeys(["tracker", "peer-1", "peer-2", "peer-3"], 0)
+    for process, count in summary["events"].items():
+        lines = (folder / "events" / f"{process}.jsonl").read_text().splitlines()
+        assert len(lines) == count > 0
+
+
+def test_the_folder_holds_what_the_summary_lists_and_none_of_the_peers_state(folder, summary):
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(summary["files"]) == there
+    assert {"summary.json", "report.md", "completion.svg", "bytes.svg", "logs/tracker.log"} <= there
+    assert not (folder / "state").exists()
+
+
+def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
+    made = {name: (folder / name).read_bytes() for name in ("report.md", "completion.svg", "bytes.svg")}
+    for name in made:
+        (folder / name).unlink()
+    ended = program("experiments", "report", folder)
+    assert ended.code == 0, ended.err
+    assert ended.out == made["report.md"].decode()
+    assert {name: (folder / name).read_bytes() for name in made} == made
+    assert json.loads((folder / "summary.json").read_text()) == summary
+
+
+def test_an_earlier_result_is_not_overwritten_unasked(folder):
+    before = (folder / "summary.json").read_bytes()
+    ended = program("experiments", "run", folder.parent / "small.yaml", "-o", folder)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("shoal: ERR_PATH: ")
+    assert "--replace" in ended.err
+    assert (folder / "summary.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "{}/absent.yaml", "-o", "{}/out"], 2, "ERR_CONFIG: scenario"),
+        (["run", "{}/bad.yaml", "-o", "{}/out"], 2, "leechers: expected a whole number from 1 to 200, found 0"),
+        (["run", "{}/bad.yaml"], 2, "ERR_USAGE: the following arguments are required: -o/--output"),
+        (["report", "{}"], 1, "ERR_UNREADABLE: "),
+        (["compare", "{}", "{}"], 2, "ERR_USAGE: compare is not in this version"),
+        ([], 2, "ERR_USAGE: "),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_one_line(tmp_path, arguments, code, words):
+    (tmp_path / "bad.yaml").write_text("leechers: 0\n")
+    ended = program("experiments", *[argument.format(tmp_path) for argument in arguments])
+    assert (ended.code, ended.out) == (code, "")
+    assert words in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_experiment_that_takes_too_long_fails_and_leaves_its_events_but_no_process(tmp_path):
+    (tmp_path / "slow.yaml").write_text("leechers: 1\nsize: 8 MiB\nlimits: {up: 64 KiB/s}\ntimeout: 1 s\n")
+    ended = program("experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out")
+    assert ended.code == 6
+    assert "ERR_TIMEOUT: waited 1 s for all downloads to end" in ended.err
+    assert (tmp_path / "out" / "events" / "peer-2.jsonl").stat().st_size > 0
+    assert not (tmp_path / "out" / "state").exists()
+    assert eventually(lambda: not processes_at(tmp_path), within=10)
+
+
+def test_the_command_line_leads_to_the_experiments(tmp_path):
+    command = [str(Path(sys.executable).with_name("shoal")), "experiment", "report", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("shoal: ERR_UNREADABLE: ")
+
+
+def test_the_demo_tells_its_story_and_ends_by_itself(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-P", "-m", "experiments.demo"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in ("found holiday", "100 %", "files and folders are the same", "SUCCESSFUL_UPLOAD", "Done in"):
+        assert words in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert eventually(lambda: not processes_at(tmp_path), within=10)
+
+
+def processes_at(folder: Path) -> list[str]:
+    """Command lines of processes that were started for a base directory below a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        base_dir = (process.info["environ"] or {}).get("SHOAL_BASE_DIR", "")
+        words = [base_dir, *(process.info["cmdline"] or [])]
+        if any(word.startswith(str(folder)) for word in words):
+            found.append(" ".join(words))
+    return found
