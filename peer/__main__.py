@@ -32,6 +32,7 @@ from bus.sockets import make_context
 from bus.tap import WireStream
 from peer.catalogue import Catalogue
 from peer.core.settings import NodeSettings, ReputationSettings, TrackerAddress
+from peer.core.sharelink import TrackerHint
 from peer.files import FileOps
 from peer.reputation_store import ReputationStore
 from peer.service import PeerService
@@ -82,6 +83,20 @@ def interface_addresses() -> tuple[str, ...]:
             if usable and not address.startswith(("169.254.", "fe80:")):
                 found.append(address)
     return tuple(found[:16])
+
+
+def link_trackers(loaded: Loaded, settings: NodeSettings) -> tuple[TrackerHint, ...]:
+    """The trackers to name in links for others: a tracker of this machine by an address that others can dial."""
+    listen = split_host_port(loaded.settings.tracker.listen.removeprefix("tcp://"))[0]
+    advertised = [split_host_port(text)[0] for text in settings.advertise]
+    ours = next(iter([*advertised, *settings.addresses]), "")
+    hints = []
+    for tracker in settings.trackers:
+        host, port = split_host_port(tracker.endpoint.removeprefix("tcp://"))
+        if loaded.settings.tracker.run and ours and is_loopback(host) and not is_loopback(listen):
+            host = f"[{ours}]" if ":" in ours else ours
+        hints.append(TrackerHint(f"tcp://{host}:{port}", tracker.public_key))
+    return tuple(hints)
 
 
 def node_settings(loaded: Loaded, name: str, identity: Identity, places: PeerPlaces, data_port: int) -> NodeSettings:
@@ -165,13 +180,15 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         FileOps(),
         lambda event: reactor.post(lambda: services[0].storage_event(event)),
     )
+    node = node_settings(loaded, name, identity, places, data_port)
     service = PeerService(
-        node_settings(loaded, name, identity, places, data_port),
+        node,
         reactor,
         publisher,
         storage,
         reputation,
         links,
+        link_trackers(loaded, node),
         random.Random(),
     )
     services.append(service)

@@ -55,10 +55,11 @@ class PeerService:
         storage: Storage,
         reputation: ReputationStore,
         links: Links,
+        link_trackers: tuple[TrackerHint, ...],
         rng: random.Random,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`rng` makes every random choice of the core; `wall` is the wall clock, for display only."""
+        """`link_trackers` are named in share links; `rng` makes every random choice of the core; `wall` is the wall clock, for display only."""
         self._settings = settings
         self._wall = wall
         self._reactor = reactor
@@ -82,8 +83,9 @@ class PeerService:
         self._run_before = run_before
         self._began = reactor.now
         self._driver: Driver[CoreEvent, CoreEffect] = Driver(self._node, reactor, self._perform)
-        hints = tuple(TrackerHint(tracker.endpoint, tracker.public_key) for tracker in settings.trackers)
-        self.control = Control(reactor, storage, publisher, reputation, hints, self._links.perform, self._driver.feed)
+        self.control = Control(
+            reactor, storage, publisher, reputation, link_trackers, self._links.perform, self._driver.feed
+        )
 
     def start(self, data_endpoint: str) -> None:
         """Publish that we are there, and begin."""

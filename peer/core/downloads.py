@@ -40,7 +40,7 @@ from peer.core.shelf import Shelf
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
 
-KEEP_EVERY: Final = 10.0
+KEEP_EVERY: Final = 2.0
 """Seconds between writes of a running download's counters."""
 
 

@@ -426,8 +426,8 @@ def test_a_message_is_heard_although_the_monitor_has_not_told_of_its_connection_
         for turn in range(1, 11):
             bench.link(server, client, endpoint=endpoint)
             client.links.perform(HangUp(client.of(LinkUp)[-1].link))
-            # The loop stands still: the end of the last connection, and the new one, perhaps on the same descriptor, are
-            # told while the first message is read.
+            # The loop stands still: the end of the last connection, and the new one (perhaps on the same descriptor),
+            # are told while the first message is read.
             stranger = Stranger(
                 bench.context, endpoint, server=server.identity.peer_id, identity=Identity(bytes([turn]) * 32)
             )

@@ -44,7 +44,7 @@ class End:
 
     def has_news(self) -> bool:
         """Whether libzmq has told a bound socket of this end something that it has not yet looked at."""
-        descriptors = [listener._socket.get(zmq.FD) for listener in self.links._listeners]
+        descriptors = [int(listener._socket.get(zmq.FD)) for listener in self.links._listeners]
         return bool(select.select(descriptors, [], [], 0)[0])
 
     def send(self, link: LinkId, message: Message, payload: object = None) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import msgspec
 import pytest
-import zmq
 
 from bus.codec import encode_event
 from bus.events import ChunkRejected, Envelope, PeerStopping
 from bus.tap import WireRecord
 from peer.cli.tapping import as_text
+from tests.kit.announcer import Announcer
 from tests.kit.command_line import CommandLine
 
 A, P = "a" * 64, "1" * 64
@@ -46,35 +45,6 @@ def recorded_wire(tmp_path):
     return str(path)
 
 
-@pytest.fixture
-def publishing(shoal):
-    """Publishes at an endpoint, to every new subscriber, until the test ends."""
-    context = zmq.Context()
-    ended = threading.Event()
-    threads = []
-
-    def publish(endpoint, messages):
-        socket = context.socket(zmq.XPUB)
-        socket.set(zmq.XPUB_VERBOSE, 1)
-        socket.bind(endpoint)
-
-        def serve():
-            while not ended.is_set():
-                if socket.poll(20) and socket.recv()[:1] == b"\x01":
-                    for frames in messages:
-                        socket.send_multipart(frames)
-            socket.close(linger=0)
-
-        threads.append(threading.Thread(target=serve))
-        threads[-1].start()
-
-    yield publish
-    ended.set()
-    for thread in threads:
-        thread.join()
-    context.term()
-
-
 def event_frames():
     return [
         encode_event(ChunkRejected(A, 3, P), 7, 1, 0.0, P),
@@ -86,36 +56,36 @@ def lines(done):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-def test_events_are_one_envelope_a_line(shoal, publishing):
-    publishing(shoal.places.events, event_frames())
-    done = shoal("tap", "--count", "2", "--json")
-    assert done.code == 0
-    assert lines(done) == [msgspec.to_builtins(event) for event in EVENTS]
-    assert list(lines(done)[0]) == ["epoch", "seq", "time", "source", "type", "data"]
+def test_events_are_one_envelope_a_line(shoal):
+    with Announcer(shoal.places.events, event_frames()):
+        done = shoal("tap", "--count", "2", "--json")
+        assert done.code == 0
+        assert lines(done) == [msgspec.to_builtins(event) for event in EVENTS]
+        assert list(lines(done)[0]) == ["epoch", "seq", "time", "source", "type", "data"]
 
 
-def test_a_topic_picks_events_by_their_beginning(shoal, publishing):
-    publishing(shoal.places.events, event_frames())
-    assert lines(shoal("tap", "--topic", "peer", "--count", "1", "--json"))[0]["type"] == "peer.stopping"
+def test_a_topic_picks_events_by_their_beginning(shoal):
+    with Announcer(shoal.places.events, event_frames()):
+        assert lines(shoal("tap", "--topic", "peer", "--count", "1", "--json"))[0]["type"] == "peer.stopping"
 
 
-def test_wire_shows_message_headers(shoal, publishing):
-    publishing(shoal.places.wire, [[b"wire", msgspec.msgpack.encode(record)] for record in WIRE])
-    done = shoal("tap", "--wire", "--count", "3", "--json")
-    assert lines(done) == [msgspec.to_builtins(record) for record in WIRE]
-    assert lines(shoal("tap", "--wire", "--topic", "Data", "--count", "1", "--json"))[0]["message"] == "Data"
+def test_wire_shows_message_headers(shoal):
+    with Announcer(shoal.places.wire, [[b"wire", msgspec.msgpack.encode(record)] for record in WIRE]):
+        done = shoal("tap", "--wire", "--count", "3", "--json")
+        assert lines(done) == [msgspec.to_builtins(record) for record in WIRE]
+        assert lines(shoal("tap", "--wire", "--topic", "Data", "--count", "1", "--json"))[0]["message"] == "Data"
 
 
-def test_an_endpoint_is_any_process(shoal, publishing, tmp_path):
-    publishing(f"ipc://{tmp_path}/other", event_frames())
-    assert shoal("tap", "--endpoint", f"ipc://{tmp_path}/other", "--count", "1", "--json").code == 0
+def test_an_endpoint_is_any_process(shoal, tmp_path):
+    with Announcer(f"ipc://{tmp_path}/other", event_frames()):
+        assert shoal("tap", "--endpoint", f"ipc://{tmp_path}/other", "--count", "1", "--json").code == 0
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_recording_is_what_was_shown(shoal, publishing, tmp_path):
-    publishing(shoal.places.events, event_frames())
-    assert shoal("tap", "--count", "2", "-q", "--record", str(tmp_path / "new")) == (0, "", "")
-    assert (tmp_path / "new").read_text() == (tmp_path / "events.jsonl").read_text()
+def test_a_recording_is_what_was_shown(shoal, tmp_path):
+    with Announcer(shoal.places.events, event_frames()):
+        assert shoal("tap", "--count", "2", "-q", "--record", str(tmp_path / "new")) == (0, "", "")
+        assert (tmp_path / "new").read_text() == (tmp_path / "events.jsonl").read_text()
 
 
 def test_a_recording_is_shown_again(shoal, recorded, recorded_wire):

@@ -1,0 +1,47 @@
+"""The composition root's own choices: what others are told of where trackers are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.config import load
+from peer.__main__ import link_trackers
+from peer.core.settings import NodeSettings, TrackerAddress
+
+KEY = "ab" * 32
+
+
+def named(tmp_path: Path, listen: str, addresses: tuple[str, ...], advertise: tuple[str, ...] = ()) -> str:
+    """The tracker endpoint in a link, when the peers here reach their tracker over loopback."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"tracker: {{run: true, listen: 'tcp://{listen}:5570'}}\n")
+    settings = NodeSettings(
+        peer="cd" * 32,
+        name="north",
+        software="shoal",
+        download_dir="/",
+        data_port=1,
+        loopback=False,
+        addresses=addresses,
+        advertise=advertise,
+        trackers=(TrackerAddress("tcp://127.0.0.1:5570", KEY),),
+    )
+    return link_trackers(load(config, {}), settings)[0].endpoint
+
+
+@pytest.mark.parametrize(
+    ("listen", "addresses", "advertise", "endpoint"),
+    [
+        ("127.0.0.1", ("192.168.1.7",), (), "tcp://127.0.0.1:5570"),
+        ("0.0.0.0", ("192.168.1.7",), (), "tcp://192.168.1.7:5570"),
+        ("0.0.0.0", ("fd00::7",), (), "tcp://[fd00::7]:5570"),
+        ("0.0.0.0", ("192.168.1.7",), ("example.org:9000",), "tcp://example.org:5570"),
+        ("0.0.0.0", (), (), "tcp://127.0.0.1:5570"),
+    ],
+)
+def test_a_link_names_the_local_tracker_by_an_address_that_others_can_dial(
+    tmp_path: Path, listen: str, addresses: tuple[str, ...], advertise: tuple[str, ...], endpoint: str
+) -> None:
+    assert named(tmp_path, listen, addresses, advertise) == endpoint
