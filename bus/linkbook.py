@@ -38,6 +38,8 @@ from bus.tap import WireStream
 
 MAX_WAITING: Final = 1000
 """Messages that wait for one link; a core that gives more to a blocked link loses it."""
+FAREWELL: Final = 1.0
+"""Seconds that a blocked link has, after a HangUp, to send what it was given before."""
 RETRY: Final = 0.02
 """Seconds between attempts to send on a blocked link, if nothing wakes the loop before."""
 PRIORITIES: Final[dict[Channel, int]] = {"control": CONTROL, "tracker": TRACKER, "data": DATA}
@@ -111,35 +113,35 @@ class LinkBook:
         self.note(link.channel, link.peer, f"up {address}")
         self.on_event(LinkUp(link.id, link.channel, link.peer, address, dialled=not link.route))
 
-    def forget(self, link: Link) -> None:
-        """Take a link out of the book without a word."""
-        self.links.pop(link.id, None)
-        self._blocked.pop(link.id, None)
-        link.waiting.clear()
-
     def lose(self, link: Link, reason: str) -> None:
-        """Forget a link, end its connection and report it lost; nothing happens if it was forgotten before."""
-        if link.id not in self.links:
-            return
-        self.forget(link)
-        link.owner.drop(link)
-        self.note(link.channel, link.peer, f"lost {reason}")
-        self.on_event(LinkLost(link.id, reason))
+        """End a link, and report it lost unless we hung up before."""
+        known = self.links.pop(link.id, None)
+        self._end(link)
+        if known is not None:
+            self.note(link.channel, link.peer, f"lost {reason}")
+            self.on_event(LinkLost(link.id, reason))
 
     def hang_up(self, link: Link) -> None:
-        """Forget a link and end its connection, without LinkLost; what it was given is sent if it goes at once."""
-        with contextlib.suppress(zmq.ZMQError):
-            self.flush(link)
-        self.forget(link)
-        link.owner.drop(link)
+        """End a link, without LinkLost; what it was given before has a second to leave."""
+        del self.links[link.id]
         self.note(link.channel, link.peer, "hung up")
+        if link.blocked:
+            self.reactor.call_later(FAREWELL, lambda: self._end(link))
+        else:
+            self._end(link)
 
     def close(self) -> None:
         """Forget all links; their owners close the sockets."""
-        for link in list(self.links.values()):
+        for link in self._blocked.values():
             with contextlib.suppress(zmq.ZMQError):
-                self.flush(link)
-            self.forget(link)
+                self._flush(link)
+        self._blocked.clear()
+        self.links.clear()
+
+    def _end(self, link: Link) -> None:
+        self._blocked.pop(link.id, None)
+        link.waiting.clear()
+        link.owner.drop(link)
 
     def note(self, channel: Channel, peer: PeerId, text: str) -> None:
         """Tell whoever watches the wire that a connection changed."""
@@ -150,6 +152,8 @@ class LinkBook:
 
     def receive(self, link: Link, frames: list[bytes | zmq.Frame]) -> None:
         """Decode what arrived on a link: header and body as bytes, then perhaps a payload."""
+        if link.id not in self.links:
+            return  # we hung up, and our last words are still on their way
         try:
             message = decode(frames, link.channel, link.sender)
         except RemoteProtocolError as error:
@@ -193,7 +197,7 @@ class LinkBook:
         self._blocked[link.id] = link
         self.on_event(LinkBlocked(link.id))
 
-    def flush(self, link: Link) -> bool:
+    def _flush(self, link: Link) -> bool:
         """Send what waits as far as it goes; True if nothing is left."""
         waiting = link.waiting
         while waiting:
@@ -210,25 +214,32 @@ class LinkBook:
         for link in self._blocked.values():
             by_socket.setdefault(link.socket, []).append(link)
         for socket, links in by_socket.items():
-            socket.get(zmq.EVENTS)  # takes the news about drained pipes
+            self._look(socket)  # takes the news about drained pipes
             for link in links:
                 self._retry_one(link)
-            # ... and perhaps the news about messages: without this they would lie there unseen.
-            if not socket.closed and int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
-                self.reactor.touch(socket)
+            self._look(socket)
+
+    def _look(self, socket: ZmqSocket) -> None:
+        """Take all news of a socket that no blocked link before it closed; what arrived must not lie unseen then."""
+        if not socket.closed and int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
+            self.reactor.touch(socket)
 
     def _retry_one(self, link: Link) -> None:
         if link.id not in self._blocked:
             return  # what the link before it led to ended this one
         try:
-            writable = self.flush(link)
+            writable = self._flush(link)
         except zmq.ZMQError as error:
             self._unsendable(link, error)
             return
-        if writable:
-            del self._blocked[link.id]
-            link.blocked = False
+        if not writable:
+            return
+        del self._blocked[link.id]
+        link.blocked = False
+        if link.id in self.links:
             self.on_event(LinkWritable(link.id))
+        else:
+            self._end(link)
 
     def _put(self, link: Link, frames: list[bytes], payload: memoryview | None) -> bool:
         """Give libzmq one message, whole or not at all; False if the connection takes none now."""

@@ -204,8 +204,7 @@ class Requests:
 
         Args:
             message: the request; its number is set here.
-            timeout: seconds without an answer or progress after which the reply is ERR_TIMEOUT, or ERR_UNREACHABLE if
-                no connection was there to ask.
+            timeout: seconds without an answer or progress before ERR_TIMEOUT, or ERR_UNREACHABLE without a connection.
             on_reply: hears the answer or the error.
             on_progress: hears the progress before it.
         """
@@ -235,8 +234,7 @@ class Requests:
     def _time_out(self, number: int) -> None:
         pending = self._pending[number]
         if pending.sent:
-            text = f"no answer from {self._endpoint} within {pending.timeout:g} s"
-            self._reply(number, ShoalError(ERR_TIMEOUT, text))
+            self._reply(number, ShoalError(ERR_TIMEOUT, f"no answer from {self._endpoint} in {pending.timeout:g} s"))
         else:
             self._reply(number, ShoalError(ERR_UNREACHABLE, f"no peer answers at {self._endpoint}"))
 

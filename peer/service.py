@@ -59,7 +59,10 @@ class PeerService:
         rng: random.Random,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`link_trackers` are named in share links; `rng` makes every random choice of the core; `wall` is the wall clock, for display only."""
+        """`link_trackers` are named in share links; `rng` makes every random choice of the core.
+
+        `wall` is the wall clock, for display only.
+        """
         self._settings = settings
         self._wall = wall
         self._reactor = reactor

@@ -26,8 +26,8 @@ class Round(Struct, frozen=True):
 
     pump: Pumped
     shoal: Transferred
-    load: float
-    """Processes that ran or wanted to, one-minute average before the round; 0 is an idle machine."""
+    others: float
+    """Share of the processors' time that other programs had meanwhile; over 0.1 the numbers say little."""
 
 
 class Spread(Struct, frozen=True):
@@ -87,7 +87,7 @@ def markdown(result: Comparison) -> str:
     """The result as a table with what is needed to judge it."""
     machine = result.made_by
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
-    loads = ", ".join(f"{row.load:.1f}" for row in result.rounds)
+    others = ", ".join(f"{row.others:.0%}" for row in result.rounds)
     lines = [
         f"One file of {format_size(result.size)} from one peer to another on one machine, from RAM disk to RAM disk, "
         f"encrypted; {len(result.rounds)} rounds after a warm-up, pump and Shoal in turns.",
@@ -102,7 +102,7 @@ def markdown(result: Comparison) -> str:
         f"allowed: under {format_size(MEMORY_ALLOWED)}",
         f"- Processor time, pump / Shoal, all processes: {result.cpu_ratio:.2f}",
         f"- Machine: {machine.cores} cores of {machine.processor}, {format_size(machine.memory)} of memory, "
-        f"{machine.system}; load before each round: {loads}",
+        f"{machine.system}; other programs had {others} of the processors",
         f"- Python {machine.python}, {packages}; commit {machine.commit or 'unknown'}, {machine.time}",
         f"- Made by `{result.command}`",
     ]

@@ -7,7 +7,6 @@ round starts from nothing: new processes, new state, no file left from before.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from bus.units import format_size, parse_size
 from experiments.bench.comparison import MEMORY_ALLOWED, RATIO_WANTED, Comparison, Round, compare, markdown
 from experiments.bench.pump import MESSAGE, digests_of, pump
 from experiments.bench.transfer import transfer
+from experiments.bench.usage import Others
 from experiments.material import write_material
 from experiments.provenance import provenance
 
@@ -63,17 +63,17 @@ def measure(size: int, rounds: int, directory: Path, command: str) -> Comparison
 
 
 def _round(source: Path, digests: Path, work: Path) -> Round:
-    load = os.getloadavg()[0]
+    others = Others()
     pumped = pump(source, digests, work / "pumped.bin")
     (work / "pumped.bin").unlink()
     transferred = transfer(source, work / "base")
     shutil.rmtree(work / "base")
-    return Round(pumped, transferred, round(load, 2))
+    return Round(pumped, transferred, others.share())
 
 
 def _line(size: int, row: Round) -> str:
     pumped, fetched = size / row.pump.seconds / 10**6, size / row.shoal.seconds / 10**6
-    return f"pump {pumped:.0f} MB/s, shoal {fetched:.0f} MB/s, ratio {fetched / pumped:.2f}"
+    return f"pump {pumped:.0f} MB/s, shoal {fetched:.0f} MB/s, ratio {fetched / pumped:.2f}, others {row.others:.0%}"
 
 
 def check_room(size: int, directory: Path) -> None:

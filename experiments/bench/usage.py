@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,33 @@ def usage_of(pid: int | str = "self") -> Usage:
     # The second field, the command's name, may hold spaces and brackets; the rest counts from behind the last bracket.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return Usage((int(fields[11]) + int(fields[12])) / _TICKS, 1024 * int(kib["VmHWM"]), 1024 * int(kib["RssShmem"]))
+
+
+class Others:
+    """How much of the machine other programs had, from the making of this to the asking."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._busy = _busy_seconds()
+        self._own = _own_seconds()
+
+    def share(self) -> float:
+        """Of all processors' time, 0 to 1; what a hypervisor took away counts too.  Own children count once ended."""
+        capacity = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
+        others = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
+        return round(min(1.0, max(0.0, others / capacity)), 3) if capacity else 0.0
+
+
+def _busy_seconds() -> float:
+    """All processors together, since the machine's start."""
+    # user nice system idle iowait irq softirq steal; guests are counted in user.  proc_stat(5)
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS
+
+
+def _own_seconds() -> float:
+    """This process and its descendants that ended and were waited for."""
+    return sum(os.times()[:4])
 
 
 def spent(before: Usage, after: Usage) -> Usage:

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bus import events, messages
+from peer.core.sharelink import parse_link
 from tests.kit.dropping import drag_over, drop
 from tests.kit.web_peer import WebPeer, children_of
 
@@ -197,6 +198,16 @@ def test_a_path_is_shared_and_withdrawn_and_a_wrong_one_is_explained(web, open_p
     page.get_by_role("dialog").get_by_role("button", name="Stop sharing").click()
     expect(row).to_have_count(0)
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_link_to_a_share_is_copied_with_the_trackers_that_others_can_reach(web, open_page):
+    web.publish(events.TrackerReached("tcp://127.0.0.1:5570", "cd" * 32, "reached", ""))
+    page = open_page(web.page, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the link to lecture notes").click()
+    expect(page.get_by_role("log")).to_contain_text("Copied the link to lecture notes")
+    link = parse_link(page.evaluate("navigator.clipboard.readText()"))
+    assert (link.content, link.name) == (f"{0:064x}", "lecture notes")
+    assert [(hint.endpoint, hint.key) for hint in link.trackers] == [("tcp://192.168.1.10:5570", "ab" * 32)]
 
 
 def test_an_upload_that_is_too_long_is_refused_before_it_is_sent(web, open_page, tmp_path):

@@ -141,9 +141,10 @@ def test_a_client_without_a_key_gets_nothing_through():
         stranger.close()
 
 
-def test_the_end_of_either_side_is_heard_after_all_that_was_said_before():
+@pytest.mark.parametrize("hwm", [1, 256])
+def test_the_end_of_either_side_is_heard_after_all_that_was_said_before(hwm: int):
     with Bench() as bench:
-        server, client, other = End(bench, 1), End(bench, 2), End(bench, 3)
+        server, client, other = End(bench, 1, hwm), End(bench, 2, hwm), End(bench, 3, hwm)
         there, here = bench.link(server, client, "tracker")
         for nonce in range(100):
             client.send(here, TrackerPing(nonce))
@@ -157,8 +158,20 @@ def test_the_end_of_either_side_is_heard_after_all_that_was_said_before():
         there, here = bench.link(other, client, "tracker")
         for nonce in range(100):
             other.send(there, TrackerPing(nonce))
-        other.links.close(1000)
-        bench.ends.remove(other)
+        other.links.perform(HangUp(there))
+        bench.until(lambda: client.of(LinkLost))
+        assert client.messages() == [TrackerPing(nonce) for nonce in range(100)]
+        assert client.events[-1] == LinkLost(here, "the other side closed the connection")
+
+
+def test_a_process_that_ends_delivers_its_last_words():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client, "tracker")
+        for nonce in range(100):
+            server.send(there, TrackerPing(nonce))
+        server.links.close(1000)
+        bench.ends.remove(server)
         bench.until(lambda: client.of(LinkLost))
         assert client.messages() == [TrackerPing(nonce) for nonce in range(100)]
         assert client.events[-1] == LinkLost(here, "the other side closed the connection")

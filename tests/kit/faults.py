@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from peer.files import FileOps
 
@@ -60,44 +61,74 @@ def fail_always(*names: str, error: int = errno.EIO) -> FailingFiles:
     return FailingFiles(lambda name, count: error if name in names else 0)
 
 
+class _Write(NamedTuple):
+    """A write that did not reach the disk."""
+
+    path: str
+    offset: int
+    old: bytes
+    """What the disk still has there."""
+
+
 class VolatileFiles(FailingFiles):
-    """A disk whose power can be cut: what was not synced is then lost, torn, or there, as chance will have it."""
+    """A disk whose power can be cut: what was not synced is then lost, torn, or there, as chance will have it.
+
+    A sync that fails is the last that is heard of its writes: the kernel calls their pages clean,
+    and no later sync brings them to the disk unless they are written again.
+    """
 
     def __init__(self, fails: Callable[[str, int], int] = lambda name, count: 0) -> None:
         super().__init__(fails)
-        self._unsynced: dict[tuple[int, int], list[tuple[str, int, bytes]]] = {}
+        self._unsynced: dict[tuple[int, int], list[_Write]] = {}
+        self._given_up: dict[tuple[int, int], list[_Write]] = {}
 
     def write(self, descriptor: int, data: memoryview, offset: int) -> None:
         self.check("write")
-        status = os.fstat(descriptor)
+        file = _identity(descriptor)
         old = os.pread(descriptor, len(data), offset)
         old += bytes(len(data) - len(old))
         path = os.readlink(f"/proc/self/fd/{descriptor}")
         with self._lock:
-            self._unsynced.setdefault((status.st_dev, status.st_ino), []).append((path, offset, old))
+            for lost in self._given_up.get(file, []):
+                if lost.offset == offset and len(lost.old) == len(data):
+                    old = lost.old
+                    self._given_up[file].remove(lost)
+                    break
+            self._unsynced.setdefault(file, []).append(_Write(path, offset, old))
         FileOps.write(self, descriptor, data, offset)
 
     def sync(self, descriptor: int) -> None:
-        self.check("sync")
-        status = os.fstat(descriptor)
         with self._lock:
-            self._unsynced.pop((status.st_dev, status.st_ino), None)
+            writes = self._unsynced.pop(_identity(descriptor), [])
+        try:
+            self.check("sync")
+        except OSError:
+            self._given_up.setdefault(_identity(descriptor), []).extend(writes)
+            raise
 
     def sync_file_system(self, descriptor: int) -> bool:
-        self.check("sync_file_system")
         with self._lock:
-            self._unsynced.clear()
+            unsynced, self._unsynced = self._unsynced, {}
+        try:
+            self.check("sync_file_system")
+        except OSError:
+            for file, writes in unsynced.items():
+                self._given_up.setdefault(file, []).extend(writes)
+            raise
         return True
 
     def cut_power(self, rng: random.Random) -> None:
         """Undo a random choice of the writes that were not synced, the newest first, some of them in part."""
-        writes = [write for of_one_file in self._unsynced.values() for write in reversed(of_one_file)]
-        self._unsynced.clear()
-        for path, offset, old in writes:
-            lost = rng.choice((0, len(old), rng.randrange(len(old) + 1) // 512 * 512))
-            try:
-                descriptor = os.open(path, os.O_WRONLY)
-            except FileNotFoundError:
-                continue
-            os.pwrite(descriptor, old[:lost], offset)
-            os.close(descriptor)
+        for kept in (self._unsynced, self._given_up):
+            for writes in kept.values():
+                for path, offset, old in reversed(writes):
+                    lost = rng.choice((0, len(old), rng.randrange(len(old) + 1) // 512 * 512))
+                    with contextlib.suppress(FileNotFoundError), open(path, "r+b") as file:
+                        file.seek(offset)
+                        file.write(old[:lost])
+            kept.clear()
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino

@@ -94,8 +94,8 @@ def running(base: Path, **environment: str) -> Iterator[Running]:
 def tracker(tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path / "base") as one:
         yield one
-        assert one.process.poll() is None, "the tracker died during the test"
-        assert one.stop() == 0
+        assert one.process.poll() is None, f"the tracker died during the test: {one.log()}"
+        assert one.stop() == 0, one.log()
 
 
 class Client:

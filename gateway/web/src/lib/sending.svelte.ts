@@ -25,8 +25,9 @@ class Uploads {
   add(parcels: Parcel[], most: number): void {
     for (const parcel of parcels) {
       if (parcel.size > most) {
-        const text = `${parcel.name} has ${format.size(parcel.size)}; this peer takes uploads of up to ${format.size(most)}`;
-        toasts.show("error", `${text}. Share it by its path instead.`, "ERR_TOO_LARGE");
+        const limit = `this peer takes uploads of up to ${format.size(most)}`;
+        const text = `${parcel.name} has ${format.size(parcel.size)}; ${limit}. Share it by its path instead.`;
+        toasts.show("error", text, "ERR_TOO_LARGE");
         continue;
       }
       const id = this.next++;

@@ -58,4 +58,5 @@ def test_the_page_says_what_was_measured_where_and_how():
     assert "| MB/s, median (lowest to highest) | 100 (100 to 100) | 38 (25 to 50) |" in page
     assert "**Shoal / pump: 0.38 (0.25 to 0.50)**" in page
     assert "Made by `the command`" in page
+    assert "other programs had 10%, 10% of the processors" in page
     assert "commit abc, 2030-01-02" in page

@@ -1,4 +1,4 @@
-"""The composition root's own choices: what others are told of where trackers are."""
+"""What the configuration means for others: what they are told of where trackers are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.config import load
-from peer.__main__ import link_trackers
+from peer.assembly import link_trackers
 from peer.core.settings import NodeSettings, TrackerAddress
 
 KEY = "ab" * 32
