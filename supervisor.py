@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal, NoReturn, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,6 +33,7 @@ from bus.errors import ERR_FAILURE, ERR_PATH, ERR_USAGE, INTERRUPTED, OK, USAGE,
 from bus.forms import split_host_port
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
 from bus.process import Process, told_by
+from bus.program import Arguments
 from bus.ready import AnyReady, GatewayReady, PeerReady, PeerUp, Report, TrackerReady, for_people, write_record
 
 Role = Literal["tracker", "peer", "gateway"]
@@ -314,23 +315,14 @@ def say(line: str) -> None:
         print(f"shoal: {line}", file=sys.stderr, flush=True)
 
 
-class Arguments(argparse.ArgumentParser):
-    """Reports a wrong command line as every other error is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ShoalError(ERR_USAGE, f"{message}; see {self.prog} --help")
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line; `shoal up` gives the same options."""
-    parser = Arguments("shoal up", description="Run the tracker, the peers and their pages until Ctrl-C.")
+    parser = Arguments("shoal up", "Run the tracker, the peers and their pages until Ctrl-C.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="peers to run (default: all in the configuration)")
     parser.add_argument("--peers", type=int, metavar="N", help="run N peers; more than are configured get free ports")
     parser.add_argument("--no-gateway", action="store_true", help="no pages")
     parser.add_argument("--ready-file", type=Path, metavar="FILE", help="where to write the addresses as JSON")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.yaml)")
-    parser.add_argument("--base-dir", type=Path, metavar="DIR", help="folder of all state")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no addresses")
     chosen = parser.parse_args(arguments)
     if chosen.names and chosen.peers is not None:

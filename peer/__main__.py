@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import random
-import signal
 import sys
-from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from bus.auth import ZapLoop
 from bus.config import Loaded, load
-from bus.errors import ERR_USAGE, ShoalError
 from bus.events import PeerHeartbeat
 from bus.forms import split_host_port
 from bus.identity import Identity
 from bus.link import Links
 from bus.log import setup
 from bus.places import DirectoryLock, PeerPlaces
+from bus.program import Arguments, exit_code, give_up_later, stop_on_signals
 from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
@@ -32,24 +27,6 @@ from peer.files import FileOps
 from peer.reputation_store import ReputationStore
 from peer.service import PeerService
 from peer.storage import Storage
-
-SWITCH_INTERVAL = 0.0005
-"""Seconds between thread switches: a worker in Python code must not delay the reactor by Python's 5 ms."""
-
-
-class Arguments(argparse.ArgumentParser):
-    """Reports a wrong command line as every other error is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ShoalError(ERR_USAGE, f"{message}; see {self.prog} --help")
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = Arguments("shoal peer", description="Run one peer until SIGTERM or Ctrl-C.")
-    parser.add_argument("name", metavar="NAME", help="the peer, as config.yaml names it")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.yaml)")
-    parser.add_argument("--base-dir", type=Path, metavar="DIR", help="folder of all state")
-    return parser.parse_args(arguments)
 
 
 def serve(name: str, loaded: Loaded) -> None:
@@ -111,7 +88,7 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
     )
     services.append(service)
     service.start(data)
-    _stop_on_signals(reactor, service)
+    stop_on_signals(lambda name: reactor.post(lambda: service.stop(name)))
     gc.freeze()
     announce_ready(
         PeerReady(
@@ -130,31 +107,25 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
     try:
         reactor.run()
     finally:
+        give_up_later(f"peer {name}")
         service.close()
         wire.close()
         zap.stop()
         context.destroy(0)
 
 
-def _stop_on_signals(reactor: Reactor, service: PeerService) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        reactor.post(lambda: service.stop(signal.Signals(number).name))
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-
-
 def main() -> int:
-    try:
-        arguments = parse(sys.argv[1:])
-        loaded = load(arguments.config, os.environ, arguments.base_dir)
-        setup(loaded.settings.logging, f"peer {arguments.name}")
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        serve(arguments.name, loaded)
-    except ShoalError as error:
-        print(f"shoal: {error}", file=sys.stderr)
-        return error.outcome.exit_code
-    return 0
+    """Run until a signal; the exit code."""
+
+    def program() -> None:
+        parser = Arguments("shoal peer", "Run one peer until SIGTERM or Ctrl-C.")
+        parser.add_argument("name", metavar="NAME", help="the peer, as config.yaml names it")
+        chosen = parser.parse_args()
+        loaded = load(chosen.config, os.environ, chosen.base_dir)
+        setup(loaded.settings.logging, f"peer {chosen.name}")
+        serve(chosen.name, loaded)
+
+    return exit_code(program)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from bus.ready import PeerReady, PeerUp
 from bus.rpc import RpcClient
 from bus.sockets import make_context
 from bus.state import PublishedState
+from tests.kit.waiting import hold_for
 
 
 class Remote:
@@ -44,8 +45,14 @@ class Remote:
         return row is not None and row.state == "seeding"
 
     def sent_to(self, peer: str) -> int:
-        """Payload bytes sent to a peer since this one started."""
-        return next((row.sent for row in self.state("peers").of(LinkRow, "peers") if row.peer == peer), 0)
+        """Payload bytes sent to a peer since this one started, once it no longer changes (it is told once a second)."""
+
+        def sent() -> int:
+            return next((row.sent for row in self.state("peers").of(LinkRow, "peers") if row.peer == peer), 0)
+
+        while len(set(samples := hold_for(1.5, sent))) > 1:
+            pass
+        return samples[-1]
 
     def score(self, peer: str) -> float:
         rows = self.state("reputation").of(ReputationChanged, "reputation")

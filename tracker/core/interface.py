@@ -49,7 +49,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Of one /24 (IPv6: /56)."""
     control_rate: float = 20.0
     control_burst: int = 40
-    """Of one key: everything but registers and lookups."""
+    """Of one key: everything but registers, lookups and watches."""
+    watch_rate: float = 100.0
+    watch_burst: int = 2000
+    """Of one key.  Generous, because watches are cheap, are not answered, and come one by one when many files are
+    shared together; what a link may hold of them has a limit of its own."""
     lookup_rate: float = 5.0
     lookup_burst: int = 20
     """Of one key: queries and searches."""

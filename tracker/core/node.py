@@ -264,7 +264,7 @@ class TrackerCore:
             self._outbox.send(link, answer)
 
     def _watch(self, link: Link, message: Watch) -> None:
-        self._rates.check_control(link.peer, link.place, self._outbox.now)
+        self._rates.check_watch(link.peer, link.place, self._outbox.now)
         most = 2 * self._limits.contents_per_key  # what it has, and as many that it only looks at
         new = [content for content in dict.fromkeys(message.contents) if content not in link.watched]
         if len(link.watched) + len(new) > most:
@@ -274,7 +274,7 @@ class TrackerCore:
             self._watches.add(content, link.id, link.peer, link.pace)
 
     def _unwatch(self, link: Link, message: Unwatch) -> None:
-        self._rates.check_control(link.peer, link.place, self._outbox.now)
+        self._rates.check_watch(link.peer, link.place, self._outbox.now)
         self._watches.remove(message.contents, link.id)
         for content in message.contents:
             link.watched.pop(content, None)

@@ -47,7 +47,7 @@ class TokenBuckets:
 class RequestRates:
     """How often a key, and a network, may ask for what."""
 
-    __slots__ = ("_control", "_limits", "_lookup", "_network", "_register")
+    __slots__ = ("_control", "_limits", "_lookup", "_network", "_register", "_watch")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -55,12 +55,13 @@ class RequestRates:
         self._network = TokenBuckets(limits.network_register_rate, limits.network_register_burst)
         self._control = TokenBuckets(limits.control_rate, limits.control_burst)
         self._lookup = TokenBuckets(limits.lookup_rate, limits.lookup_burst)
+        self._watch = TokenBuckets(limits.watch_rate, limits.watch_burst)
 
     def check_register(self, peer: PeerId, place: Place, now: float) -> None:
         """Count a register.
 
         Raises:
-            ShoalError: ERR_RATE, as do the other two.
+            ShoalError: ERR_RATE, as do the other three.
         """
         if place.exempt:
             return
@@ -70,7 +71,7 @@ class RequestRates:
             raise _too_often(f"registers from {place.network}", self._limits.network_register_rate)
 
     def check_control(self, peer: PeerId, place: Place, now: float) -> None:
-        """Count any other message but a lookup."""
+        """Count an announce, renewal or ping."""
         if not place.exempt and not self._control.take(peer, now):
             raise _too_often("requests of one peer", self._limits.control_rate)
 
@@ -78,6 +79,11 @@ class RequestRates:
         """Count a query or search."""
         if not place.exempt and not self._lookup.take(peer, now):
             raise _too_often("queries and searches of one peer", self._limits.lookup_rate)
+
+    def check_watch(self, peer: PeerId, place: Place, now: float) -> None:
+        """Count a watch or unwatch."""
+        if not place.exempt and not self._watch.take(peer, now):
+            raise _too_often("watches of one peer", self._limits.watch_rate)
 
 
 def _too_often(what: str, rate: float) -> ShoalError:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bus.boundary import LinkBlocked, LinkWritable
-from bus.errors import ERR_LIMIT
+from bus.errors import ERR_LIMIT, ERR_RATE
 from bus.messages import SwarmChanged, TrackerFailed, Unwatch, Watch
 from tests.unit.tracker.world import World, announce, entry, identity, limits, name_of, register, renew
 from tracker.core.watches import Pace
@@ -150,6 +150,15 @@ def test_watching_twice_is_watching_once():
     world.say(watcher, Watch([identity("x"), identity("x")]), Watch([identity("x")]))
     world.join("b", entry("x"))
     assert len(world.sent_of(watcher, SwarmChanged)) == 1
+
+
+def test_two_thousand_watches_one_by_one_are_all_taken_and_one_more_is_too_many():
+    world = World()
+    watcher = world.up("a")
+    assert world.say(watcher, *[Watch([identity(f"c{n}")]) for n in range(2000)]) == []
+    [answer] = world.say(watcher, Watch([identity("x")]))
+    assert isinstance(answer, TrackerFailed)
+    assert (answer.request, answer.code) == (0, ERR_RATE)
 
 
 def test_a_link_watches_at_most_twice_what_a_peer_may_announce():
