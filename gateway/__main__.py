@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import socket
 import sys
-from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import psutil
 
 from bus import log
 from bus.config import Loaded, load
-from bus.errors import ERR_CONFIG, ERR_USAGE, INTERRUPTED, ShoalError
+from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
+from bus.program import Arguments, exit_code
 from bus.ready import GatewayReady, announce_ready
 from gateway import uploads
 from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
@@ -26,21 +25,6 @@ from gateway.serving import Service, WebServer, listen, origin_of
 from gateway.view.page import PageView, PeerFacts
 
 EPOCH_BYTES: Final = 8
-
-
-class Arguments(argparse.ArgumentParser):
-    """Reports a wrong command line as every other error is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ShoalError(ERR_USAGE, f"{message}; see {self.prog} --help")
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = Arguments("shoal gateway", description="Serve the page of one peer until SIGTERM or Ctrl-C.")
-    parser.add_argument("name", metavar="NAME", help="the peer")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.yaml)")
-    parser.add_argument("--base-dir", type=Path, metavar="DIR", help="folder of all state")
-    return parser.parse_args(arguments)
 
 
 def serve(name: str, loaded: Loaded) -> None:
@@ -86,17 +70,16 @@ def serve(name: str, loaded: Loaded) -> None:
 
 def main() -> int:
     """Serve until a signal; the exit code."""
-    try:
-        chosen = parse(sys.argv[1:])
+
+    def program() -> None:
+        parser = Arguments("shoal gateway", "Serve the page of one peer until SIGTERM or Ctrl-C.")
+        parser.add_argument("name", metavar="NAME", help="the peer")
+        chosen = parser.parse_args()
         loaded = load(chosen.config, os.environ, chosen.base_dir)
         log.setup(loaded.settings.logging, f"gateway {chosen.name}")
         serve(chosen.name, loaded)
-    except ShoalError as error:
-        print(f"shoal: {error}", file=sys.stderr)
-        return error.outcome.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+
+    return exit_code(program)
 
 
 def _addresses() -> list[str]:
