@@ -20,7 +20,8 @@ from peer.core.interface import KnownContent
 from peer.core.layout import Entry
 from peer.files import shown
 from peer.manifest import TREE
-from peer.preparing import Disk, bytes_missing, names_beside
+from peer.naming import names_beside
+from peer.preparing import Disk
 from peer.shared import ABSENT, record_of
 from peer.temporary import TemporaryFiles
 
@@ -31,7 +32,7 @@ def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownConte
     Raises:
         ShoalError, OSError: it cannot be done; the temporary files stay.
     """
-    if bytes_missing(download.layout, download.wanted, download.held):
+    if download.bytes_missing():
         raise ShoalError(ERR_STATE, f"{shown(download.path)} is not complete yet; verify the download")
     if not download.placed:
         _make_empty(download)

@@ -15,7 +15,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -30,10 +30,8 @@ from peer.core.layout import Layout
 from peer.descriptors import OpenFiles
 from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
 from peer.manifest import Manifest, chunk_digest, parse, parse_digest_list
-from peer.temporary import TemporaryFiles, temporary_name
-
-_NUMBERED: Final = 10_000
-"""Names tried beside one that is taken."""
+from peer.naming import NAMES_TRIED, names_beside, temporary_name
+from peer.temporary import TemporaryFiles
 
 
 class Disk(NamedTuple):
@@ -77,20 +75,6 @@ def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepare
     return download, Prepared(
         record.id, title, manifest.layout, path, download.held.mask, wanted, _missing_lists(download)
     )
-
-
-def next_name(name: str, number: int, folder: bool) -> str:
-    """`name` for the first try, then `name (2).ext` and so on, within 255 bytes."""
-    if number == 1:
-        return name
-    stem, suffix = (name, "") if folder else os.path.splitext(name)
-    tail = f" ({number}){suffix}".encode()
-    return (stem.encode()[: 255 - len(tail)].decode(errors="ignore").encode() + tail).decode(errors="ignore")
-
-
-def names_beside(name: str, folder: bool) -> Iterator[str]:
-    """The names to try, in order."""
-    return (next_name(name, number, folder) for number in range(1, _NUMBERED))
 
 
 # --- what is wanted --------------------------------------------------------------------------
@@ -182,7 +166,9 @@ def _free_name(download: TemporaryFiles, files: FileOps, title: str) -> str:
                 files.look(name, folder)
             except FileNotFoundError:
                 return name
-    raise ShoalError(ERR_LIMIT, f"{shown(download.directory)} holds {_NUMBERED:,} items named {title}; choose another")
+    raise ShoalError(
+        ERR_LIMIT, f"{shown(download.directory)} holds {NAMES_TRIED:,} items named {title}; choose another"
+    )
 
 
 # --- what is there ---------------------------------------------------------------------------
@@ -302,24 +288,8 @@ def _hash_chunk_again(files: FileOps, download: TemporaryFiles, entry: int, chun
 
 def check_space(disk: Disk, download: TemporaryFiles) -> None:
     """Raises ShoalError if what is still to come does not fit."""
-    needed = bytes_missing(download.layout, download.wanted, download.held)
+    needed = download.bytes_missing()
     free = disk.files.free_space(download.directory)
     if needed and free < needed + disk.min_free:
         kept_free = f" of which {format_size(disk.min_free)} stay free"
         raise disk_full(download.path, needed, format_size(free) + (kept_free if disk.min_free else ""))
-
-
-def bytes_missing(layout: Layout, wanted: ChunkSet, held: ChunkSet) -> int:
-    """Bytes of the wanted chunks that are not held."""
-    total = 0
-    if not wanted.mask & ~held.mask:
-        return 0
-    for number, entry in enumerate(layout.entries):
-        chunks = layout.chunks_of(number)
-        missing = wanted.count(chunks) - held.count(chunks)
-        if missing > 0:
-            total += missing * layout.chunk_sizes[number]
-            last = chunks[-1]
-            if last in wanted and last not in held:
-                total -= len(chunks) * layout.chunk_sizes[number] - entry.size
-    return total

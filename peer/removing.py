@@ -16,9 +16,9 @@ from peer.core.interface import KnownContent
 from peer.descriptors import Folder, OpenFiles
 from peer.files import ANY_FOLDER, FOLDER, FileOps, shown
 from peer.manifest import FILE, TREE
+from peer.naming import temporary_name
 from peer.preparing import was_placed
 from peer.shared import ABSENT, SharedFiles, record_at, record_of
-from peer.temporary import temporary_name
 
 
 def remove_temporary(files: FileOps, kept: KeptDownload, data: bool) -> None:

@@ -40,7 +40,6 @@ from peer.core.interface import (
     KnownContent,
     PartRead,
     Prepare,
-    Prepared,
     Read,
     ReadFailed,
     ReadManifest,
@@ -48,7 +47,6 @@ from peer.core.interface import (
     Store,
     StoreFailed,
     StoreManifest,
-    Verified,
     VerifyData,
 )
 from peer.core.layout import Entry, Layout
@@ -62,7 +60,7 @@ from peer.shared import SharedFiles
 from peer.sharing import Hashed, hash_path
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
-from peer.verifying import verify_download, verify_shared
+from peer.verifying import Verifier
 from peer.workers import Workers, attempt
 from peer.writing import WritePool
 
@@ -102,13 +100,16 @@ class Storage:
         for notice in catalogue.notices:
             log.warning("%s", notice)
         self._sync = SyncThread(settings, files, catalogue, self._sync_failed)
-        self._writers = WritePool(settings.workers, files, post, self._sync.touched)
+        self._writers = WritePool(settings.workers, post, self._sync.touched)
         self._hasher = Hasher(settings.workers, files)
         disk = Disk(catalogue, files, self._open_files, boot or _boot(), settings.min_free_disk)
         self._life = Lifecycle(disk, self._contents, self._writers, self._sync, str(places.uploads_dir), post)
         self._life_thread = Workers("contents")
         self._hash_thread = Workers("hash")
         self._readers = Workers("read", READERS)
+        self._verifier = Verifier(
+            disk, self._contents, self._life, self._hasher, self._life_thread, self._hash_thread, post
+        )
         self._perform = self._table()
 
     def load_all(self) -> tuple[list[KnownContent], list[DownloadRecord]]:
@@ -198,7 +199,7 @@ class Storage:
             Forget: self._forget,
             Prepare: lambda effect: thread.submit(lambda: life.prepare(effect)),
             Finish: lambda effect: thread.submit(lambda: life.finish(effect)),
-            VerifyData: self._verify,
+            VerifyData: lambda effect: self._verifier.verify(effect.content),
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
             KeepDownload: self._keep_download,
             KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused),
@@ -274,68 +275,6 @@ class Storage:
 
         bad = ChunkChecked(effect.content, effect.chunk, False)
         self._post(attempt(check, lambda error: bad, effect.content[:16]))
-
-    # -- verifying --
-
-    def _verify(self, effect: VerifyData) -> None:
-        """Answered by Verified; by StoreFailed if a download's files cannot be opened."""
-        content = effect.content
-        if content in self._contents.shared:
-            self._hash_thread.submit(lambda: self._verify_shared(content))
-        else:
-            self._life_thread.submit(lambda: self._reopen_to_verify(content))
-
-    def _verify_shared(self, content: ContentId) -> None:
-        source = self._contents.shared.get(content)
-        if source is None:
-            self._post(Verified(content, 0, f"content {content[:16]} was removed"))
-            return
-        found = attempt(
-            lambda: verify_shared(source, self._catalogue, self._files, self._open_files, self._hasher),
-            lambda error: error,
-            source.content.path,
-        )
-        if isinstance(found, ShoalError):
-            self._post(Verified(content, 0, found.message))
-            return
-
-        def answer() -> None:
-            verified = found.verified
-            if found.stats is not None:
-                stats = found.stats
-                failed = attempt(
-                    lambda: self._life.refresh(content, source, stats), lambda error: error.message, source.content.path
-                )
-                verified = Verified(content, verified.held, failed or "")
-            self._post(verified)
-
-        self._life_thread.submit(answer)
-
-    def _reopen_to_verify(self, content: ContentId) -> None:
-        """A download that failed is opened anew first, so that it takes bytes again."""
-        kept = attempt(lambda: self._catalogue.download(content), lambda error: None, content[:16])
-        if kept is None:
-            self._post(Verified(content, 0, f"download {content[:16]} is not here"))
-            return
-        opened = attempt(
-            lambda: self._life.reopen(kept.record),
-            lambda error: StoreFailed(content, 0, error.code, error.message),
-            kept.record.directory,
-        )
-        if not isinstance(opened, Prepared):
-            self._post(opened)
-            return
-        download = self._contents.downloads[content]
-        self._hash_thread.submit(lambda: self._verify_download(download))
-
-    def _verify_download(self, download: TemporaryFiles) -> None:
-        def failed(error: ShoalError) -> CoreEvent:
-            return Verified(download.content, download.held.mask, error.message)
-
-        verified: CoreEvent = attempt(
-            lambda: verify_download(download, self._catalogue, self._hasher), failed, download.path
-        )
-        self._post(verified)
 
 
 def _boot() -> str:

@@ -21,20 +21,12 @@ from peer.chunkset import ChunkSet
 from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry
 from peer.descriptors import Descriptor, Folder, OpenFiles
-from peer.files import ANY_FOLDER, CREATE_NEW, FOLDER, READ, UPDATE, FileOps, shown
+from peer.files import ANY_FOLDER, CREATE_NEW, FOLDER, READ, UPDATE, FileOps, error_of, shown
 from peer.manifest import DIGEST_SIZE, FILE, Manifest, chunk_is_right
 
 SYNC_ONE_BY_ONE: Final = 16
 """Files in a batch beyond which the whole file system is synced at once instead."""
-_NAME_BYTES: Final = 200  # of the content's name in a temporary file's: leaves room for the rest within 255
 _DESTINATION: Final = ".."
-
-
-def temporary_name(kind: str, name: str, content: str) -> str:
-    """Name of a download's temporary file or folder."""
-    if kind != FILE:
-        return f".{content[:16]}.shoal"
-    return f".{name.encode()[:_NAME_BYTES].decode(errors='ignore')}.{content[:16]}.shoal"
 
 
 class Batch(NamedTuple):
@@ -156,9 +148,12 @@ class TemporaryFiles:
     # -- bytes --
 
     def write(self, entry: int, data: memoryview, offset: int) -> None:
-        """Write bytes of a chunk that is not held."""
-        with self.use(entry) as number:
-            self._files.write(number, data, offset)
+        """Write bytes of a chunk that is not held.  Raises ShoalError if the disk refuses them."""
+        try:
+            with self.use(entry) as number:
+                self._files.write(number, data, offset)
+        except OSError as error:
+            raise error_of(error, self.where(entry), self._files, self.bytes_missing()) from None
 
     def read(self, entry: int, offset: int, length: int) -> bytes:
         """Bytes of a held chunk; raises ShoalError if they are not there."""
@@ -213,6 +208,20 @@ class TemporaryFiles:
             raise ShoalError(ERR_STATE, f"chunk {chunk} of {self.content[:16]} came before its digest list; verify it")
         at = (chunk - self.layout.starts[entry]) * DIGEST_SIZE
         return digest == listed[at : at + DIGEST_SIZE]
+
+    def bytes_missing(self) -> int:
+        """Bytes of the wanted chunks that are not held."""
+        if not self.wanted.mask & ~self.held.mask:
+            return 0
+        total = 0
+        for number, entry in enumerate(self.layout.entries):
+            chunks = self.layout.chunks_of(number)
+            missing = self.wanted.count(chunks) - self.held.count(chunks)
+            if missing > 0:
+                total += missing * self.layout.chunk_sizes[number]
+                if chunks[-1] in self.wanted and chunks[-1] not in self.held:
+                    total -= len(chunks) * self.layout.chunk_sizes[number] - entry.size
+        return total
 
     def check_held(self, chunk: int) -> None:
         """Raises ShoalError if a chunk is not held."""

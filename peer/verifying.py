@@ -2,21 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from bus.boundary import ContentId
+from bus.errors import ShoalError
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import Stats
 from peer.chunkset import ChunkSet
-from peer.core.interface import Verified
+from peer.contents import Contents
+from peer.core.interface import CoreEvent, Prepared, StoreFailed, Verified
 from peer.core.layout import Layout
-from peer.descriptors import Descriptor, OpenFiles
-from peer.files import READ, FileOps, shown
+from peer.descriptors import Descriptor
+from peer.files import READ, shown
 from peer.hashing import Hasher
+from peer.lifecycle import Lifecycle
 from peer.manifest import DIGEST_SIZE, FILE, chunk_is_right, parse_digest_list
+from peer.preparing import Disk
 from peer.shared import ABSENT, RECORD_SIZE, SharedFiles, record_at, record_of
 from peer.temporary import TemporaryFiles
+from peer.workers import Workers, attempt
+
+
+class Verifier:
+    """Has contents hashed in one thread, and what follows from it done in the thread of their lives."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        contents: Contents,
+        life: Lifecycle,
+        hasher: Hasher,
+        life_thread: Workers,
+        hash_thread: Workers,
+        post: Callable[[CoreEvent], None],
+    ) -> None:
+        self._disk = disk
+        self._contents = contents
+        self._life = life
+        self._hasher = hasher
+        self._life_thread = life_thread
+        self._hash_thread = hash_thread
+        self._post = post
+
+    def verify(self, content: ContentId) -> None:
+        """Answered by Verified; by StoreFailed if a download's files cannot be opened."""
+        if content in self._contents.shared:
+            self._hash_thread.submit(lambda: self._verify_shared(content))
+        else:
+            self._life_thread.submit(lambda: self._reopen(content))
+
+    def _verify_shared(self, content: ContentId) -> None:
+        source = self._contents.shared.get(content)
+        if source is None:
+            self._post(Verified(content, 0, f"content {content[:16]} was removed"))
+            return
+        path = source.content.path
+        found = attempt(lambda: verify_shared(self._disk, source, self._hasher), lambda error: error, path)
+        if isinstance(found, ShoalError):
+            self._post(Verified(content, 0, found.message))
+        elif found.stats is None:
+            self._post(found.verified)
+        else:
+            self._life_thread.submit(lambda: self._refresh(source, found.verified, found.stats or source.stats))
+
+    def _refresh(self, source: SharedFiles, verified: Verified, stats: Stats) -> None:
+        def refresh() -> str:
+            self._life.refresh(verified.content, source, stats)
+            return ""
+
+        message = attempt(refresh, lambda error: error.message, source.content.path)
+        self._post(Verified(verified.content, verified.held, message))
+
+    def _reopen(self, content: ContentId) -> None:
+        """A download that failed is opened anew first, so that it takes bytes again."""
+        kept = attempt(lambda: self._disk.catalogue.download(content), lambda error: None, content[:16])
+        if kept is None:
+            self._post(Verified(content, 0, f"download {content[:16]} is not here"))
+            return
+        opened = attempt(
+            lambda: self._life.reopen(kept.record),
+            lambda error: StoreFailed(content, 0, error.code, error.message),
+            kept.record.directory,
+        )
+        if not isinstance(opened, Prepared):
+            self._post(opened)
+            return
+        download = self._contents.downloads[content]
+        self._hash_thread.submit(lambda: self._verify_download(download))
+
+    def _verify_download(self, download: TemporaryFiles) -> None:
+        verified = attempt(
+            lambda: verify_download(self._disk, download, self._hasher),
+            lambda error: Verified(download.content, download.held.mask, error.message),
+            download.path,
+        )
+        self._post(verified)
 
 
 class Outcome(NamedTuple):
@@ -27,9 +110,7 @@ class Outcome(NamedTuple):
     """What the files look like now, if all is right and they look different from before."""
 
 
-def verify_shared(
-    source: SharedFiles, catalogue: Catalogue, files: FileOps, open_files: OpenFiles, hasher: Hasher
-) -> Outcome:
+def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
     """Hash all files of a content offered whole.
 
     A file that was touched, or copied back, but has the same bytes is the same content.
@@ -38,10 +119,10 @@ def verify_shared(
     records = bytearray(source.stats.records)
 
     def use(entry: int) -> Descriptor:
-        return open_files.take(source, entry, lambda: files.open(source.path_of(entry), READ), passing=True)
+        return disk.open_files.take(source, entry, lambda: disk.files.open(source.path_of(entry), READ), passing=True)
 
     def looked(entry: int, number: int) -> None:
-        records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE] = record_of(files.status(number))
+        records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE] = record_of(disk.files.status(number))
 
     digests = hasher.hash(
         layout,
@@ -51,7 +132,7 @@ def verify_shared(
         missing=lambda entry, error: None,
         cancelled=lambda: source.cancelled,
     )
-    lists = _lists(catalogue, source)
+    lists = _lists(disk.catalogue, source)
     wrong = [chunk for chunk in range(layout.chunks) if not _is_right(layout, chunk, digests, lists)]
     held = ChunkSet(layout.chunks, layout.all_chunks)
     held.remove_all(wrong)
@@ -63,7 +144,7 @@ def verify_shared(
     return Outcome(Verified(source.content.id, held.mask, ""), stats if stats != source.stats else None)
 
 
-def verify_download(download: TemporaryFiles, catalogue: Catalogue, hasher: Hasher) -> Verified:
+def verify_download(disk: Disk, download: TemporaryFiles, hasher: Hasher) -> Verified:
     """Hash the chunks that a download holds; those that are wrong are held no more."""
     layout = download.layout
     held = [chunk for chunk in range(layout.chunks) if chunk in download.held]
@@ -75,7 +156,7 @@ def verify_download(download: TemporaryFiles, catalogue: Catalogue, hasher: Hash
             wrong.append(chunk)
     message = ""
     if wrong:
-        catalogue.keep_bits(download.content, download.unset(wrong))
+        disk.catalogue.keep_bits(download.content, download.unset(wrong))
         where = shown(download.where(layout.entry_of(wrong[0])))
         message = f"{len(wrong):,} of {len(held):,} chunks do not match, the first in {where}; they are fetched again"
     return Verified(download.content, download.held.mask, message)

@@ -20,10 +20,8 @@ from blake3 import blake3
 
 from bus.errors import ERR_FAILURE, ShoalError
 from peer.core.interface import CoreEvent, Part, Store, Stored, StoreFailed
-from peer.files import FileOps, error_of
 from peer.hashing import has_small_chunks
 from peer.manifest import chunk_digest, new_chunk
-from peer.preparing import bytes_missing
 from peer.temporary import TemporaryFiles
 from peer.workers import Workers
 
@@ -69,12 +67,10 @@ class WritePool:
     def __init__(
         self,
         count: int,
-        files: FileOps,
         post: Callable[[CoreEvent], None],
         touched: Callable[[TemporaryFiles], None],
     ) -> None:
         """`touched` is told of a download that has chunks to sync."""
-        self._files = files
         self._post = post
         self._touched = touched
         self._lock = threading.Lock()
@@ -150,9 +146,6 @@ class WritePool:
                     (job.held if right else job.rejected).append(chunk)
         except ShoalError as error:
             job.error = error
-        except OSError as error:
-            needed = bytes_missing(download.layout, download.wanted, download.held)
-            job.error = error_of(error, download.path, self._files, needed)
         except Exception:  # a bug: said in the log, and the download stops as for any other failure
             log.exception("a write failed")
             job.error = ShoalError(ERR_FAILURE, f"internal error with {download.path}; the log has the details")

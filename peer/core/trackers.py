@@ -44,6 +44,9 @@ LONGEST_PAUSE: Final = 32.0
 ANNOUNCE_DELAY: Final = 0.1
 """Seconds that changes are gathered before they are announced."""
 REQUEST_TIMEOUT: Final = 5.0
+LEASE_TIMEOUT: Final = 10.0
+"""Seconds for answers about our lease: a tracker waits 5 s for an older link of ours before it believes a newer one."""
+LEASE_KINDS: Final = ("register", "announce", "renew")
 PING_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 15.0
 
@@ -170,18 +173,26 @@ class Trackers:
             return
         silence = self._turn.now - session.heard
         if silence >= SILENCE_SECONDS:
-            link = session.link
-            self._turn.hang_up(link)
-            self.lost(link, f"heard nothing for {silence:.0f} s")
+            self._start_anew(session, f"heard nothing for {silence:.0f} s")
             return
         self._turn.send(session.link, TrackerPing(int(self._turn.now * 1000)))
         self._turn.timers.set(("tracker_ping", key), self._turn.now + PING_SECONDS)
 
     def request_due(self, key: str, request: int) -> None:
-        """A request was not answered in time."""
-        asked = self.sessions[key].asked.pop(request, None)
-        if asked is not None and asked.answer:
+        """A request was not answered in time; without an answer about our lease the session starts anew."""
+        session = self.sessions[key]
+        asked = session.asked.pop(request, None)
+        if asked is None:
+            return
+        if asked.answer:
             asked.answer(None)
+        if asked.kind in LEASE_KINDS:
+            self._start_anew(session, f"no answer to {asked.kind} within {LEASE_TIMEOUT:.0f} s")
+
+    def _start_anew(self, session: Session, reason: str) -> None:
+        if (link := session.link) is not None:
+            self._turn.hang_up(link)
+            self.lost(link, reason)
 
     # -- what we offer --
 
@@ -301,7 +312,8 @@ class Trackers:
         if expect:
             session.asked[request] = asked
             key = ("tracker_request", session.address.public_key, request)
-            self._turn.timers.set(key, self._turn.now + REQUEST_TIMEOUT)
+            patience = LEASE_TIMEOUT if asked.kind in LEASE_KINDS else REQUEST_TIMEOUT
+            self._turn.timers.set(key, self._turn.now + patience)
         self._turn.send(session.link, message(request))
 
     # -- answers --
@@ -380,9 +392,5 @@ class Trackers:
         asked = self._answered(session, message.request)
         if asked and asked.answer:
             asked.answer(None)
-        if asked and asked.kind in ("register", "announce", "renew") and session.link is not None:
-            link = session.link
-            self._turn.hang_up(link)
-            self._by_link.pop(link, None)
-            session.link = None
-            self._down(session, f"{message.code}: {message.message}")
+        if asked and asked.kind in LEASE_KINDS:
+            self._start_anew(session, f"{message.code}: {message.message}")

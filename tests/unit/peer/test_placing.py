@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ERR_CHANGED, ERR_DISK
+from bus.settings import TransferSettings
 from peer import files
 from peer.core.interface import DataRemoved, KeepDownload, RemoveItem
 from peer.files import FileOps
@@ -13,6 +14,7 @@ from tests.kit.faults import FailingFiles, fail_always
 from tests.kit.storing import Disk, FailedError, record_of
 
 CHUNK = 128 * 1024
+NEVER = TransferSettings(sync_interval=3600.0, min_free_disk=0)
 
 
 @pytest.fixture
@@ -156,6 +158,17 @@ def test_bytes_are_synced_before_the_rename_and_the_name_after_it(seed, tmp_path
     assert last_write < rename
     assert {"sync", "sync_file_system"} & set(order[last_write:rename])
     assert "sync_folder" in order[rename:]
+
+
+def test_without_a_sync_of_everything_each_file_and_folder_is_synced_before_the_rename(
+    seed, tmp_path, tree, monkeypatch
+):
+    monkeypatch.setattr(files, "_syncfs", None)
+    recording = Recording()
+    with Disk(tmp_path, "south", recording, NEVER) as south:
+        south.fetch(seed, tree, tmp_path / "got")
+    before = recording.order[: recording.order.index("rename")]
+    assert before[-5:] == ["sync", "sync", "sync_folder", "sync_folder", "sync_folder"]
 
 
 @pytest.mark.parametrize("kind", ["file", "tree"])

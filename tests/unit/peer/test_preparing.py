@@ -12,7 +12,7 @@ from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_PATH, ERR_STATE, ERR_SYMLINK
 from bus.settings import TransferSettings
 from peer.core.interface import DownloadRecord, KeepDownload, KnownContent
 from peer.files import FileOps
-from peer.preparing import next_name
+from peer.naming import next_name
 from tests.kit.faults import FailingFiles, fail_always
 from tests.kit.storing import QUICK, Disk, FailedError, record_of
 from tests.kit.waiting import eventually

@@ -166,6 +166,25 @@ def test_temporary_files_that_are_removed_meanwhile_are_noticed(seed, tmp_path, 
         assert Path(south.finish(content.id).path).exists()
 
 
+def test_a_file_of_a_tree_that_vanished_is_not_made_again_without_its_bytes(seed, tmp_path):
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name in "ab":
+        (root / name).write_bytes(os.urandom(3 * CHUNK))
+    content = seed.share(root)
+    with Disk(tmp_path, "south") as south:
+        south.begin(seed, record_of(content, tmp_path / "got"))
+        south.storage._open_files._limit = 0  # what is opened next closes what was open
+        south.store_all(seed, content.id, 0b1, content.layout)
+        (temporary,) = (tmp_path / "got").iterdir()
+        (temporary / "a").unlink()
+        south.store_all(seed, content.id, 0b1000, content.layout)
+        with pytest.raises(FailedError) as caught:
+            south.store_all(seed, content.id, 0b10, content.layout)
+        assert (caught.value.event.code, "vanished" in caught.value.event.message) == (ERR_DISK, True)
+        assert not (temporary / "a").exists()
+
+
 def test_closing_syncs_and_records_what_is_held(seed, tmp_path, file):
     settings = TransferSettings(sync_interval=3600.0, min_free_disk=0)
     with Disk(tmp_path, "south", settings=settings) as south:
