@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test check demo experiment bench-first lock clean
+.PHONY: setup run test test-hwm1 check docs demo experiment bench-first lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -16,12 +16,20 @@ test: setup
 	@$(BIN)/python tests/kit/install_browser.py
 	@$(BIN)/python -m pytest tests/
 
+# The tests on real processes once more with one message of room in every socket: credit does the work then.
+test-hwm1: setup
+	@SHOAL__NETWORK__HWM=1 $(BIN)/python -m pytest tests/system
+
 check: .venv/.ok
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python gateway/web/build.py --check
 	$(BIN)/python -m pytest -q tests/architecture
+
+# The tables in docs/ that are made from the code.
+docs: .venv/.ok
+	@$(BIN)/python docs/generate.py
 
 demo: setup
 	@$(BIN)/python -m experiments.demo

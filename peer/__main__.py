@@ -21,7 +21,7 @@ from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
 from bus.tap import WireStream
-from peer.assembly import link_trackers, node_settings
+from peer.assembly import access_rule, link_trackers, node_settings, tcp_endpoint
 from peer.catalogue import Catalogue
 from peer.files import FileOps
 from peer.reputation_store import ReputationStore
@@ -41,18 +41,15 @@ def serve(name: str, loaded: Loaded) -> None:
 
 
 def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
+    """Wire the parts, say that they serve, and run the loop."""
     settings = loaded.settings
     identity = Identity.load_or_create(places.identity_file)
     context = make_context()
-    security = settings.security
-    allowed = frozenset(security.allow)
-    zap = ZapLoop(context, lambda domain, peer, address: security.access == "open" or peer in allowed)
+    zap = ZapLoop(context, access_rule(settings.security))
     zap.start()
     reactor = Reactor()
     publisher = Publisher(reactor, context, places.events, identity.peer_id, settings.events.heartbeat, PeerHeartbeat)
     wire = WireStream(reactor, context, places.wire)
-    catalogue = Catalogue(places.catalogue_file)
-    reputation = ReputationStore(places.reputation_file)
     # The sockets are bound before the core is made, which must know the data port.  Nothing is
     # delivered before the reactor runs, so the service is there by the first event.
     services: list[PeerService] = []
@@ -64,46 +61,24 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         hwm=settings.network.hwm,
         wire=wire,
     )
-    host = f"[{settings.network.bind}]" if ":" in settings.network.bind else settings.network.bind
-    data = links.listen("data", f"tcp://{host}:{port}")
+    data = links.listen("data", tcp_endpoint(settings.network.bind, port))
     links.listen("control", places.control)
-    data_port = split_host_port(data.removeprefix("tcp://"))[1]
     storage = Storage(
         places,
         settings.transfer,
-        catalogue,
+        Catalogue(places.catalogue_file),
         FileOps(),
         lambda event: reactor.post(lambda: services[0].storage_event(event)),
     )
-    node = node_settings(loaded, name, identity, places, data_port)
-    service = PeerService(
-        node,
-        reactor,
-        publisher,
-        storage,
-        reputation,
-        links,
-        link_trackers(loaded, node),
-        random.Random(),
-    )
+    node = node_settings(loaded, name, identity, places, split_host_port(data)[1])
+    reputation = ReputationStore(places.reputation_file)
+    trackers = link_trackers(loaded, node)
+    service = PeerService(node, reactor, publisher, storage, reputation, links, trackers, random.Random())
     services.append(service)
     service.start(data)
     stop_on_signals(lambda name: reactor.post(lambda: service.stop(name)))
     gc.freeze()
-    announce_ready(
-        PeerReady(
-            name=name,
-            id=identity.peer_id,
-            data=data,
-            control=places.control,
-            events=places.events,
-            wire=places.wire,
-            pid=os.getpid(),
-            data_dir=str(places.data_dir),
-            download_dir=str(places.download_dir),
-        ),
-        os.environ,
-    )
+    announce_ready(ready_record(name, identity, places, data), os.environ)
     try:
         reactor.run()
     finally:
@@ -112,6 +87,20 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         wire.close()
         zap.stop()
         context.destroy(0)
+
+
+def ready_record(name: str, identity: Identity, places: PeerPlaces, data: str) -> PeerReady:
+    return PeerReady(
+        name=name,
+        id=identity.peer_id,
+        data=data,
+        control=places.control,
+        events=places.events,
+        wire=places.wire,
+        pid=os.getpid(),
+        data_dir=str(places.data_dir),
+        download_dir=str(places.download_dir),
+    )
 
 
 def main() -> int:

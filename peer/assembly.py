@@ -6,14 +6,25 @@ from importlib.metadata import version
 
 import psutil
 
+from bus.auth import Allow
 from bus.config import Loaded
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback, split_host_port
 from bus.identity import Identity
 from bus.places import PeerPlaces, TrackerPlaces
-from bus.settings import Settings
+from bus.settings import SecuritySettings, Settings
 from peer.core.settings import NodeSettings, ReputationSettings, TrackerAddress
 from peer.core.sharelink import TrackerHint
+
+
+def access_rule(security: SecuritySettings) -> Allow:
+    """Who may connect to the data socket."""
+    allowed = frozenset(security.allow)
+    return lambda domain, peer, address: security.access == "open" or peer in allowed
+
+
+def tcp_endpoint(host: str, port: int) -> str:
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 def tracker_addresses(loaded: Loaded) -> tuple[TrackerAddress, ...]:

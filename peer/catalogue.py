@@ -48,9 +48,9 @@ class Catalogue:
         """Contents and downloads as they were when the catalogue was opened; finished downloads have `finished` set."""
         return [kept.content for kept in self.contents], list(self._downloads)
 
-    def close(self) -> None:
-        """Do what waits, then close the file."""
-        self._database.close()
+    def close(self, timeout: float = 3.0) -> None:
+        """Do what waits, then close the file; give up after `timeout` seconds."""
+        self._database.close(timeout)
 
     # -- contents --
 
@@ -139,6 +139,18 @@ class Catalogue:
             return rows.kept_download(*row) if row else None
 
         return self._database.call(get)
+
+    def has_temporary(self, directory: str, name: str) -> bool:
+        """Whether a download keeps its bytes in a file or folder of that name."""
+
+        def look(connection: sqlite3.Connection) -> bool:
+            found = connection.execute("SELECT record, temporary, bits FROM downloads WHERE temporary IS NOT NULL")
+            kept = (rows.kept_download(*row) for row in found)
+            return any(
+                one.temporary and (one.record.directory, one.temporary.name) == (directory, name) for one in kept
+            )
+
+        return self._database.call(look)
 
     def keep_temporary(self, record: DownloadRecord, temporary: Temporary, bits: bytes) -> None:
         """Keep where a download's bytes lie and which of its chunks are there, synced."""

@@ -16,6 +16,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
@@ -68,13 +69,14 @@ class _Passing(Descriptor):
 class _Shared(Descriptor):
     """A descriptor that counts its uses."""
 
-    __slots__ = ("_cache", "dropped", "pinned", "users")
+    __slots__ = ("_cache", "dropped", "idle_since", "pinned", "users")
 
     def __init__(self, cache: OpenFiles, number: int, pinned: bool) -> None:
         super().__init__(number)
         self._cache = cache
         self.pinned = pinned
         self.users = 1
+        self.idle_since = 0.0
         self.dropped = False
 
     def __exit__(
@@ -129,6 +131,7 @@ class OpenFiles:
         """One use is over."""
         with self._lock:
             descriptor.users -= 1
+            descriptor.idle_since = time.monotonic()
             finished = descriptor.dropped and not descriptor.users
         if finished:
             self._close([descriptor.number])
@@ -144,6 +147,14 @@ class OpenFiles:
                 if not descriptor.users:
                     unused.append(descriptor.number)
         self._close(unused)
+
+    def close_idle(self, seconds: float) -> None:
+        """Close what nobody used for so long: a file that the user deletes gives its room free only then."""
+        before = time.monotonic() - seconds
+        with self._lock:
+            idle = [key for key, one in self._open.items() if not (one.users or one.pinned) and one.idle_since < before]
+            numbers = [self._open.pop(key).number for key in idle]
+        self._close(numbers)
 
     def close(self) -> None:
         """Close everything."""

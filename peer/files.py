@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -129,6 +130,20 @@ class FileOps:
         if _syncfs(descriptor) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+        return True
+
+    def lock(self, descriptor: int) -> bool:
+        """Claim an open file or folder until it is closed; False if another open file has it.
+
+        Always true on file systems that have no locks.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
         return True
 
     def data_regions(self, descriptor: int, size: int) -> Iterator[tuple[int, int]]:

@@ -10,14 +10,15 @@ from peer.manifest import FILE
 
 NAMES_TRIED: Final = 10_000
 """Names tried for what is finished, the wanted one and those beside it."""
-_TITLE_BYTES: Final = 200  # of the content's name in a temporary file's: leaves room for the rest within 255
+_LONGEST: Final = 216  # bytes of the content's name and digits in a temporary file's: within 255 with all else
 
 
-def temporary_name(kind: str, name: str, content: str) -> str:
-    """Name of a download's temporary file or folder."""
+def temporary_name(kind: str, name: str, content: str, digits: int = 16) -> str:
+    """Name of a download's temporary file or folder; `digits`: how many of its id's tell it from others."""
     if kind != FILE:
-        return f".{content[:16]}.shoal"
-    return f".{name.encode()[:_TITLE_BYTES].decode(errors='ignore')}.{content[:16]}.shoal"
+        return f".{content[:digits]}.shoal"
+    title = name.encode()[: _LONGEST - digits].decode(errors="ignore")
+    return f".{title}.{content[:digits]}.shoal"
 
 
 def next_name(name: str, number: int, folder: bool) -> str:

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_STATE, ShoalError
 from peer.catalogue_rows import Stats, Temporary
 from peer.core.interface import KnownContent
-from peer.core.layout import Entry
 from peer.files import shown
 from peer.manifest import TREE
 from peer.naming import names_beside
 from peer.preparing import Disk
 from peer.shared import ABSENT, record_of
 from peer.temporary import TemporaryFiles
+from peer.wanting import is_chosen
 
 
 def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownContent, Stats]:
@@ -49,18 +49,6 @@ def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownConte
     content = KnownContent(record.id, record.name, download.layout, download.path, False, True, now)
     disk.catalogue.finish(content, stats)
     return content, stats
-
-
-def is_chosen(entry: Entry, only: frozenset[str]) -> bool:
-    """Whether an entry is among the paths to fetch, or below one of them."""
-    if not only:
-        return True
-    path = entry.path
-    while path:
-        if path in only:
-            return True
-        path = path.rpartition("/")[0]
-    return False
 
 
 def _chosen(download: TemporaryFiles) -> list[int]:

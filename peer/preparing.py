@@ -11,15 +11,15 @@ memory only, with nothing to tell the next sync that they are not on the disk.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from bus.errors import ERR_DISK, ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.errors import ERR_DISK, ERR_LIMIT, ERR_STATE, ShoalError
 from bus.names import safe_name
 from bus.units import format_size
 from peer.catalogue import Catalogue
@@ -29,9 +29,13 @@ from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
 from peer.descriptors import OpenFiles
 from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
-from peer.manifest import Manifest, chunk_digest, parse, parse_digest_list
+from peer.manifest import Manifest, chunk_digest
 from peer.naming import NAMES_TRIED, names_beside, temporary_name
 from peer.temporary import TemporaryFiles
+from peer.wanting import manifests_of, missing_lists, wanted_chunks
+
+_CLAIM_SECONDS: Final = 1.0
+"""For a reader of ours to let go of what was open before."""
 
 
 class Disk(NamedTuple):
@@ -52,13 +56,13 @@ def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepare
     Raises:
         ShoalError, OSError: they cannot be used.
     """
-    manifest, lists = _manifests(disk.catalogue, record.id)
-    wanted = _wanted(manifest.layout, record.only)
+    manifest, lists = manifests_of(disk.catalogue, record.id)
+    wanted = wanted_chunks(manifest.layout, record.only)
     kept = disk.catalogue.download(record.id) or KeptDownload(record, None, None)
     record = replace(record, directory=os.path.abspath(record.directory))
     _open_destination(disk, record.directory, kept.temporary)
     title = safe_name(record.name or record.id[:16]).path
-    name = kept.temporary.name if kept.temporary else temporary_name(manifest.layout.kind, title, record.id)
+    name = kept.temporary.name if kept.temporary else _new_name(disk, record, manifest, title)
     download = TemporaryFiles(record, manifest, name, lists, disk.files, disk.open_files)
     download.wanted = ChunkSet(manifest.layout.chunks, wanted)
     try:
@@ -73,44 +77,8 @@ def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepare
         raise
     download.record = replace(record, name=title, path=path)
     return download, Prepared(
-        record.id, title, manifest.layout, path, download.held.mask, wanted, _missing_lists(download)
+        record.id, title, manifest.layout, path, download.held.mask, wanted, missing_lists(download)
     )
-
-
-# --- what is wanted --------------------------------------------------------------------------
-
-
-def _manifests(catalogue: Catalogue, content: str) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest, and the digests by file id of the lists that are here and right."""
-    manifest = parse(catalogue.manifest(content, content), content, checked=True)
-    described = {entry.file_id: entry for entry in manifest.layout.entries}
-    lists = {}
-    for file, raw in catalogue.digest_lists(content).items():
-        with contextlib.suppress(ShoalError):  # a damaged one is fetched again
-            if file in described:
-                lists[file] = parse_digest_list(raw, described[file])
-    return manifest, lists
-
-
-def _wanted(layout: Layout, only: Sequence[str]) -> int:
-    if not only:
-        return layout.all_chunks
-    try:
-        return layout.mask_of(only)
-    except KeyError as error:
-        raise ShoalError(ERR_NOT_FOUND, f"{shown(str(error.args[0]))} is not in this content; list its files") from None
-
-
-def _missing_lists(download: TemporaryFiles) -> tuple[tuple[str, int], ...]:
-    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
-    if download.is_file:
-        return ()
-    missing: dict[str, int] = {}
-    for number, entry in enumerate(download.layout.entries):
-        chunks = download.layout.chunks_of(number)
-        if len(chunks) > 1 and entry.file_id not in download.lists and download.wanted.count(chunks):
-            missing[entry.file_id] = missing.get(entry.file_id, 0) | ((1 << len(chunks)) - 1) << chunks.start
-    return tuple(missing.items())
 
 
 # --- where it goes ---------------------------------------------------------------------------
@@ -171,6 +139,25 @@ def _free_name(download: TemporaryFiles, files: FileOps, title: str) -> str:
     )
 
 
+def _new_name(disk: Disk, record: DownloadRecord, manifest: Manifest, title: str) -> str:
+    """Name of the temporary file or folder.  Two ids can be made to begin alike: then it has all digits."""
+    name = temporary_name(manifest.layout.kind, title, record.id)
+    if disk.catalogue.has_temporary(record.directory, name):
+        return temporary_name(manifest.layout.kind, title, record.id, len(record.id))
+    return name
+
+
+def _claim(disk: Disk, download: TemporaryFiles, top: int) -> None:
+    """Keep other processes that download the same content into the same folder from writing over what is verified."""
+    until = time.monotonic() + _CLAIM_SECONDS
+    while not disk.files.lock(top):
+        if time.monotonic() > until:
+            raise ShoalError(
+                ERR_STATE, f"{shown(download.path)} is being written to by another peer; choose another folder with -o"
+            )
+        time.sleep(0.01)
+
+
 # --- what is there ---------------------------------------------------------------------------
 
 
@@ -184,6 +171,7 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
         check_space(disk, download)
         _make(disk.files, download)
     with download.top() as top:
+        _claim(disk, download, top)
         status = disk.files.status(top)
         if download.is_file and status.st_size != download.layout.size:
             disk.files.truncate(top, download.layout.size)

@@ -18,6 +18,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -58,7 +59,7 @@ from peer.preparing import Disk
 from peer.reading import check_chunk, list_holding, listed_digest, read, read_failed
 from peer.shared import SharedFiles
 from peer.sharing import Hashed, hash_path
-from peer.syncing import SyncThread
+from peer.syncing import IDLE_SECONDS, SyncThread
 from peer.temporary import TemporaryFiles
 from peer.verifying import Verifier
 from peer.workers import Workers, attempt
@@ -99,7 +100,8 @@ class Storage:
             self._contents.shared[content.id] = SharedFiles(content, stats, files, self._open_files)
         for notice in catalogue.notices:
             log.warning("%s", notice)
-        self._sync = SyncThread(settings, files, catalogue, self._sync_failed)
+        close_idle = partial(self._open_files.close_idle, IDLE_SECONDS)
+        self._sync = SyncThread(settings, files, catalogue, self._sync_failed, close_idle)
         self._writers = WritePool(settings.workers, post, self._sync.touched)
         self._hasher = Hasher(settings.workers, files)
         disk = Disk(catalogue, files, self._open_files, boot or _boot(), settings.min_free_disk)
@@ -184,7 +186,7 @@ class Storage:
             part.close()
             ended.append(part.join(deadline))
         self._open_files.close()
-        self._catalogue.close()
+        self._catalogue.close(max(0.5, deadline - time.monotonic()))
         return all(ended)
 
     # -- effects --

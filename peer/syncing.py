@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from bus.errors import ERR_FAILURE, ShoalError
 from bus.settings import TransferSettings
@@ -19,6 +20,9 @@ from peer.files import FileOps, error_of
 from peer.temporary import TemporaryFiles
 
 log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 30.0
+"""Seconds without anything to sync after which `idle` is called."""
 
 
 class SyncThread:
@@ -30,13 +34,15 @@ class SyncThread:
         files: FileOps,
         catalogue: Catalogue,
         failed: Callable[[TemporaryFiles, ShoalError], None],
+        idle: Callable[[], object] = lambda: None,
     ) -> None:
-        """`failed` is told, in this thread, of a download that could not be synced."""
+        """`failed` is told, in this thread, of a download that could not be synced; `idle` is called now and then."""
         self._sync_bytes = settings.sync_bytes
         self._interval = settings.sync_interval
         self._files = files
         self._catalogue = catalogue
         self._failed = failed
+        self._idle = idle
         self._waiting: dict[TemporaryFiles, None] = {}
         self._lock = threading.Lock()
         self._begun = threading.Event()
@@ -94,7 +100,9 @@ class SyncThread:
     def _run(self) -> None:
         closing = False
         while not closing:
-            self._begun.wait()
+            if not self._begun.wait(IDLE_SECONDS):
+                self._idle()
+                continue
             self._due.wait(self._interval)
             closing = self._closing
             self._begun.clear()

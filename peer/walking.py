@@ -21,7 +21,7 @@ from peer.files import FileOps, shown
 from peer.manifest import FILE, MAX_ENTRIES, TREE
 from peer.shared import ABSENT, record_of
 
-_OURS: Final = re.compile(r"\.(.*\.)?[0-9a-f]{16}\.shoal", re.DOTALL)
+_OURS: Final = re.compile(r"\.(.*\.)?([0-9a-f]{16}|[0-9a-f]{64})\.shoal", re.DOTALL)
 """Temporary files of downloads."""
 
 

@@ -94,6 +94,19 @@ def test_a_passing_file_is_closed_after_its_use(opened, tmp_path):
     assert not is_open(number)
 
 
+def test_what_nobody_used_for_a_while_is_closed(opened, tmp_path):
+    owner = Owner()
+    with opened.take(owner, "pinned", opener(tmp_path / "p"), pinned=True) as pinned:
+        pass
+    with opened.take(owner, "idle", opener(tmp_path / "i")) as idle:
+        pass
+    with opened.take(owner, "used", opener(tmp_path / "u")) as used:
+        opened.close_idle(60.0)
+        assert is_open(idle)
+        opened.close_idle(-1.0)
+        assert [is_open(number) for number in (pinned, idle, used)] == [True, False, True]
+
+
 # --- folders ----------------------------------------------------------------------------------
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_PATH, ERR_STATE, ERR_SYMLINK
 from bus.settings import TransferSettings
+from peer.catalogue_rows import Temporary
 from peer.core.interface import DownloadRecord, KeepDownload, KnownContent
 from peer.files import FileOps
 from peer.naming import next_name
@@ -257,6 +259,26 @@ def test_nothing_is_written_where_another_disk_is_to_be_mounted(seed, tmp_path, 
         event = failure(south, record_of(file, tmp_path / "got"))
     assert (event.code, "another disk than before" in event.message) == (ERR_DISK, True)
     assert os.listdir(tmp_path / "got") == []
+
+
+def test_two_peers_never_write_to_the_same_temporary_file(seed, tmp_path, file, tree):
+    with Disk(tmp_path, "south") as south, Disk(tmp_path, "third") as third:
+        for content in (file, tree):
+            south.begin(seed, record_of(content, tmp_path / "got"))
+            with pytest.raises(FailedError) as caught:
+                third.begin(seed, record_of(content, tmp_path / "got"))
+            assert (caught.value.event.code, "another peer" in caught.value.event.message) == (ERR_STATE, True)
+            south.store_all(seed, content.id, content.layout.all_chunks, content.layout)
+            south.finish(content.id)
+            assert third.prepare(record_of(content, tmp_path / "got")).held == 0
+
+
+def test_two_contents_whose_ids_begin_alike_have_files_of_their_own(seed, tmp_path, file):
+    alike = replace(record_of(file, tmp_path / "got"), id=file.id[:16] + "0" * 48)
+    with Disk(tmp_path, "south") as south:
+        south.catalogue.keep_temporary(alike, Temporary(f".file.bin.{file.id[:16]}.shoal", 1, 2, ""), b"")
+        south.begin(seed, record_of(file, tmp_path / "got"))
+        assert os.listdir(tmp_path / "got") == [f".file.bin.{file.id}.shoal"]
 
 
 # --- room -------------------------------------------------------------------------------------

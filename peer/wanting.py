@@ -1,0 +1,59 @@
+"""What is to be fetched of a content, and what must be known before it can be."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from bus.errors import ERR_NOT_FOUND, ShoalError
+from peer.catalogue import Catalogue
+from peer.core.layout import Entry, Layout
+from peer.files import shown
+from peer.manifest import Manifest, parse, parse_digest_list
+from peer.temporary import TemporaryFiles
+
+
+def manifests_of(catalogue: Catalogue, content: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest, and the digests by file id of the lists that are here and right."""
+    manifest = parse(catalogue.manifest(content, content), content, checked=True)
+    described = {entry.file_id: entry for entry in manifest.layout.entries}
+    lists = {}
+    for file, raw in catalogue.digest_lists(content).items():
+        with contextlib.suppress(ShoalError):  # a damaged one is fetched again
+            if file in described:
+                lists[file] = parse_digest_list(raw, described[file])
+    return manifest, lists
+
+
+def wanted_chunks(layout: Layout, only: Sequence[str]) -> int:
+    """Bitmask of the chunks to fetch: of the paths in `only`, or all."""
+    if not only:
+        return layout.all_chunks
+    try:
+        return layout.mask_of(only)
+    except KeyError as error:
+        raise ShoalError(ERR_NOT_FOUND, f"{shown(str(error.args[0]))} is not in this content; list its files") from None
+
+
+def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, int], ...]:
+    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
+    if download.is_file:
+        return ()
+    missing: dict[str, int] = {}
+    for number, entry in enumerate(download.layout.entries):
+        chunks = download.layout.chunks_of(number)
+        if len(chunks) > 1 and entry.file_id not in download.lists and download.wanted.count(chunks):
+            missing[entry.file_id] = missing.get(entry.file_id, 0) | ((1 << len(chunks)) - 1) << chunks.start
+    return tuple(missing.items())
+
+
+def is_chosen(entry: Entry, only: frozenset[str]) -> bool:
+    """Whether an entry is among the paths to fetch, or below one of them."""
+    if not only:
+        return True
+    path = entry.path
+    while path:
+        if path in only:
+            return True
+        path = path.rpartition("/")[0]
+    return False
