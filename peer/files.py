@@ -29,7 +29,6 @@ FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 ANY_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 """A folder that the user named: the links on the way to it are the user's."""
 
-_AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)

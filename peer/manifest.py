@@ -55,7 +55,6 @@ class Manifest(Struct, frozen=True):
     layout: Layout
     digests: bytes
     """Of a file: its chunks' digests, one after the other.  Of a tree: empty."""
-    raw: bytes
 
 
 def new_chunk() -> blake3:
@@ -147,14 +146,14 @@ def parse(raw: bytes, expected_id: str, *, checked: bool = False) -> Manifest:
         raise _malformed(expected_id, f"it has {len(raw):,} bytes, the limit is {MAX_MANIFEST:,}")
     if kind_of(raw, expected_id) == FILE:
         size, digests = _read_file(raw, expected_id)
-        return Manifest(expected_id, file_layout(expected_id, size), digests, raw)
+        return Manifest(expected_id, file_layout(expected_id, size), digests)
     try:
         layout = Layout(TREE, _read_tree(raw, expected_id))
     except ValueError as error:
         raise _malformed(expected_id, str(error)) from None
     if not checked:
         check_tree(entry.path for entry in layout.entries)
-    return Manifest(expected_id, layout, b"", raw)
+    return Manifest(expected_id, layout, b"")
 
 
 def parse_digest_list(raw: bytes, entry: Entry) -> bytes:

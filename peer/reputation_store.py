@@ -10,6 +10,7 @@ Writes are gathered for 200 ms: a burst of events is one transaction.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
 from peer.core.reputation import CORRUPTED_DATA, DECAY, Standing
 from peer.database import Database, Schema
+
+log = logging.getLogger(__name__)
 
 KEPT_EVENTS: Final = 1000
 """Newest events of each peer that are kept at least."""
@@ -61,6 +64,8 @@ class ReputationStore:
         self.notices = self._database.notices
         self._standings, self._numbers, self._running = self._database.call(self._load)
         self._written = self._running
+        for notice in self.notices:
+            log.warning("%s", notice)
 
     def load(self) -> tuple[dict[PeerId, Standing], float]:
         """Standings for a ReputationBook, which may change them, and the running time of all earlier runs, seconds."""

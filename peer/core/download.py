@@ -79,7 +79,8 @@ class Download:
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, tuple[str, ...]] = {}
         """Peers a tracker named, with their endpoints."""
-        self.seen_in_swarm = 0
+        self.looks = 0
+        """Times that trackers were asked for sources."""
         self.availability = Availability(0)
         self.meter = Meter(now)
         self.moved_at = now

@@ -22,6 +22,9 @@ from peer.core.turn import Turn
 
 CANDIDATES: Final = 3000
 """Members remembered of one swarm (libtorrent's max_peerlist)."""
+FIRST_PAUSE: Final = 0.5
+EARLY_LOOKS: Final = 3
+"""The first queries come after 0.5, 1 and 2 s; then as follows."""
 LOOK_EVERY: Final = 30.0
 """Seconds between queries for more sources of a running download."""
 LOOK_AGAIN: Final = 5.0
@@ -112,6 +115,10 @@ class Swarms:
         if download is None:
             return
         pause = LOOK_EVERY if any(download.maps.values()) else LOOK_AGAIN
+        if download.looks < EARLY_LOOKS:
+            # In a flash crowd nobody has announced yet when the first query goes out.
+            pause = FIRST_PAUSE * 2**download.looks
+        download.looks += 1
         self._turn.timers.set(("look", content), self._turn.now + pause)
         if download.state not in (DownloadState.PAUSED, DownloadState.FAILED):
             self._trackers.query(content)
