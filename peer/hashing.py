@@ -75,12 +75,10 @@ class Progress:
             self._bytes += min(len(run.chunks) * size, rest)
             self._done += len(run.chunks) * size >= rest
             now = time.monotonic()
-            due = now >= self._next or self._bytes == self._layout.size
-            if due:
+            if now >= self._next or self._bytes == self._layout.size:
                 self._next = now + REPORT_SECONDS
-                hashing = Hashing(self._name, self._bytes, self._layout.size, self._done, self._files)
-        if due:
-            self._report(hashing)
+                # Within the lock, so that reports come in order.
+                self._report(Hashing(self._name, self._bytes, self._layout.size, self._done, self._files))
 
 
 class Hasher:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ShoalError
+from bus.messages import Kind
 from bus.names import check_tree, safe_name
 from peer.catalogue_rows import Stats
 from peer.core.layout import Entry, Layout
@@ -95,7 +96,7 @@ def _look_into(files: FileOps, root: str, title: str) -> Found:
     return Found(root, title, layout, Stats(records, links), tuple(skipped))
 
 
-def _layout(kind: str, entries: list[Entry]) -> Layout:
+def _layout(kind: Kind, entries: list[Entry]) -> Layout:
     try:
         return Layout(kind, entries)
     except ValueError as error:
@@ -132,35 +133,34 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _look_at(files: FileOps, root: str, path: str, entry: os.DirEntry[str], skipped: list[str]) -> _Item | None:
     """What to share of one name that is no folder; None if it is left out."""
-    link = ""
     try:
         if _OURS.fullmatch(entry.name):
-            reason = "a download in progress"
+            found: _Item | str = "a download in progress"
         elif entry.is_symlink():
-            link = os.path.realpath(entry.path)[len(root) + 1 :] if _leads_inside(root, entry.path) else ""
-            status = files.look(f"{root}/{link}") if link else None
-            reason = "" if status and stat.S_ISREG(status.st_mode) else _where_to(root, entry.path)
+            found = _behind_link(files, root, path)
         else:
-            status = entry.stat(follow_symlinks=False)
-            reason = "" if stat.S_ISREG(status.st_mode) else "neither a file nor a folder"
+            found = _item(path, entry.stat(follow_symlinks=False)) or "neither a file nor a folder"
     except OSError as error:
         raise unreadable(f"{root}/{path}", error) from None
-    if reason or status is None:
-        skipped.append(f"{shown(path)}: {reason}, left out")
-        return None
-    executable = bool(status.st_mode & stat.S_IXUSR)
-    return _Item(path, status.st_size, executable, False, record_of(status), link)
+    if isinstance(found, _Item):
+        return found
+    skipped.append(f"{shown(path)}: {found}, left out")
+    return None
 
 
-def _leads_inside(root: str, path: str) -> bool:
-    real = os.path.realpath(path)
-    return real.startswith(root.rstrip("/") + "/") and os.path.exists(real)
-
-
-def _where_to(root: str, path: str) -> str:
-    real = os.path.realpath(path)
+def _behind_link(files: FileOps, root: str, path: str) -> _Item | str:
+    """The file of the tree that a symbolic link leads to, or why it is not shared."""
+    real = os.path.realpath(f"{root}/{path}")
     if not os.path.exists(real):
         return "a symbolic link to nothing"
-    if real != root and not real.startswith(root.rstrip("/") + "/"):
+    inside = root.rstrip("/") + "/"
+    if real != root and not real.startswith(inside):
         return "a symbolic link to a place outside"
-    return "a symbolic link to what is not a file"
+    return _item(path, files.look(real), real.removeprefix(inside)) or "a symbolic link to what is not a file"
+
+
+def _item(path: str, status: os.stat_result, link: str = "") -> _Item | None:
+    """None if it is not a regular file."""
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _Item(path, status.st_size, bool(status.st_mode & stat.S_IXUSR), False, record_of(status), link)
