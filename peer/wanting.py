@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer.catalogue import Catalogue
+from peer.core.bitmap import Range
 from peer.core.layout import Entry, Layout
 from peer.files import shown
 from peer.manifest import Manifest, parse, parse_digest_list
@@ -35,15 +36,15 @@ def wanted_chunks(layout: Layout, only: Sequence[str]) -> int:
         raise ShoalError(ERR_NOT_FOUND, f"{shown(str(error.args[0]))} is not in this content; list its files") from None
 
 
-def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, int], ...]:
-    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
+def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, tuple[Range, ...]], ...]:
+    """(file id, its chunks) of the files whose digest lists are still to be fetched."""
     if download.is_file:
         return ()
-    missing: dict[str, int] = {}
+    missing: dict[str, tuple[Range, ...]] = {}
     for number, entry in enumerate(download.layout.entries):
         chunks = download.layout.chunks_of(number)
         if len(chunks) > 1 and entry.file_id not in download.lists and download.wanted.count(chunks):
-            missing[entry.file_id] = missing.get(entry.file_id, 0) | ((1 << len(chunks)) - 1) << chunks.start
+            missing[entry.file_id] = (*missing.get(entry.file_id, ()), (chunks.start, len(chunks)))
     return tuple(missing.items())
 
 

@@ -12,6 +12,11 @@ from collections.abc import Iterable, Iterator
 Range = tuple[int, int]
 """(first, count)"""
 
+FEW = 8
+"""Up to so many ranges are put together by OR, which copies the whole number for each."""
+BLOCK_BITS = 4096
+"""Bits of a block in which runs are looked for."""
+
 
 def span(first: int, count: int) -> int:
     """Mask of `count` chunks from `first` on."""
@@ -20,15 +25,44 @@ def span(first: int, count: int) -> int:
 
 def mask_of(ranges: Iterable[Range]) -> int:
     """Mask of all chunks in the ranges."""
-    mask = 0
-    for first, count in ranges:
-        mask |= span(first, count)
-    return mask
+    listed = ranges if isinstance(ranges, (list, tuple)) else list(ranges)
+    if len(listed) <= FEW:
+        mask = 0
+        for first, count in listed:
+            mask |= span(first, count)
+        return mask
+    bits = bytearray(max(first + count for first, count in listed) // 8 + 1)
+    for first, count in listed:
+        low, high = first >> 3, (first + count) >> 3
+        if low == high:
+            bits[low] |= span(first & 7, count)
+            continue
+        bits[low] |= 0xFF & ~((1 << (first & 7)) - 1)
+        bits[low + 1 : high] = b"\xff" * (high - low - 1)
+        bits[high] |= (1 << ((first + count) & 7)) - 1
+    return int.from_bytes(bits, "little")
 
 
 def ranges_of(mask: int) -> list[Range]:
-    """The maximal runs of a mask, rising."""
-    ranges, base = [], 0
+    """The maximal runs of a mask, rising.
+
+    Cut in blocks first: taking runs off a number of 4 million bits one by one would copy it for each.
+    """
+    if mask.bit_length() <= BLOCK_BITS:
+        return _runs(mask, 0)
+    data = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+    ranges: list[Range] = []
+    for place in range(0, len(data), BLOCK_BITS // 8):
+        for first, count in _runs(int.from_bytes(data[place : place + BLOCK_BITS // 8], "little"), 8 * place):
+            if ranges and sum(ranges[-1]) == first:
+                ranges[-1] = (ranges[-1][0], ranges[-1][1] + count)
+            else:
+                ranges.append((first, count))
+    return ranges
+
+
+def _runs(mask: int, base: int) -> list[Range]:
+    ranges = []
     while mask:
         gap = (mask & -mask).bit_length() - 1
         mask >>= gap

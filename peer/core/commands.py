@@ -31,6 +31,7 @@ from bus.names import safe_name
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
+from peer.core.layout import Layout
 from peer.core.library import Library
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.sharelink import ShareLink, parse_link
@@ -162,15 +163,25 @@ class Commands:
             if error.code != ERR_NOT_FOUND:
                 raise
         else:
-            self._again(content)
+            self._again(content, message.only)
             self._reply(token, Done(0, content))
             return
         for hint in link.trackers if link else ():
             self._trackers.add(TrackerAddress(hint.endpoint, hint.key))
         self._search(_Search(token, text, 2, message, link, content=text if ID.fullmatch(text) else "", results={}))
 
-    def _again(self, content: ContentId) -> None:
-        """`get` of an item that is there: a failed or paused download goes on."""
+    def _again(self, content: ContentId, only: list[str]) -> None:
+        """`get` of an item that is there: a failed or paused download goes on.
+
+        Raises:
+            ShoalError: ERR_STATE if only another part of it is there.
+        """
+        offer = self._shelf.offers.get(content)
+        if offer is not None and offer.known is not None and offer.layout is not None:
+            wanted = _chosen(offer.layout, only)
+            if wanted & ~offer.held:
+                name = offer.known.name
+                raise ShoalError(ERR_STATE, f"only a part of {name} is here; remove it, then get all that you want")
         download = self._downloads.active.get(content)
         if download is not None and download.state in (DownloadState.FAILED, DownloadState.PAUSED):
             self._downloads.resume(download)
@@ -265,7 +276,7 @@ class Commands:
         elif (known := self._shelf.known(content)) is not None and known.paused != paused:
             if paused:
                 self._library.withdraw(content, "paused")
-            self._library.put_whole(replace(known, paused=paused))
+            self._library.put_known(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
         del download
         self._reply(token, Done(0, content))
@@ -317,6 +328,14 @@ class Commands:
                 self._fail(token, ShoalError(ERR_STATE, error))
             else:
                 self._reply(token, Done(0, content))
+
+
+def _chosen(layout: Layout, only: list[str]) -> int:
+    """The chunks of these paths, or all."""
+    try:
+        return layout.mask_of(only) if only else layout.all_chunks
+    except KeyError as error:
+        raise ShoalError(ERR_NOT_FOUND, f"{error.args[0]} is not in this content; list its files") from None
 
 
 def _first_safe(*names: str) -> str:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bus.boundary import LinkId, PeerId
 from bus.errors import LocalProtocolError
 from bus.events import ItemState, SourceRow
-from peer.core.bitmap import run_at, span
+from peer.core.bitmap import Range, mask_of, run_at, span
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
 from peer.core.picker import Availability, Picker
@@ -66,10 +66,12 @@ class Download:
         self.wanted = 0
         self.asked = 0
         """Chunks asked of some source, or received and not yet verified."""
-        self.lists: dict[str, int] = {}
+        self.lists: dict[str, tuple[Range, ...]] = {}
         """Digest lists still to be fetched: file id -> its chunks."""
         self._unlisted = 0
         """Chunks of all files in `lists`."""
+        self.lists_open: dict[str, bool] = {}
+        """Those of `lists` that nobody is asked for."""
         self.lists_asked: dict[str, LinkId] = {}
         """Which source was asked for which manifest or list."""
         self.maps: dict[LinkId, int] = {}
@@ -111,7 +113,9 @@ class Download:
         self.size = event.layout.bytes_in(event.wanted)
         self.held_bytes = event.layout.bytes_in(event.held & event.wanted)
         self.lists = dict(event.lists)
-        self._sum_lists()
+        self.lists_open = dict.fromkeys(self.lists, True)
+        self.lists_asked.clear()
+        self._unlisted = mask_of([span for spans in self.lists.values() for span in spans])
         self.asked = 0
         self.availability = Availability(event.layout.chunks)
         for link, offered in self.maps.items():
@@ -140,16 +144,30 @@ class Download:
         """Chunks that may be asked for: wanted, not held, not asked, digest known."""
         return self.missing & ~self.asked & ~self._unlisted
 
+    def next_list(self, link: LinkId) -> str | None:
+        """A digest list that nobody is asked for and this source has, as far as its first chunk tells."""
+        offered = self.maps.get(link, 0)
+        for manifest in self.lists_open:
+            if offered >> self.lists[manifest][0][0] & 1:
+                return manifest
+        return None
+
+    def list_asked(self, manifest: str, link: LinkId) -> None:
+        """A source was asked for a manifest or list."""
+        self.lists_open.pop(manifest, None)
+        self.lists_asked[manifest] = link
+
+    def list_free(self, manifest: str) -> LinkId | None:
+        """It will not come from whom it was asked of; returns who that was."""
+        if manifest in self.lists:
+            self.lists_open[manifest] = True
+        return self.lists_asked.pop(manifest, None)
+
     def list_known(self, manifest: str) -> None:
         """A digest list was fetched: its chunks may be asked for."""
-        self.lists.pop(manifest, None)
+        self._unlisted &= ~mask_of(self.lists.pop(manifest, ()))
+        self.lists_open.pop(manifest, None)
         self.lists_asked.pop(manifest, None)
-        self._sum_lists()
-
-    def _sum_lists(self) -> None:
-        self._unlisted = 0
-        for chunks in self.lists.values():
-            self._unlisted |= chunks
 
     def pick(self, link: LinkId, size: int, picker: Picker, rng: random.Random) -> tuple[int, int]:
         """Choose chunks of about `size` bytes to ask of a source: (mask, bytes); (0, 0) if it has none.

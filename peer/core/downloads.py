@@ -242,7 +242,7 @@ class Downloads:
     def on_manifest_rejected(self, event: ManifestRejected) -> None:
         """A wrong hash has one culprit: the source it was asked of."""
         download = self.active.get(event.content)
-        link = download.lists_asked.pop(event.manifest, None) if download else None
+        link = download.list_free(event.manifest) if download else None
         source = self.fetching.sources.get(link) if link is not None else None
         if download is None or source is None:
             return

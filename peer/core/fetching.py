@@ -180,7 +180,7 @@ class Fetching:
         if download is None:
             return
         if asked.manifest:
-            download.lists_asked.pop(asked.manifest, None)
+            download.list_free(asked.manifest)
             return
         download.asked &= ~mask
         partial = tuple(chunk for chunk in asked.progress if mask >> chunk & 1)
@@ -259,16 +259,14 @@ class Fetching:
         """One source at a time is asked for a manifest, so that a wrong hash has one culprit."""
         if manifest in download.lists_asked:
             return False
-        download.lists_asked[manifest] = source.link
+        download.list_asked(manifest, source.link)
         want = source.ask_manifest(download.record.id, manifest, self._turn.now)
         self._turn.send(source.link, WantManifest(source.stream, want, download.record.id, manifest))
         return True
 
     def _ask_list(self, source: Source, download: Download) -> bool:
-        for manifest, chunks in download.lists.items():
-            if chunks & download.maps[source.link] and self._ask_manifest(source, download, manifest):
-                return True
-        return False
+        manifest = download.next_list(source.link)
+        return manifest is not None and self._ask_manifest(source, download, manifest)
 
     def _ask_chunks(self, source: Source, download: Download) -> bool:
         mask, size = download.pick(source.link, WANT_BYTES, self._picker, self._turn.rng)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
 from bus.messages import Message
+from peer.core.bitmap import Range
 from peer.core.layout import Layout
 
 Part = tuple[int, int, int]
@@ -145,8 +146,8 @@ class Prepared(Struct, frozen=True, gc=False):
     """Bitmask of chunks held."""
     wanted: int
     """Bitmask of the chunks to fetch in all (a part of a tree with `only`)."""
-    lists: tuple[tuple[str, int], ...]
-    """(file id, bitmask of its chunks) of the files whose digest lists are still to be fetched."""
+    lists: tuple[tuple[str, tuple[Range, ...]], ...]
+    """(file id, its chunks) of the files whose digest lists are still to be fetched; equal files share one."""
 
 
 class Finished(Struct, frozen=True, gc=False):

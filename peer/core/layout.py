@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bus.messages import MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_CHUNKS_PER_FILE, Kind
+from peer.core.bitmap import mask_of, ranges_of
 
 MIN_CHUNK_SIZE = 128 * 1024
 TARGET_CHUNKS = 2048
@@ -56,7 +57,7 @@ class Layout:
     the next one.
     """
 
-    __slots__ = ("chunk_sizes", "chunks", "entries", "kind", "size", "starts")
+    __slots__ = ("chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
 
     def __init__(self, kind: Kind, entries: Sequence[Entry]) -> None:
         """`kind` is "file" (one entry) or "tree".
@@ -68,16 +69,20 @@ class Layout:
         self.entries = tuple(entries)
         self.size = sum(entry.size for entry in entries)
         self.chunk_sizes = tuple(chunk_size_for(entry.size) for entry in entries)
-        starts, total = [], 0
+        starts, positions, total, position = [], [], 0, 0
         for entry in entries:
             count = chunk_count_for(entry.size)
             if count > MAX_CHUNKS_PER_FILE:
                 raise ValueError(f"{entry.path or 'the file'} has {count} chunks, the limit is {MAX_CHUNKS_PER_FILE}")
             starts.append(total)
+            positions.append(position)
             total += count
+            position += entry.size
         if total > MAX_CHUNKS:
             raise ValueError(f"the content has {total} chunks, the limit is {MAX_CHUNKS}")
         self.starts = starts
+        self.positions = positions
+        """Where each entry's bytes begin if all are laid end to end."""
         self.chunks = total
 
     @property
@@ -109,27 +114,21 @@ class Layout:
         Raises:
             KeyError: a path names nothing in this content.
         """
-        mask = 0
+        ranges = []
         for path in paths:
             chosen = [i for i, e in enumerate(self.entries) if e.path == path or e.path.startswith(path + "/")]
             if not chosen:
                 raise KeyError(path)
-            for entry in chosen:
-                span = self.chunks_of(entry)
-                mask |= ((1 << len(span)) - 1) << span.start
-        return mask
+            ranges += [(span.start, len(span)) for span in map(self.chunks_of, chosen) if span]
+        return mask_of(ranges)
 
     def bytes_in(self, mask: int) -> int:
         """Bytes of the chunks in a bitmask."""
-        if mask == self.all_chunks:
+        return sum(self._position(first + count) - self._position(first) for first, count in ranges_of(mask))
+
+    def _position(self, chunk: int) -> int:
+        """Where a chunk begins if all files are laid end to end; the end of it all for the chunk after the last."""
+        if chunk >= self.chunks:
             return self.size
-        total = 0
-        for entry in range(len(self.entries)):
-            span = self.chunks_of(entry)
-            if not span:
-                continue
-            held = (mask >> span.start) & ((1 << len(span)) - 1)
-            total += held.bit_count() * self.chunk_sizes[entry]
-            if held >> (len(span) - 1):
-                total -= len(span) * self.chunk_sizes[entry] - self.entries[entry].size
-        return total
+        entry = self.entry_of(chunk)
+        return self.positions[entry] + self.offset_of(chunk, entry)

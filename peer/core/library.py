@@ -65,9 +65,9 @@ class Library:
         self._record = record
         self._checked: dict[tuple[ContentId, int], float] = {}
 
-    def put_whole(self, content: KnownContent) -> None:
-        """Offer a content we have whole."""
-        self._shelf.put_whole(content)
+    def put_known(self, content: KnownContent) -> None:
+        """Offer a content that is no running download."""
+        self._shelf.put_known(content, self._reports.chosen(content))
         if content.downloaded:
             self._reports.known(content)
         if not content.paused:
@@ -99,7 +99,7 @@ class Library:
         if download := self._downloads.active.get(content.id):
             self._downloads.remove(download)
             self._turn.publish(TransferRemoved(content.id, False))
-        self.put_whole(content)
+        self.put_known(content)
 
     def start_download(self, record: DownloadRecord) -> None:
         """Begin, or go on with, a download."""
@@ -112,9 +112,9 @@ class Library:
     def finished(self, event: Finished) -> None:
         content = event.content
         download = self._downloads.active.pop(content.id, None)
-        self._shelf.put_whole(content)
         if download is not None:
             self._reports.finished(download, content)
+        self._shelf.put_known(content, self._reports.chosen(content))
         self._haves.changed(content.id)
         self._trackers.offers_changed()
 
@@ -167,4 +167,4 @@ class Library:
         elif event.message:
             self._damaged(event.content, event.message)
         elif (known := self._shelf.known(event.content)) is not None:
-            self.put_whole(known)
+            self.put_known(known)

@@ -168,7 +168,7 @@ class PeerNode:
             if record.finished:
                 self.reports.remember(record)
         for content in contents:
-            self.library.put_whole(content)
+            self.library.put_known(content)
         for record in downloads:
             if not record.finished:
                 self.library.start_download(record)

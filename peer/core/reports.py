@@ -5,8 +5,6 @@ State changes go out at once; progress at most once per `progress_interval` and 
 
 from __future__ import annotations
 
-from typing import Final
-
 from msgspec.structs import asdict, replace
 
 from bus.boundary import ContentId
@@ -28,8 +26,6 @@ from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
-
-FULL: Final = "ff" * 256
 
 
 class Reports:
@@ -109,6 +105,11 @@ class Reports:
         """The figures of a finished download: who gave it, how long it took."""
         self._records[record.id] = record
 
+    def chosen(self, content: KnownContent) -> int:
+        """The chunks that are there of a finished content: all, or those of the paths that were asked for."""
+        record = self._records.get(content.id)
+        return content.layout.mask_of(record.only) if record and record.only else content.layout.all_chunks
+
     def finished(self, download: Download, content: KnownContent) -> None:
         """A download is complete under its name."""
         self._forget(content.id)
@@ -117,12 +118,12 @@ class Reports:
 
     def known(self, content: KnownContent) -> None:
         """A finished download: it just finished, or did in an earlier run, or its pause changed."""
-        self._turn.publish(_completed(content, self._records.get(content.id)))
+        self._turn.publish(_completed(content, self._records.get(content.id), self.chosen(content)))
 
     def damaged(self, content: KnownContent, message: str) -> None:
         """A finished download's data is not what was fetched."""
         if content.downloaded:
-            fields = asdict(_completed(content, self._records.get(content.id)))
+            fields = asdict(_completed(content, self._records.get(content.id), self.chosen(content)))
             error = f"{message}; remove it with its data and get it again"
             self._turn.publish(
                 TransferFailed(**{**fields, "state": "error", "error": error, "error_code": ERR_CHANGED})
@@ -137,25 +138,26 @@ class Reports:
         self._dirty.pop(content, None)
 
 
-def _completed(content: KnownContent, record: DownloadRecord | None) -> TransferCompleted:
+def _completed(content: KnownContent, record: DownloadRecord | None, held: int) -> TransferCompleted:
     layout = content.layout
+    size, chunks = layout.bytes_in(held), held.bit_count()
     return TransferCompleted(
         id=content.id,
         name=content.name,
         kind=layout.kind,
-        size=layout.size,
+        size=size,
         path=content.path,
         state="paused" if content.paused else "seeding",
-        bytes_done=layout.size,
-        chunks=layout.chunks,
-        chunks_done=layout.chunks,
+        bytes_done=size,
+        chunks=chunks,
+        chunks_done=chunks,
         down_rate=0.0,
         eta=0.0,
         seconds=round(record.seconds, 3) if record else 0.0,
         duplicate_bytes=record.duplicate_bytes if record else 0,
         rejected_bytes=record.rejected_bytes if record else 0,
         sources=[SourceRow(peer, given, 0.0, 0, "done") for peer, given in record.sources] if record else [],
-        have=FULL[: 2 * min(256, layout.chunks)],
+        have=strip(held, layout.chunks).hex() if layout.chunks else "",
         error="",
         error_code="",
         added=record.added if record else content.added,

@@ -20,13 +20,13 @@ class Offer(Struct):
     held: int
     """Chunks held, verified."""
     known: KnownContent | None
-    """Set if we have it whole."""
+    """Set if it is no running download."""
     entry: ContentEntry
     """As the tracker is to list it."""
 
     @property
     def complete(self) -> bool:
-        return self.known is not None
+        return self.known is not None and self.held == self.known.layout.all_chunks
 
     @property
     def shown(self) -> int:
@@ -42,15 +42,16 @@ class Shelf:
         self.offers: dict[ContentId, Offer] = {}
         self.paused: dict[ContentId, KnownContent] = {}
 
-    def put_whole(self, content: KnownContent) -> None:
-        """Offer (or list as paused) a content we have whole."""
+    def put_known(self, content: KnownContent, held: int) -> None:
+        """Offer (or list as paused) a finished content, of which we hold these chunks: all, or a part of a tree."""
         if content.paused:
             self.paused[content.id] = content
             self.offers.pop(content.id, None)
         else:
             self.paused.pop(content.id, None)
-            entry = ContentEntry(content.id, content.name, content.layout.kind, content.layout.size, True)
-            self.offers[content.id] = Offer(content.layout, content.layout.all_chunks, content, entry)
+            layout = content.layout
+            entry = ContentEntry(content.id, content.name, layout.kind, layout.size, held == layout.all_chunks)
+            self.offers[content.id] = Offer(layout, held, content, entry)
         if not content.downloaded:
             self._publish(content)
 

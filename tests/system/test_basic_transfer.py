@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -77,12 +78,23 @@ def test_a_part_of_a_tree_can_be_fetched(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tree / folder).mkdir(parents=True)
         random_file(tree / folder / "data", 300_000)
-    with Swarm(tmp_path) as swarm:
+    with Swarm(tmp_path, peers=("north", "south", "east")) as swarm:
         content = swarm.cli("share", str(tree)).data[0]["id"]
         swarm.cli("get", content, "--only", "two", peer="south")
         arrived = Path(swarm.peer("south").download_dir) / "parts"
         assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
         assert differences(tree / "two", arrived / "two") == ""
+        assert swarm.cli("get", content, "--only", "two/data", peer="south").data["size"] == 300_000
+        refused = swarm.cli("get", content, peer="south", expect=1)
+        assert "only a part of parts is here" in refused.err
+        # Who has a part serves it, and offers nothing else.
+        swarm.kill("north", signal.SIGSTOP)
+        swarm.cli("get", content, "--only", "two", peer="east")
+        swarm.kill("north", signal.SIGCONT)
+        assert differences(tree / "two", Path(swarm.peer("east").download_dir) / "parts" / "two") == ""
+        swarm.restarted("south", swarm.kill("south"))
+        assert swarm.cli("ls", peer="south").data[0]["size"] == 300_000
+        assert swarm.cli("ls", peer="north").data[0]["state"] == "seeding"
 
 
 def test_an_empty_file_and_a_one_byte_file_arrive(tmp_path: Path) -> None:
