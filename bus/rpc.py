@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE: Final = 2.0
 """Seconds in which a peer that is starting may take the first connection."""
+NOT_UNDERSTOOD: Final = 0
+"""Request number of the answer to a message that was none."""
 _GONE: Final = int(zmq.EVENT_DISCONNECTED)
 
 ZmqSocket = zmq.Socket[bytes]
@@ -135,7 +137,7 @@ class RpcClient:
             ready = dict(self._poller.poll(max(0, round(left * 1000))))
             if self._socket in ready:
                 answer = self._decoded(self._socket.recv_multipart())
-                if answer is not None and getattr(answer, "request", None) == number:
+                if answer is not None and getattr(answer, "request", None) in (number, NOT_UNDERSTOOD):
                     return answer
             elif self._monitor in ready and any(True for _ in read_monitor(self._monitor)):
                 raise ShoalError(ERR_UNREACHABLE, f"the peer at {self._endpoint} went away before it answered")
@@ -283,7 +285,10 @@ class Requests:
         return True
 
     def _take(self, answer: Message | None) -> None:
-        number = getattr(answer, "request", 0)
+        number = getattr(answer, "request", NOT_UNDERSTOOD)
+        if number == NOT_UNDERSTOOD and isinstance(answer, ControlFailed):
+            # It does not say which request it was: the oldest is the best guess, and it must not wait for ever.
+            number = next(iter(self._pending), NOT_UNDERSTOOD)
         pending = self._pending.get(number)
         if answer is None or pending is None:
             return  # given up before

@@ -46,6 +46,8 @@ SHOWN_WITHIN: Final = 2.0
 SHORTEST_PREFIX: Final = 8
 """Hex digits of an id that may stand for it."""
 
+_CHANGES: Final = {"pause": messages.Pause, "resume": messages.Resume, "verify": messages.Verify}
+
 M = TypeVar("M", bound=messages.Message)
 R = TypeVar("R", bound=rows.Row)
 
@@ -210,10 +212,10 @@ class Api:
         return answer(row or Started(done.content), 202, f"{PREFIX}/downloads/{done.content}")
 
     def change_download(self, content: str) -> Response:
-        return answer(self._find(rows.DOWNLOADS, self._pause_or_resume(content), rows.DownloadRow))
+        return answer(self._find(rows.DOWNLOADS, self._change(content), rows.DownloadRow))
 
     def change_share(self, content: str) -> Response:
-        return answer(self._find(rows.SHARES, self._pause_or_resume(content), rows.ShareRow))
+        return answer(self._find(rows.SHARES, self._change(content), rows.ShareRow))
 
     def remove_download(self, content: str) -> Response:
         """Forgets a download; with `data=true` what it fetched is deleted too."""
@@ -221,11 +223,11 @@ class Api:
         self._live.wait_for(lambda view: view.row(rows.DOWNLOADS, done.content) is None, SHOWN_WITHIN)
         return no_content()
 
-    def _pause_or_resume(self, content: str) -> str:
-        pausing = body_as(ItemPatch).action == "pause"
-        change = messages.Pause(0, content[:512]) if pausing else messages.Resume(0, content[:512])
-        done = self._ask(change, messages.Done, QUICK)
-        self._live.wait_for(lambda view: _is_paused(view, done.content) == pausing, SHOWN_WITHIN)
+    def _change(self, content: str) -> str:
+        action = body_as(ItemPatch).action
+        done = self._ask(_CHANGES[action](0, content[:512]), messages.Done, QUICK)
+        if action != "verify":  # what that finds is shown when all was hashed, which may take hours
+            self._live.wait_for(lambda view: _is_paused(view, done.content) == (action == "pause"), SHOWN_WITHIN)
         return done.content
 
     def _share_upload(self) -> messages.Shared:

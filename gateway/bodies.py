@@ -49,7 +49,7 @@ class DownloadRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    action: Literal["pause", "resume"]
+    action: Literal["pause", "resume", "verify"]
 
 
 class TrackerState(Struct, frozen=True):

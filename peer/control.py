@@ -9,13 +9,14 @@ everything else    a Command for the core
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
-from bus.boundary import LinkId, Received, Send
-from bus.errors import ERR_NOT_FOUND, ShoalError
+from bus.boundary import LinkId, Misbehaved, Received, Send
+from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.events import ContentHashed, ContentHashing
 from bus.messages import (
     ControlFailed,
@@ -39,6 +40,8 @@ from peer.core.reputation import NEUTRAL
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
 from peer.reputation_store import ReputationStore
 from peer.storage import Hashing, Storage
+
+log = logging.getLogger(__name__)
 
 FILES_PAGE: Final = 200
 """Rows of one page: with paths of 255 bytes it stays under the 256 KiB of a page."""
@@ -85,6 +88,11 @@ class Control:
                     self._feed(Command(token, message))
         except ShoalError as error:
             self._fail(token, error)
+
+    def not_understood(self, event: Misbehaved) -> None:
+        """A message that is no request: whoever sent it must not wait for an answer."""
+        log.warning("a control message was not understood: %s", event.reason)
+        self._send(Send(event.link, ControlFailed(0, ERR_USAGE, f"the request is not understood: {event.reason}")))
 
     def reply(self, reply: Reply) -> None:
         """Send an answer; only here does it get its request id."""

@@ -20,6 +20,7 @@ from bus.boundary import (
     LinkId,
     LinkLost,
     LinkUp,
+    Misbehaved,
     Publish,
     Received,
     Send,
@@ -142,6 +143,8 @@ class PeerService:
                 self._control_links[event.link] = True
             case LinkLost() if event.link in self._control_links:
                 del self._control_links[event.link]
+            case Misbehaved() if event.link in self._control_links:
+                self.control.not_understood(event)
             case _ if not isinstance(event, DialFailed) and event.link in self._control_links:
                 pass
             case _:

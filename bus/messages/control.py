@@ -78,6 +78,8 @@ class Done(Message, frozen=True, gc=False):
     request: RequestId
     content: str = ""
     """Full id of the item acted on."""
+    note: Annotated[str, Meta(max_length=2000)] = ""
+    """One line if something is worth saying though it went well."""
 
 
 @declare(69, "control", CLIENT)
@@ -127,7 +129,7 @@ class Resume(Message, frozen=True, gc=False):
 
 @declare(74, "control", CLIENT)
 class Verify(Message, frozen=True, gc=False):
-    """Hash what is on disk again; what is damaged is fetched again, or withdrawn if it was shared."""
+    """Hash what is on disk again; what is damaged of a running download is fetched again, anything else withdrawn."""
 
     request: RequestId
     content: ShortText
@@ -210,6 +212,7 @@ class ControlFailed(Message, frozen=True, gc=False):
     """Answers a request that failed."""
 
     request: RequestId
+    """0 if the request was not even understood."""
     code: Name
     message: Annotated[str, Meta(max_length=2000)]
 

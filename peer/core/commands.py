@@ -28,10 +28,10 @@ from bus.messages import (
     Verify,
 )
 from bus.names import safe_name
+from peer.core.again import Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
-from peer.core.layout import Layout
 from peer.core.library import Library
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.sharelink import ShareLink, parse_link
@@ -85,6 +85,7 @@ class Commands:
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
         self._unannounced: list[Reply] = []
+        self.again = Again(turn, shelf, downloads, library, self._reply)
 
     def handle(self, token: Token, message: Message) -> None:
         """Carry out one request, or fail it with one line."""
@@ -163,28 +164,11 @@ class Commands:
             if error.code != ERR_NOT_FOUND:
                 raise
         else:
-            self._again(content, message.only)
-            self._reply(token, Done(0, content))
+            self.again.get(token, content, message)
             return
         for hint in link.trackers if link else ():
             self._trackers.add(TrackerAddress(hint.endpoint, hint.key))
         self._search(_Search(token, text, 2, message, link, content=text if ID.fullmatch(text) else "", results={}))
-
-    def _again(self, content: ContentId, only: list[str]) -> None:
-        """`get` of an item that is there: a failed or paused download goes on.
-
-        Raises:
-            ShoalError: ERR_STATE if only another part of it is there.
-        """
-        offer = self._shelf.offers.get(content)
-        if offer is not None and offer.known is not None and offer.layout is not None:
-            wanted = _chosen(offer.layout, only)
-            if wanted & ~offer.held:
-                name = offer.known.name
-                raise ShoalError(ERR_STATE, f"only a part of {name} is here; remove it, then get all that you want")
-        download = self._downloads.active.get(content)
-        if download is not None and download.state in (DownloadState.FAILED, DownloadState.PAUSED):
-            self._downloads.resume(download)
 
     def _search(self, search: _Search) -> None:
         self._next += 1
@@ -271,14 +255,16 @@ class Commands:
 
     def _pause(self, token: Token, text: str, *, paused: bool) -> None:
         content = self._item(text)
-        if (download := self._downloads.active.get(content)) is not None:
+        known = self._shelf.known(content)
+        if content in self._downloads.active:
             self._pause_download(content, paused=paused)
-        elif (known := self._shelf.known(content)) is not None and known.paused != paused:
+        elif known is not None and known.paused != paused:
             if paused:
                 self._library.withdraw(content, "paused")
             self._library.put_known(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
-        del download
+        elif known is not None and not paused and content not in self._shelf.offers:
+            self._turn.add(VerifyData(content))  # It was damaged: perhaps it was put right.
         self._reply(token, Done(0, content))
 
     def _pause_download(self, content: ContentId, *, paused: bool) -> None:
@@ -321,21 +307,12 @@ class Commands:
         self._removing.setdefault(content, []).append(token)
         self._library.forget(content, data=data)
 
-    def removed(self, content: ContentId, error: str) -> None:
-        """The shell dropped an item."""
+    def removed(self, content: ContentId, note: str) -> None:
+        """The shell dropped an item; `note` says what it left behind."""
+        if record := self.again.removed(content):
+            self._library.start_download(record)
         for token in self._removing.pop(content, []):
-            if error:
-                self._fail(token, ShoalError(ERR_STATE, error))
-            else:
-                self._reply(token, Done(0, content))
-
-
-def _chosen(layout: Layout, only: list[str]) -> int:
-    """The chunks of these paths, or all."""
-    try:
-        return layout.mask_of(only) if only else layout.all_chunks
-    except KeyError as error:
-        raise ShoalError(ERR_NOT_FOUND, f"{error.args[0]} is not in this content; list its files") from None
+            self._reply(token, Done(0, content, note))
 
 
 def _first_safe(*names: str) -> str:

@@ -81,7 +81,8 @@ class Haves:
         """Send the news of every changed content to whoever was told of it.
 
         Args:
-            complete: content -> mask of all its chunks; a neighbour that has them all wants no news.
+            complete: content -> mask of all its chunks; a neighbour that has them all only wants to know when
+                we do too.
         """
         for content in self._news:
             offer = self._shelf.offers.get(content)
@@ -89,7 +90,8 @@ class Haves:
             for link, told in self._told.items():
                 if content not in told or told[content] == held:
                     continue
-                if self.theirs(link, content) == complete.get(content, -1):
+                whole = complete.get(content, -1)
+                if self.theirs(link, content) == whole and held != whole:
                     continue
                 self._send_news(link, content, told[content], held)
                 told[content] = held

@@ -4,8 +4,7 @@
     deadline = node.next_deadline()
     effects = node.on_deadline(now)
 
-It only wires the parts: neighbours (links), trackers, haves, downloads, uploads, reputation,
-commands, reports.  The service (sockets, disk) and the simulator drive the same object.
+It only wires the parts.  The service (sockets, disk) and the simulator drive the same object.
 """
 
 from __future__ import annotations
@@ -268,7 +267,7 @@ class PeerNode:
             Prepared: downloads.on_prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
-            ChunkChecked: self.library.chunk_checked,
+            ChunkChecked: self._chunk_checked,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
 
@@ -291,10 +290,7 @@ class PeerNode:
         return table
 
     def _link_up(self, event: LinkUp) -> None:
-        if event.channel == "tracker":
-            self.trackers.up(event.link, event.peer)
-        else:
-            self.neighbours.up(event)
+        (self.trackers if event.channel == "tracker" else self.neighbours).up(event)
 
     def _link_lost(self, event: LinkLost) -> None:
         if self.trackers.owns(event.link):
@@ -388,6 +384,10 @@ class PeerNode:
     def _download_changed(self, download: Download) -> None:
         if download.state is not DownloadState.REMOVED:
             self.reports.download_changed(download, self.downloads)
+
+    def _chunk_checked(self, event: ChunkChecked) -> None:
+        self.library.chunk_checked(event)
+        self.commands.again.checked(event)
 
     def _swarm_listed(self, swarm: Swarm) -> None:
         self.swarms.listed(swarm)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, Dial, DialFailed, LinkId
+from bus.boundary import ContentId, Dial, DialFailed, LinkId, LinkUp
 from bus.errors import RemoteProtocolError
 from bus.events import TrackerLost, TrackerReached
 from bus.messages import (
@@ -123,7 +123,9 @@ class Trackers:
                 reason = f"{reason}; expected the tracker key {event.peer[:16]}..., check tracker.public_key"
             self._down(session, reason)
 
-    def up(self, link: LinkId, tracker: str) -> None:
+    def up(self, event: LinkUp) -> None:
+        """A tracker is linked: tell it what we offer."""
+        link, tracker = event.link, event.peer
         session = self.sessions.get(tracker)
         if session is None:
             self._turn.hang_up(link)

@@ -44,6 +44,13 @@ REFUSED = "refuse me"
 SOURCES = ("5" * 64, "7" * 64)
 """Ids of the two peers that every download comes from."""
 
+EXPLAINED = [
+    messages.ReputationEvent("2026-01-02T03:04:04Z", "DECAY", "", 0, -0.00001, 0.52),
+    messages.ReputationEvent("2026-01-02T03:04:04Z", "DECAY", "", 0, -0.02, 0.5),
+    messages.ReputationEvent("2026-01-02T03:04:05Z", "SUCCESSFUL_UPLOAD", "a" * 64, 2**26, 0.01, 0.51),
+]
+"""Why anybody's score is what it is."""
+
 
 class FakePeer:
     """All of it; everything happens in the reactor's thread."""
@@ -109,6 +116,8 @@ class FakePeer:
                 return messages.Done(request, self.change(content, "paused"))
             case messages.Resume(request, content):
                 return messages.Done(request, self.change(content, "downloading"))
+            case messages.Verify(request, content):
+                return messages.Done(request, self.verify(content))
             case messages.Remove(request, content, data):
                 if content not in self.transfers:
                     return messages.Done(request, self.withdraw(content))
@@ -116,10 +125,7 @@ class FakePeer:
                 self.publish(events.TransferRemoved(content, data))
                 return messages.Done(request, content)
             case messages.ExplainReputation(request, peer):
-                event = messages.ReputationEvent(
-                    "2026-01-02T03:04:05Z", "SUCCESSFUL_UPLOAD", "a" * 64, 2**26, 0.01, 0.51
-                )
-                return messages.ReputationExplained(request, peer, 0.51, [event])
+                return messages.ReputationExplained(request, peer, 0.51, EXPLAINED)
             case messages.ListFiles(request):
                 files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
                 return messages.Files(request, files, 0)
@@ -173,13 +179,24 @@ class FakePeer:
         return content
 
     def change(self, content: str, state: str) -> str:
+        published = self.publisher.state.sections["transfers"].get((content,))
         transfer = self.transfers.get(content)
+        if transfer is None and isinstance(published, events.Transfer):  # a test told of it
+            transfer = events.TransferProgress(**_fields(published))
         if transfer is None:
             raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{content} is no download of this peer")
         if transfer.finished:
             raise errors.ShoalError(errors.ERR_STATE, f"{transfer.name} is complete; it cannot be {state}")
-        self.transfers[content] = msgspec.structs.replace(transfer, state=state, down_rate=0.0)
+        self.transfers[content] = msgspec.structs.replace(transfer, state=state, down_rate=0.0, error="", error_code="")
         self.publish(self.transfers[content])
+        return content
+
+    def verify(self, content: str) -> str:
+        """A share turns out to be well; a download is verified for ever."""
+        shared = self.publisher.state.sections["contents"].get((content,))
+        if not isinstance(shared, events.ContentShared):
+            return self.change(content, "verifying")
+        self.publish(msgspec.structs.replace(shared, state="seeding", error=""))
         return content
 
     def step(self) -> None:

@@ -150,3 +150,30 @@ def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(tmp_path: Path) -
         assert result["path"] == str(downloads / "sample (2).bin")
         assert (downloads / "sample.bin").read_text() == "mine"
         assert differences(sample, downloads / "sample (2).bin") == ""
+
+
+def test_a_finished_download_whose_file_was_deleted_is_not_called_here(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", 3 * MIB)
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(sample)).data[0]["id"]
+        arrived = Path(swarm.cli("get", content, peer="south").data["path"])
+        swarm.cli("get", content, peer="south")
+        arrived.unlink()
+        assert str(arrived) in one_line(swarm.cli("get", content, peer="south", expect=5), "ERR_CHANGED")
+        swarm.cli("remove", content, peer="south")
+        swarm.cli("get", content, peer="south")
+        assert differences(sample, arrived) == ""
+
+
+def test_a_get_elsewhere_replaces_one_that_never_began_and_is_refused_by_one_that_did(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", 3 * MIB)
+    (tmp_path / "no folder").write_text("a file")
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(sample)).data[0]["id"]
+        swarm.cli("get", content, "-o", str(tmp_path / "no folder"), peer="south", expect=None)
+        good = tmp_path / "folder"
+        good.mkdir()
+        swarm.cli("get", content, "-o", str(good), peer="south")
+        assert differences(sample, good / sample.name) == ""
+        done = swarm.cli("get", content, "-o", str(tmp_path), peer="south", expect=1)
+        assert "here already" in one_line(done, "ERR_STATE")

@@ -64,9 +64,11 @@ export const api = {
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
   resumeShare: (id: string) => call<void>("PATCH", `/shares/${id}`, { action: "resume" }),
+  verifyShare: (id: string) => call<void>("PATCH", `/shares/${id}`, { action: "verify" }),
   download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
   pause: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "pause" }),
   resume: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "resume" }),
+  verify: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "verify" }),
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
 };

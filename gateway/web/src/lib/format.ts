@@ -49,7 +49,8 @@ export function score(value: number): string {
 }
 
 export function signed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+  // What rounds to nothing has no minus.
+  return `${value <= -0.00005 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 }
 
 export function shortId(id: string): string {

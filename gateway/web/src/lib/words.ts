@@ -1,6 +1,6 @@
 // States and events in words: colour never says anything alone.
 
-import type { DownloadRow, ItemState } from "./types";
+import type { DownloadRow, ItemState, SourceRow } from "./types";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";
 
@@ -9,11 +9,11 @@ const STATES: Record<ItemState, [word: string, tone: Tone, meaning: string]> = {
   hashing: ["Hashing", "busy", "Its digests are being computed"],
   downloading: ["Downloading", "busy", "Chunks are arriving"],
   stalled: ["Stalled", "warn", "There are sources, but nothing is arriving from them"],
-  no_sources: ["No sources", "warn", "Nobody who has it can be reached; it goes on by itself when somebody can"],
+  no_sources: ["No sources", "warn", "Nobody who can be reached offers what is missing; it goes on by itself when somebody does"],
   verifying: ["Verifying", "busy", "What is on disk is being hashed again"],
   seeding: ["Sharing", "good", "It is complete and offered to others"],
   paused: ["Paused", "calm", "It neither fetches nor offers anything until it is resumed"],
-  error: ["Error", "bad", "It stopped; resume tries again"],
+  error: ["Error", "bad", "Something is wrong with it; what, is said below"],
 };
 
 export function stateWord(state: ItemState): string {
@@ -30,6 +30,12 @@ export function stateMeaning(state: ItemState): string {
 
 export function isComplete(download: DownloadRow): boolean {
   return download.finished !== null;
+}
+
+/** Those that can be asked for something; a row stays when a source that gave something has gone. */
+export function reachableSources(download: DownloadRow): SourceRow[] {
+  if (download.state === "no_sources") return [];
+  return download.sources.filter((source) => source.state !== "gone" && source.chunks > 0);
 }
 
 const SOURCE_STATES: Record<string, string> = {
@@ -51,10 +57,24 @@ const REPUTATION_EVENTS: Record<string, [word: string, tone: Tone]> = {
   REFUSED_UPLOAD: ["refused a chunk it had offered", "warn"],
   TIMED_OUT: ["sent nothing of a wanted chunk in time", "warn"],
   CORRUPTED_DATA: ["sent data that failed verification", "bad"],
+  DECAY: ["drifted back towards 0.5", "calm"],
 };
 
 export function eventWord(type: string): string {
   return REPUTATION_EVENTS[type]?.[0] ?? type.toLowerCase().replaceAll("_", " ");
+}
+
+/** The event as a sentence: the score drifts, everything else is something that the peer did. */
+export function eventSentence(type: string): string {
+  if (!(type in REPUTATION_EVENTS)) return eventWord(type);
+  return `${type === "DECAY" ? "The score" : "It"} ${eventWord(type)}`;
+}
+
+/** Every kind of event that was seen, the most frequent first; empty if there was none. */
+export function seenWords(events: Record<string, number>): string {
+  const seen = Object.entries(events).filter(([, times]) => times > 0);
+  seen.sort((one, other) => other[1] - one[1]);
+  return seen.map(([type, times]) => `${eventWord(type)} (${times.toLocaleString()}×)`).join(", ");
 }
 
 export function eventTone(type: string): Tone {

@@ -10,7 +10,7 @@ from bus.messages import Data, Have, Open
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
 from peer.core.interface import ContentAdded, KnownContent
-from peer.core.reputation import CORRUPTED_DATA
+from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
 
 MIB = 2**20
 FAST = HostRates(up=10 * MIB)
@@ -178,3 +178,12 @@ def test_have_maps_of_unknown_contents_take_no_room() -> None:
     maps = swarm.nodes[peer_id(0)].haves._theirs[link]
     assert len(maps) <= 1001
     assert sum(mask.bit_length() for content, mask in maps.items() if content != CONTENT) == 0
+
+
+def test_a_finished_download_is_credited_to_who_took_it() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    assert swarm.run(10.0)
+    swarm.world.run(swarm.world.now + 1, lambda: False)
+    standing = swarm.nodes[peer_id(0)].opinions.book.standing(peer_id(1))
+    assert standing is not None
+    assert standing.events == {SUCCESSFUL_DOWNLOAD: 1}
