@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from msgspec import Struct
@@ -21,6 +21,10 @@ from peer.cli.show import Column, print_json, print_table
 if TYPE_CHECKING:
     from bus.config import Loaded
     from bus.places import Places
+
+
+GATEWAY_LOCK: Final = "gateway.lock"
+"""In the peer's data directory; held while its page is served."""
 
 
 class Check(Struct, frozen=True):
@@ -41,7 +45,7 @@ def doctor(context: click.Context) -> None:
         print_json(checks)
     else:
         cells = [("ok" if one.ok else "NOT OK", one.check, one.detail) for one in checks]
-        print_table([Column("RESULT"), Column("CHECK"), Column("DETAIL")], cells)
+        print_table([Column("RESULT"), Column("CHECK"), Column("DETAIL", elastic=True)], cells)
     if not all(one.ok for one in checks):
         context.exit(FAILURE)
 
@@ -57,11 +61,13 @@ def _checks(session: Session) -> Iterator[Check]:
     places: list[tuple[str, Places]] = []
     if settings.tracker.run:
         places.append(("tracker", TrackerPlaces(loaded.base_dir)))
-        yield _port("tracker", settings.tracker.listen, places[-1][1])
+        yield _port("tracker", settings.tracker.listen, places[-1][1].lock_file)
     for peer in settings.peers:
-        places.append((f"peer {peer.name}", PeerPlaces(loaded.base_dir, peer.name)))
-        yield _port(f"peer {peer.name}", f"{_bracketed(settings.network.bind)}:{peer.data_port}", places[-1][1])
-        yield _port(f"page of {peer.name}", f"{_bracketed(settings.gateway.host)}:{peer.web_port}", places[-1][1])
+        place = PeerPlaces(loaded.base_dir, peer.name)
+        places.append((f"peer {peer.name}", place))
+        yield _port(f"peer {peer.name}", f"{_bracketed(settings.network.bind)}:{peer.data_port}", place.lock_file)
+        page = f"{_bracketed(settings.gateway.host)}:{peer.web_port}"
+        yield _port(f"page of {peer.name}", page, place.data_dir / GATEWAY_LOCK)
     for label, place in places:
         yield _key(label, place)
     yield _tracker(session)
@@ -83,7 +89,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _port(label: str, address: str, places: Places) -> Check:
+def _port(label: str, address: str, lock_file: Path) -> Check:
     host, port = split_host_port(address)
     name = f"port of {label}"
     if not port:
@@ -92,18 +98,18 @@ def _port(label: str, address: str, places: Places) -> Check:
         with socket.create_server((host.strip("[]*"), port), family=socket.AF_INET6 if "[" in host else socket.AF_INET):
             return Check(name, True, f"{port} is free")
     except OSError as error:
-        holder = _running(places)
+        holder = _running(lock_file)
         if holder:
             return Check(name, True, f"{port} is in use; {label} runs (pid {holder})")
         return Check(name, False, f"{port} on {host}: {error.strerror}; stop that program or set another port")
 
 
-def _running(places: Places) -> int:
-    """Pid of the process that has the data directory; 0 if none has."""
+def _running(lock_file: Path) -> int:
+    """Pid of the process that holds the lock; 0 if none does."""
     import fcntl
 
     try:
-        with places.lock_file.open() as lock:
+        with lock_file.open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
@@ -131,7 +137,7 @@ def _tracker(session: Session) -> Check:
     settings = session.loaded.settings
     if not settings.tracker.run and not settings.tracker.endpoint:
         return Check("tracker", False, "none: set tracker.run, or tracker.endpoint and tracker.public_key")
-    if not settings.peers or not _running(session.places):
+    if not settings.peers or not _running(session.places.lock_file):
         return Check("tracker", True, "not asked: no peer runs here")
     try:
         rows = session.state("trackers").of(TrackerRow, "trackers")

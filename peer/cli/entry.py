@@ -73,11 +73,6 @@ def _run(session: Session, arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else OK
 
 
-def main() -> None:
-    """The command `shoal`."""
-    sys.exit(run())
-
-
 def _refused(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):

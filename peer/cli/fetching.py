@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bus.errors import CODES, ERR_FAILURE, ERR_PATH, ERR_STATE, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
+from bus.names import MAX_PATH
 from bus.units import format_duration, format_rate, format_size
 from peer.cli.session import Command, Session
 from peer.cli.show import plain, print_json, stderr_is_terminal
@@ -27,6 +28,15 @@ PATIENCE: Final = 30.0
 """Seconds for which a peer may be gone (it may be starting again, and the download goes on by itself)."""
 APPEARS_WITHIN: Final = 5.0
 """Seconds within which a download that was accepted must be seen."""
+MAX_ONLY: Final = 1000
+"""Paths after --only that one request carries."""
+GONE: Final = "nothing lies there any more; verify it, or remove it and get it again"
+WAITS: Final = {
+    "stalled": "its sources send nothing; waiting for them",
+    "no_sources": "nobody who has it is reached; waiting for somebody",
+    "paused": "it is paused; it goes on after: {command} resume {content}",
+}
+"""States in which nothing comes, and what is said of them where no bar shows them."""
 
 
 class Wait:
@@ -36,8 +46,11 @@ class Wait:
         self._session = session
         self._content = content
         self._moved = moved
+        self.finished = 0.0
+        """Wall clock; 0 if it was never a download."""
         self._heard = self._seen = time.monotonic()
         self._mentioned = False
+        self._state = ""
 
     def run(self) -> Fetched:
         """Wait until the download is complete.
@@ -73,6 +86,7 @@ class Wait:
         if transfer.state == "error":
             code = transfer.error_code if transfer.error_code in CODES else ERR_FAILURE
             raise ShoalError(code, plain(transfer.error))
+        self.finished = transfer.finished
         return fetched(transfer) if transfer.state == "seeding" else None
 
     def _bear_with(self, error: ShoalError) -> None:
@@ -84,6 +98,10 @@ class Wait:
             self._session.note(f"the peer does not answer; waiting up to {PATIENCE:g} s for it to come back")
 
     def _show(self, transfer: Transfer) -> None:
+        if self._moved is None and transfer.state != self._state and transfer.state in WAITS:
+            said = WAITS[transfer.state].format(command=self._session.command, content=self._content[:16])
+            self._session.note(f"{plain(transfer.name) or self._content[:16]}: {said}")
+        self._state = transfer.state
         if self._moved is not None:
             sources = sum(source.state == "open" for source in transfer.sources)
             text = f"{transfer.name or self._content[:16]}  {transfer.state.replace('_', ' ')}"
@@ -115,18 +133,21 @@ def get(session: Session, content: str, more: Sequence[str], folder: str, only: 
     reference = parse_reference(content)
     if more and not only:
         raise ShoalError(ERR_USAGE, f"one content at a time, found {1 + len(more)}; paths inside it go after --only")
-    request = Get(0, reference, _folder(folder), [*only, *more])
+    request = Get(0, reference, _folder(folder), _chosen([*only, *more]))
+    began = time.time()
     found = session.ask(request, Done).content
     try:
         with download_bar(session) as moved:
-            fetched = Wait(session, found, moved).run()
+            waiting = Wait(session, found, moved)
+            fetched = waiting.run()
     except KeyboardInterrupt:
-        session.note(f"the download goes on; see it with: shoal ls, wait again with: shoal get {found[:16]}")
+        shoal = session.command
+        session.note(f"the download goes on; see it with: {shoal} ls, wait again with: {shoal} get {found[:16]}")
         raise
     if session.json:
         print_json(fetched)
     else:
-        _report(fetched)
+        _report(fetched, waiting.finished < began)
 
 
 def _folder(folder: str) -> str:
@@ -135,13 +156,32 @@ def _folder(folder: str) -> str:
         full.encode()
     except UnicodeEncodeError:
         raise ShoalError(ERR_PATH, f"{folder!a} is not UTF-8; choose another folder") from None
+    if len(full) > MAX_PATH:
+        raise ShoalError(ERR_PATH, f"{plain(full[:100])}... has over {MAX_PATH} characters; choose another folder")
     return full
 
 
-def _report(fetched: Fetched) -> None:
+def _chosen(paths: list[str]) -> list[str]:
+    if len(paths) > MAX_ONLY:
+        raise ShoalError(ERR_USAGE, f"--only takes at most {MAX_ONLY} paths, found {len(paths)}; name their folders")
+    for path in paths:
+        if not path:
+            raise ShoalError(ERR_USAGE, "an empty path after --only (a shell variable that is not set?)")
+        if len(path) > MAX_PATH:
+            raise ShoalError(ERR_PATH, f"{plain(path[:100])}... has over {MAX_PATH} characters; name its folder")
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ShoalError(ERR_PATH, f"{path!a} is not UTF-8, so no content has it; name its folder") from None
+    return paths
+
+
+def _report(fetched: Fetched, before: bool) -> None:
     size, seconds = format_size(fetched.size), format_duration(fetched.seconds)
     rate, peers = format_rate(fetched.bytes_per_second), len(fetched.sources)
     how = f"{size} in {seconds} ({rate}) from {peers} peer{'s' if peers != 1 else ''}" if peers else "was here already"
+    if before:
+        how = "was here already" if os.path.lexists(fetched.path) else f"was here already, but {GONE}"
     click.echo(f"{plain(fetched.name)}: {how}\n  {plain(fetched.path)}")
 
 

@@ -44,6 +44,10 @@ class Item(Struct, frozen=True):
     """Bytes a second, to all peers together."""
     down_rate: float
     error: str
+    path: str
+    """Where it lies or will lie; empty while that is unknown."""
+    origin: str
+    """shared (it lies where its owner put it), upload (received through the page), or downloaded."""
 
 
 class TrackerState(Struct, frozen=True):
@@ -122,7 +126,7 @@ def items(state: PublishedState) -> list[Item]:
     rows = {
         shared.id: Item(
             shared.id, shared.name, shared.kind, shared.size, shared.size, 1.0, shared.state,
-            up_rates[shared.id], 0.0, shared.error,
+            up_rates[shared.id], 0.0, shared.error, shared.path, "upload" if shared.upload else "shared",
         )
         for shared in state.of(ContentShared, "contents")
     }  # fmt: skip
@@ -130,11 +134,15 @@ def items(state: PublishedState) -> list[Item]:
         rows[transfer.id] = Item(
             transfer.id, transfer.name, transfer.kind, transfer.size, transfer.bytes_done, progress_of(transfer),
             transfer.state, up_rates[transfer.id], transfer.down_rate, transfer.error,
+            transfer.path, "downloaded",
         )  # fmt: skip
     hashing = [
-        Item("", one.name, "", one.size, one.bytes_done, _share(one.bytes_done, one.size), "hashing", 0.0, 0.0, "")
+        Item(
+            "", one.name, "", one.size, one.bytes_done, _share(one.bytes_done, one.size), "hashing", 0.0, 0.0, "",
+            one.path, "shared",
+        )
         for one in state.of(ContentHashing, "hashing")
-    ]
+    ]  # fmt: skip
     return [*rows.values(), *hashing]
 
 

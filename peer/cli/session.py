@@ -57,14 +57,25 @@ class Session:
         from bus.places import PeerPlaces
 
         settings = self.loaded.settings
-        name = self.peer or os.environ.get(PEER_VARIABLE, "")
-        if not name and not settings.peers:
+        name = self.peer or self._default_peer
+        if not name:
             raise ShoalError(ERR_USAGE, "the configuration has no peer; name one with --peer")
-        places = PeerPlaces(self.loaded.base_dir, name or settings.peers[0].name)
+        places = PeerPlaces(self.loaded.base_dir, name)
         # `shoal up --peers N` makes peers that no file knows.
         if not places.data_dir.is_dir():
             settings.peer(places.name)
         return places
+
+    @property
+    def _default_peer(self) -> str:
+        """Whom a command without --peer talks to; empty if nobody."""
+        peers = self.loaded.settings.peers
+        return os.environ.get(PEER_VARIABLE, "") or (peers[0].name if peers else "")
+
+    @property
+    def command(self) -> str:
+        """How the user begins another command to the same peer."""
+        return "shoal" if self.places.name == self._default_peer else f"shoal --peer {self.places.name}"
 
     @cached_property
     def client(self) -> RpcClient:

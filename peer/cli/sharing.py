@@ -16,6 +16,7 @@ from bus.units import format_duration, format_size
 from peer.cli.control import act_on
 from peer.cli.session import Command, Session
 from peer.cli.show import Column, plain, print_json, print_table, short, stderr_is_terminal
+from peer.core.sharelink import MAX_NAME
 
 if TYPE_CHECKING:
     from bus.messages import Progress, Shared
@@ -39,10 +40,12 @@ def absolute(path: str) -> str:
     """The path as the peer, which stands elsewhere, can use it.
 
     Raises:
-        ShoalError: ERR_UNREADABLE or ERR_PATH if there is nothing there that can be shared.
+        ShoalError: ERR_USAGE if it is empty; ERR_UNREADABLE or ERR_PATH if nothing there can be shared.
     """
     from bus.names import MAX_PATH
 
+    if not path:
+        raise ShoalError(ERR_USAGE, "an empty path is not shared (a shell variable that is not set?); give . for here")
     full = os.path.abspath(path)
     shown = plain(full)
     try:
@@ -73,18 +76,21 @@ def hashing_bar(session: Session, path: str) -> Iterator[Callable[[Progress], No
 
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--name", default="", metavar="N", help="Offer it under this name (one path only).")
+@click.option("--name", metavar="N", help="Offer it under this name (one path only).")
 @click.pass_obj
-def share(session: Session, paths: Sequence[str], name: str) -> None:
+def share(session: Session, paths: Sequence[str], name: str | None) -> None:
     """Hash files or folders and offer them where they lie."""
     from bus.messages import Shared, SharePath
 
-    if name and len(paths) > 1:
-        raise ShoalError(ERR_USAGE, f"--name fits one path, found {len(paths)}; share them one by one")
+    _check_name(name, len(paths))
     rows = []
     for path in [absolute(path) for path in paths]:
-        with hashing_bar(session, path) as on_progress:
-            reply = session.ask(SharePath(0, path, name), Shared, on_progress=on_progress)
+        try:
+            with hashing_bar(session, path) as on_progress:
+                reply = session.ask(SharePath(0, path, name or ""), Shared, on_progress=on_progress)
+        except KeyboardInterrupt:
+            session.note(_goes_on(session.command, path, len(paths) - len(rows) - 1))
+            raise
         for line in reply.skipped:
             session.note(f"skipped {plain(line)}")
         rows.append(_row(reply))
@@ -121,13 +127,34 @@ def search(session: Session, words: Sequence[str], limit: int) -> None:
     elif not results:
         session.note("nothing found")
     else:
-        columns = [Column("ID"), Column("NAME"), Column("KIND"), Column("SIZE", True), Column("SEEDS", True),
+        columns = [Column("ID"), Column("NAME", elastic=True), Column("KIND"), Column("SIZE", True), Column("SEEDS", True),
                    Column("LEECHERS", True)]  # fmt: skip
         cells = [
             (short(one.id), one.name, one.kind, format_size(one.size), str(one.seeds), str(one.leechers))
             for one in results
         ]
         print_table(columns, cells)
+
+
+def _check_name(name: str | None, paths: int) -> None:
+    if name is None:
+        return
+    if not name:
+        raise ShoalError(ERR_USAGE, "--name is empty (a shell variable that is not set?); leave it out or give a name")
+    if paths > 1:
+        raise ShoalError(ERR_USAGE, f"--name fits one path, found {paths}; share them one by one")
+    if len(name) > MAX_NAME:
+        raise ShoalError(ERR_USAGE, f"--name has {len(name)} characters, the limit is {MAX_NAME}; choose a shorter one")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ShoalError(ERR_USAGE, f"--name {name!a} is not UTF-8; choose another one") from None
+
+
+def _goes_on(command: str, path: str, left: int) -> str:
+    others = f"; {left} further path{'s were' if left != 1 else ' was'} not shared" if left else ""
+    name = plain(os.path.basename(path) or path)
+    return f"the peer goes on hashing {name} and then offers it; see it with: {command} ls{others}"
 
 
 def _row(reply: Shared) -> SharedRow:
@@ -145,7 +172,7 @@ def _row(reply: Shared) -> SharedRow:
 
 
 def _show(row: SharedRow) -> None:
-    files = f"{row.files:,} files, " if row.kind == "tree" else ""
+    files = f"{row.files:,} file{'s' if row.files != 1 else ''}, " if row.kind == "tree" else ""
     click.echo(f"{plain(row.name)}: {files}{format_size(row.size)}, hashed in {format_duration(row.seconds)}")
     click.echo(f"  {row.id}\n  {row.link}")
 

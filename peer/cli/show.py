@@ -14,6 +14,10 @@ import msgspec
 
 SHORT_ID: Final = 16
 """Hex digits of an id in a table on a terminal; commands take 8 or more."""
+PADDED: Final = 40
+"""Characters to which an elastic column is padded in a pipe, at most."""
+SHORTEST: Final = 8
+"""Characters that an elastic column keeps on the narrowest terminal."""
 REPLACEMENT: Final = "\ufffd"
 
 
@@ -22,6 +26,8 @@ class Column(NamedTuple):
 
     title: str
     right: bool = False
+    elastic: bool = False
+    """Cut where a terminal is too narrow; elsewhere a long cell moves only the rest of its own row."""
 
 
 def plain(text: str) -> str:
@@ -39,19 +45,24 @@ def print_json(data: object) -> None:
     click.echo(msgspec.json.encode(data).decode())
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """A table: fitted to a terminal, or every cell whole and two spaces apart."""
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """A table: its elastic columns fitted to a terminal, or every cell whole; below each row its note, if any."""
+    fitted = sys.stdout.isatty()
+    length = _cells_on_a_terminal() if fitted else len
     rows = [[plain(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich(columns, rows)
-        return
-    widths = [max(len(cell) for cell in cells) for cells in zip([one.title for one in columns], *rows, strict=True)]
-    for row in [[one.title for one in columns], *rows]:
+    widths = [max(map(length, cells)) for cells in zip([one.title for one in columns], *rows, strict=True)]
+    if fitted:
+        _fit(columns, widths)
+    else:
+        widths = [min(width, PADDED) if one.elastic else width for one, width in zip(columns, widths, strict=True)]
+    for number, row in enumerate([[one.title for one in columns], *rows]):
         cells = [
-            cell.rjust(width) if one.right else cell.ljust(width)
+            _cell(_cut(cell, width) if fitted else cell, width, one.right, length)
             for cell, width, one in zip(row, widths, columns, strict=True)
         ]
-        click.echo("  ".join(cells).rstrip())
+        click.echo(click.style("  ".join(cells).rstrip(), bold=fitted and number == 0 or None))
+        if number and notes and notes[number - 1]:
+            click.echo(f"  {plain(notes[number - 1])}")
 
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:
@@ -66,14 +77,28 @@ def stderr_is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _print_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _cell(text: str, width: int, right: bool, length: Callable[[str], int]) -> str:
+    filling = " " * (width - length(text))
+    return filling + text if right else text + filling
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+
+def _cells_on_a_terminal() -> Callable[[str], int]:
+    from rich.cells import cell_len
+
+    return cell_len
+
+
+def _cut(text: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}\u2026"
+
+
+def _fit(columns: Sequence[Column], widths: list[int]) -> None:
+    """Shorten the elastic columns, the widest first, until a row fits; the others are never cut."""
+    over = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+    elastic = [number for number, one in enumerate(columns) if one.elastic]
+    for number in sorted(elastic, key=lambda number: -widths[number]):
+        less = max(0, min(over, widths[number] - max(SHORTEST, len(columns[number].title))))
+        widths[number] -= less
+        over -= less

@@ -22,14 +22,14 @@ def ls(session: Session) -> None:
     if session.json:
         print_json(rows)
         return
-    columns = [Column("ID"), Column("NAME"), Column("SIZE", True), Column("DONE", True), Column("STATE"),
-               Column("UP", True), Column("DOWN", True), Column("ERROR")]  # fmt: skip
+    columns = [Column("ID"), Column("NAME", elastic=True), Column("SIZE", True), Column("DONE", True), Column("STATE"),
+               Column("UP", True), Column("DOWN", True)]  # fmt: skip
     cells = [
         (short(row.id), row.name, format_size(row.size), f"{100 * row.progress:.0f}%", row.state.replace("_", " "),
-         _rate(row.up_rate), _rate(row.down_rate), row.error)
+         _rate(row.up_rate), _rate(row.down_rate))
         for row in rows
     ]  # fmt: skip
-    print_table(columns, cells)
+    print_table(columns, cells, [row.error for row in rows])
 
 
 @click.command(cls=Command)
@@ -69,7 +69,7 @@ def peers(session: Session) -> None:
     if session.json:
         print_json(rows)
         return
-    columns = [Column("PEER"), Column("NAME"), Column("ADDRESS"), Column("LINK"), Column("UP", True),
+    columns = [Column("PEER"), Column("NAME", elastic=True), Column("ADDRESS"), Column("LINK"), Column("UP", True),
                Column("DOWN", True), Column("SENT", True), Column("RECEIVED", True), Column("SCORE", True)]  # fmt: skip
     cells = [
         (short(row.peer), row.name, row.address, "up" if row.connected else "-", _rate(row.up_rate),
@@ -97,7 +97,7 @@ def reputation(session: Session, explain: str | None) -> None:
         (short(row.peer), f"{row.score:.3f}", " ".join(row.flags), _counts(row.events))
         for row in rows
     ]  # fmt: skip
-    print_table([Column("PEER"), Column("SCORE", True), Column("FLAGS"), Column("EVENTS")], cells)
+    print_table([Column("PEER"), Column("SCORE", True), Column("FLAGS"), Column("EVENTS", elastic=True)], cells)
 
 
 def _explain(session: Session, peer: str) -> None:
