@@ -34,7 +34,7 @@ from peer.core.interface import (
     StoreManifest,
 )
 from peer.files import error_of, shown
-from peer.manifest import parse, parse_digest_list
+from peer.manifest import kind_of, parse, parse_digest_list
 from peer.placing import finish
 from peer.preparing import Disk, prepare
 from peer.removing import remove_content, remove_temporary, remove_upload
@@ -85,8 +85,15 @@ class Lifecycle:
         download = self._contents.downloads.get(content)
         digests = b""
         if manifest == content:
-            parse(raw, content)
-        elif download is None or (entry := download.described(manifest)) is None:
+            kind_of(raw, content)
+            try:
+                parse(raw, content)
+            except ShoalError as error:  # it is what was asked for: nobody who sent it is to blame
+                self._post(StoreFailed(content, 0, error.code, error.message))
+                return
+        elif download is None:
+            return  # it was closed meanwhile, and asks again when it is opened
+        elif (entry := download.described(manifest)) is None:
             raise ShoalError(ERR_STATE, f"no file of content {content[:16]} has a digest list {manifest[:16]}")
         else:
             digests = parse_digest_list(raw, entry)

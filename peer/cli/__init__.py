@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
 
 INTERRUPTED = 130
+"""As in `bus.errors`, which is not imported yet when it is needed."""
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _end_at_once(_number: int, _frame: FrameType | None) -> None:
+def _end_at_once(_number: int, _frame: object) -> None:
     # Nothing is open yet, and in the middle of an import an exception may be taken for another one.
     os._exit(INTERRUPTED)
 

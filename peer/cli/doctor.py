@@ -60,14 +60,15 @@ def _checks(session: Session) -> Iterator[Check]:
     yield _disk(loaded)
     places: list[tuple[str, Places]] = []
     if settings.tracker.run:
-        places.append(("tracker", TrackerPlaces(loaded.base_dir)))
-        yield _port("tracker", settings.tracker.listen, places[-1][1].lock_file)
+        tracker = TrackerPlaces(loaded.base_dir)
+        places.append(("tracker", tracker))
+        yield _port("tracker", settings.tracker.listen, tracker.lock_file)
     for peer in settings.peers:
-        place = PeerPlaces(loaded.base_dir, peer.name)
-        places.append((f"peer {peer.name}", place))
-        yield _port(f"peer {peer.name}", f"{_bracketed(settings.network.bind)}:{peer.data_port}", place.lock_file)
+        own = PeerPlaces(loaded.base_dir, peer.name)
+        places.append((f"peer {peer.name}", own))
+        yield _port(f"peer {peer.name}", f"{_bracketed(settings.network.bind)}:{peer.data_port}", own.lock_file)
         page = f"{_bracketed(settings.gateway.host)}:{peer.web_port}"
-        yield _port(f"page of {peer.name}", page, place.data_dir / GATEWAY_LOCK)
+        yield _port(f"page of {peer.name}", page, own.data_dir / GATEWAY_LOCK)
     for label, place in places:
         yield _key(label, place)
     yield _tracker(session)

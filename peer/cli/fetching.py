@@ -30,6 +30,8 @@ APPEARS_WITHIN: Final = 5.0
 """Seconds within which a download that was accepted must be seen."""
 MAX_ONLY: Final = 1000
 """Paths after --only that one request carries."""
+SETTLES_WITHIN: Final = 2.0
+"""Seconds for which nothing may come before that is said; every download begins without sources."""
 GONE: Final = "nothing lies there any more; verify it, or remove it and get it again"
 WAITS: Final = {
     "stalled": "its sources send nothing; waiting for them",
@@ -50,7 +52,8 @@ class Wait:
         """Wall clock; 0 if it was never a download."""
         self._heard = self._seen = time.monotonic()
         self._mentioned = False
-        self._state = ""
+        self._state = self._told = ""
+        self._since = 0.0
 
     def run(self) -> Fetched:
         """Wait until the download is complete.
@@ -83,6 +86,7 @@ class Wait:
             return None
         self._seen = self._heard
         self._show(transfer)
+        self._tell(transfer)
         if transfer.state == "error":
             code = transfer.error_code if transfer.error_code in CODES else ERR_FAILURE
             raise ShoalError(code, plain(transfer.error))
@@ -98,14 +102,20 @@ class Wait:
             self._session.note(f"the peer does not answer; waiting up to {PATIENCE:g} s for it to come back")
 
     def _show(self, transfer: Transfer) -> None:
-        if self._moved is None and transfer.state != self._state and transfer.state in WAITS:
-            said = WAITS[transfer.state].format(command=self._session.command, content=self._content[:16])
-            self._session.note(f"{plain(transfer.name) or self._content[:16]}: {said}")
-        self._state = transfer.state
         if self._moved is not None:
             sources = sum(source.state == "open" for source in transfer.sources)
             text = f"{transfer.name or self._content[:16]}  {transfer.state.replace('_', ' ')}"
             self._moved(transfer.bytes_done, transfer.size, f"{text} from {sources}" if sources else text)
+
+    def _tell(self, transfer: Transfer) -> None:
+        state = transfer.state
+        if state != self._state:
+            self._state, self._since, self._told = state, self._heard, ""
+        lasts = self._heard - self._since >= SETTLES_WITHIN
+        if self._moved is None and state in WAITS and lasts and self._told != state:
+            self._told = state
+            said = WAITS[state].format(command=self._session.command, content=self._content[:16])
+            self._session.note(f"{plain(transfer.name) or self._content[:16]}: {said}")
 
 
 @contextmanager
@@ -147,7 +157,7 @@ def get(session: Session, content: str, more: Sequence[str], folder: str, only: 
     if session.json:
         print_json(fetched)
     else:
-        _report(fetched, waiting.finished < began)
+        _report(fetched, before=0 < waiting.finished < began)
 
 
 def _folder(folder: str) -> str:

@@ -74,12 +74,12 @@ def gateway(session: Session, name: str) -> None:
 
 @click.command(
     cls=Command, add_help_option=False, context_settings={"ignore_unknown_options": True},
-    short_help="Run, compare and report experiments.",
+    short_help="Run experiments and report them.",
 )  # fmt: skip
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def experiment(session: Session, arguments: Sequence[str]) -> None:
-    """Run, compare and report experiments: run SCENARIO.yaml -o DIR, compare A B, report DIR."""
+    """Run experiments and report them: run SCENARIO.yaml -o DIR, report DIR."""
     become("experiments", *arguments, *(["--json"] if session.json else []))
 
 

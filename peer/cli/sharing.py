@@ -83,7 +83,7 @@ def share(session: Session, paths: Sequence[str], name: str | None) -> None:
     from bus.messages import Shared, SharePath
 
     _check_name(name, len(paths))
-    rows = []
+    rows: list[SharedRow] = []
     for path in [absolute(path) for path in paths]:
         try:
             with hashing_bar(session, path) as on_progress:
@@ -127,8 +127,8 @@ def search(session: Session, words: Sequence[str], limit: int) -> None:
     elif not results:
         session.note("nothing found")
     else:
-        columns = [Column("ID"), Column("NAME", elastic=True), Column("KIND"), Column("SIZE", True), Column("SEEDS", True),
-                   Column("LEECHERS", True)]  # fmt: skip
+        columns = [Column("ID"), Column("NAME", elastic=True), Column("KIND"), Column("SIZE", True),
+                   Column("SEEDS", True), Column("LEECHERS", True)]  # fmt: skip
         cells = [
             (short(one.id), one.name, one.kind, format_size(one.size), str(one.seeds), str(one.leechers))
             for one in results

@@ -5,8 +5,9 @@ Names come from other people's machines: what a terminal would obey, or could mi
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import click
@@ -60,7 +61,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], notes:
             _cell(_cut(cell, width) if fitted else cell, width, one.right, length)
             for cell, width, one in zip(row, widths, columns, strict=True)
         ]
-        click.echo(click.style("  ".join(cells).rstrip(), bold=fitted and number == 0 or None))
+        line = "  ".join(cells).rstrip()
+        click.echo(click.style(line, bold=True) if fitted and number == 0 else line)
         if number and notes and notes[number - 1]:
             click.echo(f"  {plain(notes[number - 1])}")
 

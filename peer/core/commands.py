@@ -231,7 +231,8 @@ class Commands:
             self._fail(search.token, error)
 
     def _start(self, search: _Search, get: Get) -> None:
-        found = [row for row in search.results.values() if row.seeds + row.leechers]
+        # A tracker may name any id; only what was asked for counts.
+        found = [row for row in search.results.values() if row.seeds + row.leechers and row.id.startswith(search.words)]
         if not found and search.link is None:
             raise ShoalError(ERR_NOT_FOUND, f"no peer shares {search.words}; check the id, or share it first")
         if len(found) > 1:

@@ -72,7 +72,7 @@ class Download:
         """Chunks of all files in `lists`."""
         self.lists_open: dict[str, bool] = {}
         """Those of `lists` that nobody is asked for."""
-        self.lists_asked: dict[str, LinkId] = {}
+        self.lists_asked: dict[str, tuple[LinkId, PeerId]] = {}
         """Which source was asked for which manifest or list."""
         self.maps: dict[LinkId, int] = {}
         """What each linked peer offers."""
@@ -81,6 +81,8 @@ class Download:
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, tuple[str, ...]] = {}
         """Peers a tracker named, with their endpoints."""
+        self.preparing = 0
+        """Answers to Prepare or VerifyData that are still to come; only the last one counts."""
         self.looks = 0
         """Times that trackers were asked for sources."""
         self.availability = Availability(0)
@@ -101,6 +103,11 @@ class Download:
         if event not in row:
             raise LocalProtocolError(f"{event} for a download that is {self.state.value}")
         self.state = row[event]
+
+    @property
+    def stopped(self) -> bool:
+        """Nothing is to be fetched or offered: paused, failed or removed."""
+        return self.state in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
 
     # -- chunks --
 
@@ -152,12 +159,12 @@ class Download:
                 return manifest
         return None
 
-    def list_asked(self, manifest: str, link: LinkId) -> None:
+    def list_asked(self, manifest: str, link: LinkId, peer: PeerId) -> None:
         """A source was asked for a manifest or list."""
         self.lists_open.pop(manifest, None)
-        self.lists_asked[manifest] = link
+        self.lists_asked[manifest] = (link, peer)
 
-    def list_free(self, manifest: str) -> LinkId | None:
+    def list_free(self, manifest: str) -> tuple[LinkId, PeerId] | None:
         """It will not come from whom it was asked of; returns who that was."""
         if manifest in self.lists:
             self.lists_open[manifest] = True
@@ -238,8 +245,7 @@ class Download:
 
     def seconds(self, now: float) -> float:
         """Running time without pauses."""
-        running = self.state not in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
-        return self.record.seconds + (now - self.active_since if running else 0.0)
+        return self.record.seconds + (0.0 if self.stopped else now - self.active_since)
 
     def source_rows(self, peers: dict[LinkId, tuple[PeerId, float, str]]) -> list[SourceRow]:
         """A row for each peer that offers or gave something; `peers` is link -> (peer, rate, state)."""

@@ -90,11 +90,20 @@ class Downloads:
         if download.state is DownloadState.MANIFEST and download.record.path:
             download.step("parsed")
         if download.state is DownloadState.PREPARING:
-            self._turn.add(Prepare(download.record))
+            self._look_at_disk(download)
         for neighbour in list(self._neighbours.by_peer.values()):
             self.fetching.greet(neighbour, download)
         self._turn.timers.set_earlier(("stall",), self._turn.now + STALL_CHECK)
         self._turn.timers.set_earlier(("keep",), self._turn.now + KEEP_EVERY)
+
+    def _look_at_disk(self, download: Download) -> None:
+        download.preparing += 1
+        self._turn.add(Prepare(download.record))
+
+    def _is_newest(self, download: Download) -> bool:
+        """Whether an answer about the disk is the one to the newest question."""
+        download.preparing = max(0, download.preparing - 1)
+        return download.preparing == 0 and download.state is DownloadState.PREPARING
 
     def pause(self, download: Download) -> None:
         """Stop fetching and offering."""
@@ -149,17 +158,24 @@ class Downloads:
         if download.state is DownloadState.FETCHING:
             self._release(download)
         download.step("verify")
+        download.error = download.error_code = ""
+        download.preparing += 1
         self._turn.add(VerifyData(download.record.id))
         self._on_change(download)
 
     def verified(self, download: Download, held: int) -> None:
         """The answer to `verify`: only what matches counts."""
         layout = download.layout
-        if download.state is not DownloadState.PREPARING or layout is None:
+        if not self._is_newest(download) or layout is None:
             return
         lists = tuple(download.lists.items())
         record = download.record
-        self.on_prepared(Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists))
+        if record.paused:
+            download.prepared(Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists))
+            download.state = DownloadState.PAUSED
+            self._on_change(download)
+        else:
+            self._prepared(Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists))
 
     # -- what came --
 
@@ -224,7 +240,12 @@ class Downloads:
     def on_store_failed(self, event: StoreFailed) -> None:
         if job := self.fetching.jobs.pop(event.job, None):
             self.fetching.consumed(job)
-        if (download := self.active.get(event.content)) and download.state is not DownloadState.FAILED:
+        download = self.active.get(event.content)
+        if download is None:
+            return
+        if not event.job:
+            download.preparing = max(0, download.preparing - 1)
+        if download.state not in (DownloadState.FAILED, DownloadState.PAUSED):
             self.fail(download, event.code, event.message)
 
     def on_manifest_parsed(self, event: ManifestParsed) -> None:
@@ -234,7 +255,7 @@ class Downloads:
         if event.manifest == event.content and download.state is DownloadState.MANIFEST:
             download.lists_asked.clear()
             download.step("parsed")
-            self._turn.add(Prepare(download.record))
+            self._look_at_disk(download)
         else:
             download.list_known(event.manifest)
             self.fetching.pump_all(download)
@@ -242,21 +263,26 @@ class Downloads:
     def on_manifest_rejected(self, event: ManifestRejected) -> None:
         """A wrong hash has one culprit: the source it was asked of."""
         download = self.active.get(event.content)
-        link = download.list_free(event.manifest) if download else None
-        source = self.fetching.sources.get(link) if link is not None else None
-        if download is None or source is None:
+        culprit = download.list_free(event.manifest) if download else None
+        if download is None or culprit is None:
             return
-        self._record(source.peer, CORRUPTED_DATA, event.content, 0)
-        download.set_map(source.link, 0)
-        self.fetching.rest(source)
-        if source.state is not SourceState.IDLE:
-            self.fetching.close(source, "reputation")
+        link, peer = culprit
+        self._record(peer, CORRUPTED_DATA, event.content, 0)
+        if source := self.fetching.sources.get(link):
+            download.set_map(link, 0)
+            self.fetching.rest(source)
+            if source.state is not SourceState.IDLE:
+                self.fetching.close(source, "reputation")
         self.fetching.pump_all(download)
 
     def on_prepared(self, event: Prepared) -> None:
         download = self.active.get(event.content)
-        if download is None or download.state is not DownloadState.PREPARING:
-            return
+        if download is not None and self._is_newest(download):
+            self._prepared(event)
+
+    def _prepared(self, event: Prepared) -> None:
+        """What is on disk is known: fetch the rest."""
+        download = self.active[event.content]
         download.record = replace(download.record, name=event.name, path=event.path)
         download.prepared(event)
         download.moved_at = self._turn.now
@@ -280,6 +306,7 @@ class Downloads:
 
     def stop(self) -> None:
         """The process stops: end all streams, keep all records."""
+        self.fetching.stopping = True
         for source in self.fetching.sources.values():
             if source.state is not SourceState.IDLE:
                 self.fetching.close(source, "closing")

@@ -17,6 +17,7 @@ from msgspec import Struct
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import StreamClosed, StreamOpened
 from bus.messages import (
+    MAX_CHUNKS,
     Closed,
     CloseReason,
     Credit,
@@ -27,7 +28,7 @@ from bus.messages import (
     Want,
     WantManifest,
 )
-from peer.core.bitmap import chunks_in, mask_of, ranges_of
+from peer.core.bitmap import checked_mask, chunks_in, ranges_of
 from peer.core.download import Download, DownloadState
 from peer.core.haves import Haves
 from peer.core.interface import (
@@ -45,6 +46,8 @@ from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
 """Bytes of one want, at least one chunk: the answer to one is about one data message."""
+LISTS_OUT: Final = 12
+"""Manifests and digest lists asked for at a time: each may be 16 MiB in memory until it is whole."""
 WANTS_OUT: Final = 64
 """Wants to one source at a time, however small their chunks are."""
 FLIGHT_SECONDS: Final = 0.5
@@ -95,6 +98,8 @@ class Fetching:
         self._not_before: dict[LinkId, float] = {}
         self.sources: dict[LinkId, Source] = {}
         self.jobs: dict[int, Job] = {}
+        self.stopping = False
+        """Set when the process stops: nothing is asked for any more."""
         self.bucket = TokenBucket(settings.limit_down, turn.now)
         self.meter = Meter(turn.now)
 
@@ -102,8 +107,8 @@ class Fetching:
 
     def greet(self, neighbour: Neighbour, download: Download) -> None:
         """Show a linked peer our interest in a download."""
-        if not self._refused(neighbour.peer) and download.state is not DownloadState.PAUSED:
-            self._haves.tell(neighbour.link, download.record.id)
+        if not self._refused(neighbour.peer) and not download.stopped:
+            self._haves.ask(neighbour.link, download.record.id)
             known = self._haves.theirs(neighbour.link, download.record.id)
             if known is not None:
                 self.on_map(neighbour, download, known)
@@ -213,6 +218,8 @@ class Fetching:
 
     def pump(self, source: Source) -> None:
         """Open the stream if that is useful; keep enough wants and credit out."""
+        if self.stopping:
+            return
         if source.state is SourceState.IDLE and self._may_ask(source) and self.useful(source):
             self._turn.send(source.link, Open(source.open()))
         if source.state is not SourceState.OPEN:
@@ -257,9 +264,9 @@ class Fetching:
 
     def _ask_manifest(self, source: Source, download: Download, manifest: str) -> bool:
         """One source at a time is asked for a manifest, so that a wrong hash has one culprit."""
-        if manifest in download.lists_asked:
+        if manifest in download.lists_asked or sum(len(d.lists_asked) for d in self._active.values()) >= LISTS_OUT:
             return False
-        download.list_asked(manifest, source.link)
+        download.list_asked(manifest, source.link, source.peer)
         want = source.ask_manifest(download.record.id, manifest, self._turn.now)
         self._turn.send(source.link, WantManifest(source.stream, want, download.record.id, manifest))
         return True
@@ -343,7 +350,9 @@ class Fetching:
         source = self.sources.get(neighbour.link)
         if source is None or source.stream != message.stream or source.state is not SourceState.OPEN:
             return
-        settled = source.refused(message.want, mask_of(message.ranges))
+        if message.want not in source.asked:
+            return
+        settled = source.refused(message.want, checked_mask(message.ranges, MAX_CHUNKS, MAX_CHUNKS))
         if settled is None:
             return
         asked, gone = settled
@@ -367,11 +376,13 @@ class Fetching:
         for source in list(self.sources.values()):
             if source.state is SourceState.OPEN and source.unreceived and source.window.limit > source.window.received:
                 expected = min(source.unreceived, WANT_BYTES) / max(source.pace, 1024.0)
-                if now - source.moved_at >= max(self._settings.chunk_timeout, min(4 * expected, TIMEOUT_LONGEST)):
+                patience = max(self._settings.chunk_timeout, min(4 * expected, TIMEOUT_LONGEST))
+                # A byte now and then is no excuse for a want that has waited for the longest time of all.
+                if now - source.moved_at >= patience or now - source.waiting_since() >= TIMEOUT_LONGEST:
                     self._record(source.peer, TIMED_OUT, "", 0)
                     self._not_before[source.link] = now + REOPEN_AFTER
                     self.close(source, "idle")
-            elif source.state is SourceState.IDLE:
+            else:
                 self.pump(source)
         for download in self._active.values():
             self._on_change(download)

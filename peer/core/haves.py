@@ -28,11 +28,19 @@ class Haves:
         self._told: dict[LinkId, dict[ContentId, int]] = {}
         self._news: dict[ContentId, bool] = {}
 
-    def tell(self, link: LinkId, content: ContentId, *, again: bool = False) -> None:
-        """Tell a neighbour all that we hold of a content; once, unless it must hear it `again`."""
+    def ask(self, link: LinkId, content: ContentId) -> None:
+        """Show interest: an empty have, which a neighbour that offers anything answers with all it offers."""
         told = self._told.setdefault(link, {})
-        if content in told and not again:
-            return
+        if content not in told:
+            self._turn.send(link, Have(content, 0, b""))
+            told[content] = 0
+            offer = self._shelf.offers.get(content)
+            if offer and offer.shown:
+                self.tell(link, content)
+
+    def tell(self, link: LinkId, content: ContentId) -> None:
+        """Tell a neighbour all that we offer of a content."""
+        told = self._told.setdefault(link, {})
         offer = self._shelf.offers.get(content)
         told[content] = offer.shown if offer else 0
         self._turn.send(link, Have(content, 0, to_have(told[content], 0)))
@@ -44,20 +52,23 @@ class Haves:
     def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
         """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
 
-        A neighbour that speaks of a content for the first time may have forgotten, or never kept,
-        what it was told before.  Of contents we know nothing of, only the interest is kept.
+        An empty one says that it offers nothing and would like to know what we do.  Of contents
+        that are not on our shelf only the interest is kept.
         """
         maps = self._theirs.setdefault(link, {})
         content = message.content
         known = maps.get(content)
-        if content not in self._shelf.offers:
-            if known is None and len(maps) < MAX_INTERESTS:
+        offer = self._shelf.offers.get(content)
+        if offer is None:
+            if known is not None or len(maps) < MAX_INTERESTS:
                 maps[content] = 0
             return 0, False
-        if known is not None and not message.bits and message.first == 0:
+        if not message.bits and message.first == 0:
             maps[content] = 0
-            return 0, False
-        maps[content] = apply_have(known or 0, message.first, message.bits)
+            return 0, bool(offer.shown)
+        mask = apply_have(known or 0, message.first, message.bits)
+        # A content without chunks shows one (Offer.shown).
+        maps[content] = mask & (offer.layout.all_chunks or 1) if offer.layout else mask
         return maps[content], known is None
 
     def offered_now(self, content: ContentId) -> None:

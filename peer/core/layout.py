@@ -57,7 +57,7 @@ class Layout:
     the next one.
     """
 
-    __slots__ = ("chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
+    __slots__ = ("_listed", "chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
 
     def __init__(self, kind: Kind, entries: Sequence[Entry]) -> None:
         """`kind` is "file" (one entry) or "tree".
@@ -84,11 +84,19 @@ class Layout:
         self.positions = positions
         """Where each entry's bytes begin if all are laid end to end."""
         self.chunks = total
+        self._listed: frozenset[str] | None = None
 
     @property
     def all_chunks(self) -> int:
         """Bitmask of every chunk."""
         return (1 << self.chunks) - 1
+
+    def has_list(self, file_id: str) -> bool:
+        """Whether a file of this tree has a digest list of its own: one of more than one chunk."""
+        if self._listed is None:
+            many = (e.file_id for e, size in zip(self.entries, self.chunk_sizes, strict=True) if e.size > size)
+            self._listed = frozenset(many)
+        return file_id in self._listed
 
     def entry_of(self, chunk: int) -> int:
         """Index of the entry that holds a chunk."""

@@ -34,6 +34,8 @@ from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
+CHECKS_AT_ONCE: Final = 4
+"""Rejected chunks being hashed again; each is up to 16 MiB of reading that one small message asked for."""
 CHECK_AGAIN: Final = 600.0
 """A rejected chunk is hashed again at most once in so many seconds."""
 
@@ -64,6 +66,7 @@ class Library:
         self._on_start = on_start
         self._record = record
         self._checked: dict[tuple[ContentId, int], float] = {}
+        self._checks_open = 0
 
     def put_known(self, content: KnownContent) -> None:
         """Offer a content that is no running download."""
@@ -111,9 +114,11 @@ class Library:
 
     def finished(self, event: Finished) -> None:
         content = event.content
-        download = self._downloads.active.pop(content.id, None)
-        if download is not None:
-            self._reports.finished(download, content)
+        download = self._downloads.active.get(content.id)
+        if download is None or download.state is not DownloadState.FINISHING:
+            return  # It was removed meanwhile.
+        del self._downloads.active[content.id]
+        self._reports.finished(download, content)
         self._shelf.put_known(content, self._reports.chosen(content))
         self._haves.changed(content.id)
         self._trackers.offers_changed()
@@ -123,28 +128,34 @@ class Library:
         mask, answer = self._haves.received(neighbour.link, message)
         content = message.content
         download = self._downloads.active.get(content)
-        if download is not None and download.state is not DownloadState.PAUSED:
+        if download is not None and not download.stopped:
             self._downloads.fetching.on_map(neighbour, download, mask)
         offer = self._shelf.offers.get(content)
         if answer:
-            self._haves.tell(neighbour.link, content, again=True)
+            self._haves.tell(neighbour.link, content)
         if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
             return
-        if self._uploads.served.pop((content, neighbour.peer), False):
+        if self._uploads.served.pop((content, neighbour.peer), 0):
             self._record(neighbour.peer, SUCCESSFUL_DOWNLOAD, content, offer.layout.size)
 
     def on_rejected(self, neighbour: Neighbour, message: Rejected) -> None:
         """A downloader got a bad chunk from us: look at our copy, if we sent it and not too often."""
         key = (message.content, message.chunk)
         offer = self._shelf.offers.get(message.content)
-        if offer is None or not offer.complete or not self._uploads.served.get((message.content, neighbour.peer)):
+        sent = self._uploads.served.get((message.content, neighbour.peer), 0)
+        if offer is None or not offer.complete or not sent >> message.chunk & 1:
+            return
+        if self._checks_open >= CHECKS_AT_ONCE:
             return
         if self._turn.now - self._checked.get(key, -CHECK_AGAIN) < CHECK_AGAIN:
             return
         self._checked[key] = self._turn.now
+        self._checks_open += 1
         self._turn.add(CheckChunk(message.content, message.chunk))
 
     def chunk_checked(self, event: ChunkChecked) -> None:
+        """The disk was looked at: what is wrong is no longer offered."""
+        self._checks_open = max(0, self._checks_open - 1)
         if not event.good:
             self._damaged(event.content, f"chunk {event.chunk} is not what was hashed")
 

@@ -18,8 +18,8 @@ from peer.core.turn import Turn
 DIAL_AGAIN_FIRST = 1.0
 DIAL_AGAIN_LONGEST = 32.0
 """Seconds; doubled after each failure, with full jitter, as for trackers."""
-MAX_LINKS_FACTOR = 2
-"""Links in all, for each that we would dial ourselves: beyond, newcomers are hung up on."""
+HELLO_SECONDS = 10.0
+"""A link that has not greeted by then is given up."""
 MAX_ERRORS = 3
 """Protocol errors of one link before it is closed."""
 
@@ -27,7 +27,7 @@ MAX_ERRORS = 3
 class Neighbour:
     """One link to another peer, and what is known of it."""
 
-    __slots__ = ("address", "blocked", "dialled", "errors", "heard", "link", "name", "peer", "ready")
+    __slots__ = ("address", "blocked", "dialled", "errors", "heard", "link", "name", "peer", "ready", "since")
 
     def __init__(self, up: LinkUp, now: float) -> None:
         self.link = up.link
@@ -39,6 +39,7 @@ class Neighbour:
         self.blocked = False
         self.errors = 0
         self.heard = now
+        self.since = now
 
     def __repr__(self) -> str:
         way = "dialled" if self.dialled else "accepted"
@@ -81,7 +82,8 @@ class Neighbours:
 
     def dial(self, peer: PeerId, endpoints: tuple[str, ...]) -> bool:
         """Dial unless that makes no sense now; True if a dial went out."""
-        full = len(self.by_link) + len(self._dialling) >= self._settings.links
+        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
+        full = dialled + len(self._dialling) >= self._settings.links
         if peer == self._settings.peer or not endpoints or full or self.connected(peer):
             return False
         if self.may_dial_at(peer) > self._turn.now:
@@ -110,7 +112,7 @@ class Neighbours:
         """A link stands: greet, unless there are too many."""
         if event.dialled:
             self._dialling.pop(event.peer, None)
-        elif len(self.by_link) >= MAX_LINKS_FACTOR * max(1, self._settings.links):
+        elif sum(1 for n in self.by_link.values() if not n.dialled) >= max(1, self._settings.links):
             self._turn.hang_up(event.link)
             return
         self.by_link[event.link] = Neighbour(event, self._turn.now)
@@ -163,6 +165,8 @@ class Neighbours:
         neighbour = self.by_link.get(link)
         if neighbour is None:
             return None
+        if not neighbour.ready and self._turn.now - neighbour.since >= HELLO_SECONDS:
+            return f"no hello within {HELLO_SECONDS:.0f} s"
         silence = self._turn.now - neighbour.heard
         if silence >= self._settings.link_timeout:
             return f"heard nothing for {silence:.0f} s"

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from bus import messages as sent
 from bus.boundary import (
     DialFailed,
     LinkBlocked,
@@ -25,25 +26,6 @@ from bus.boundary import (
     Received,
 )
 from bus.errors import RemoteProtocolError
-from bus.messages import (
-    Cancel,
-    Closed,
-    Credit,
-    Data,
-    Have,
-    Hello,
-    Message,
-    Open,
-    Opened,
-    Ping,
-    Pong,
-    Refused,
-    Rejected,
-    Swarm,
-    SwarmChanged,
-    Want,
-    WantManifest,
-)
 from peer.core.choker import CHOKERS
 from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
@@ -157,7 +139,7 @@ class PeerNode:
             self.opinions.score,
             self.opinions.refused,
         )
-        self._on_message: dict[type[Message], Callable[[Neighbour, Message], None]] = self._message_table()
+        self._on_message: dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]] = self._message_table()
         self._on_timer = self._timer_table()
         self._on_event: dict[type, Callable[..., None]] = self._event_table()
         self._start(list(contents), list(downloads))
@@ -271,21 +253,21 @@ class PeerNode:
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
 
-    def _message_table(self) -> dict[type[Message], Callable[[Neighbour, Message], None]]:
+    def _message_table(self) -> dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]]:
         fetching, uploads = self.fetching, self.uploads
         table: dict[type, Callable[..., None]] = {
-            Have: self.library.on_have,
-            Open: uploads.on_open,
-            Credit: uploads.on_credit,
-            Want: uploads.on_want,
-            WantManifest: uploads.on_want_manifest,
-            Cancel: uploads.on_cancel,
-            Opened: fetching.on_opened,
-            Refused: fetching.on_refused,
-            Rejected: self.library.on_rejected,
-            Closed: self._on_closed,
-            Ping: lambda neighbour, message: self.turn.send(neighbour.link, Pong(message.nonce)),
-            Pong: lambda neighbour, message: None,
+            sent.Have: self.library.on_have,
+            sent.Open: uploads.on_open,
+            sent.Credit: uploads.on_credit,
+            sent.Want: uploads.on_want,
+            sent.WantManifest: uploads.on_want_manifest,
+            sent.Cancel: uploads.on_cancel,
+            sent.Opened: fetching.on_opened,
+            sent.Refused: fetching.on_refused,
+            sent.Rejected: self.library.on_rejected,
+            sent.Closed: self._on_closed,
+            sent.Ping: lambda neighbour, message: self.turn.send(neighbour.link, sent.Pong(message.nonce)),
+            sent.Pong: lambda neighbour, message: None,
         }
         return table
 
@@ -309,7 +291,7 @@ class PeerNode:
             self.trackers.dial_failed(event)
         else:
             self.neighbours.dial_failed(event)
-            self.swarms.look_soon(event.peer)
+            self.swarms.dial_failed(event.peer)
 
     def _link_flow(self, event: LinkBlocked | LinkWritable) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
@@ -319,10 +301,15 @@ class PeerNode:
     def _misbehaved(self, event: Misbehaved) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
             self._count_error(neighbour)
+        elif self.trackers.owns(event.link):
+            self.trackers.misbehaved(event.link, event.reason)
 
     def _received(self, event: Received) -> None:
         if self.trackers.owns(event.link):
-            self.trackers.received(event.link, event.message)
+            try:
+                self.trackers.received(event.link, event.message)
+            except RemoteProtocolError as error:
+                self.trackers.misbehaved(event.link, str(error))
             self.commands.look_settled()
             return
         neighbour = self.neighbours.by_link.get(event.link)
@@ -336,12 +323,12 @@ class PeerNode:
 
     def _dispatch(self, neighbour: Neighbour, event: Received) -> None:
         message = event.message
-        if isinstance(message, Data):
-            self.fetching.on_data(neighbour, message, event.payload, event.payload_size)
-        elif isinstance(message, Hello):
+        if isinstance(message, sent.Hello):
             self._hello(neighbour, message)
         elif not neighbour.ready:
             raise RemoteProtocolError(f"{type(message).__name__} before hello")
+        elif isinstance(message, sent.Data):
+            self.fetching.on_data(neighbour, message, event.payload, event.payload_size)
         else:
             self._on_message[type(message)](neighbour, message)
 
@@ -355,7 +342,7 @@ class PeerNode:
             self.uploads.close(neighbour.link, "protocol")
             self.fetching.close_broken(neighbour.link)
 
-    def _hello(self, neighbour: Neighbour, message: Hello) -> None:
+    def _hello(self, neighbour: Neighbour, message: sent.Hello) -> None:
         extra = self.neighbours.greeted(neighbour, message)
         if extra is not None:
             self.turn.hang_up(extra)
@@ -367,7 +354,7 @@ class PeerNode:
         for content in self.swarms.introduced(neighbour.peer):
             self.haves.tell(neighbour.link, content)
 
-    def _on_closed(self, neighbour: Neighbour, message: Closed) -> None:
+    def _on_closed(self, neighbour: Neighbour, message: sent.Closed) -> None:
         # The downloader's parity says whose stream it is.
         ours = bool(message.stream % 2) == neighbour.dialled
         if ours:
@@ -389,10 +376,10 @@ class PeerNode:
         self.library.chunk_checked(event)
         self.commands.again.checked(event)
 
-    def _swarm_listed(self, swarm: Swarm) -> None:
+    def _swarm_listed(self, swarm: sent.Swarm) -> None:
         self.swarms.listed(swarm)
 
-    def _swarm_changed(self, push: SwarmChanged) -> None:
+    def _swarm_changed(self, push: sent.SwarmChanged) -> None:
         self.swarms.changed(push)
 
     def _on_reached(self) -> None:

@@ -5,6 +5,7 @@ DOWN --dial--> DIALLING --up--> REGISTERING --ok--> UP --lost--> DOWN
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -12,9 +13,11 @@ from typing import Final
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkId
-from bus.messages import ContentEntry, FoundContent, SwarmPeer
-from peer.core.settings import TrackerAddress
+from bus.messages import ContentEntry, FoundContent, Register, SwarmPeer, Version
+from peer.core.settings import NodeSettings, TrackerAddress
 
+DIALLABLE: Final = re.compile(r"tcp://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
+"""What a tracker may send us to: nothing but TCP."""
 PAGE_BYTES: Final = 40 * 1024
 """Estimated bytes of a page of entries; a tracker takes messages of 64 KiB."""
 
@@ -41,7 +44,19 @@ class Asked(Struct):
 class Session:
     """One tracker."""
 
-    __slots__ = ("address", "announced", "asked", "failures", "heard", "lease", "link", "reason", "state", "version")
+    __slots__ = (
+        "address",
+        "announced",
+        "asked",
+        "errors",
+        "failures",
+        "heard",
+        "lease",
+        "link",
+        "reason",
+        "state",
+        "version",
+    )
 
     def __init__(self, address: TrackerAddress) -> None:
         self.address = address
@@ -52,6 +67,7 @@ class Session:
         """What the tracker was told."""
         self.asked: dict[int, Asked] = {}
         self.failures = 0
+        self.errors = 0
         self.lease = 90.0
         self.heard = 0.0
         self.reason = ""
@@ -64,7 +80,8 @@ class Session:
 
 def resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
     """`@tracker` stands for the host by which we reached the tracker."""
-    return SwarmPeer(peer.peer, [e.replace("@tracker", host) for e in peer.endpoints], peer.complete)
+    endpoints = [endpoint.replace("@tracker", host) for endpoint in peer.endpoints]
+    return SwarmPeer(peer.peer, [endpoint for endpoint in endpoints if DIALLABLE.fullmatch(endpoint)], peer.complete)
 
 
 def pages_of(entries: list[ContentEntry]) -> list[list[ContentEntry]]:
@@ -79,3 +96,21 @@ def pages_of(entries: list[ContentEntry]) -> list[list[ContentEntry]]:
         pages[-1].append(entry)
         room -= size
     return pages
+
+
+def register_page(
+    settings: NodeSettings, request: int, version: Version, number: int, page: list[ContentEntry], *, last: bool
+) -> Register:
+    """One page of all that we offer."""
+    return Register(
+        request,
+        version,
+        number,
+        last,
+        settings.name,
+        settings.data_port,
+        settings.loopback,
+        list(settings.advertise),
+        list(settings.addresses),
+        page,
+    )

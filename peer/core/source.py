@@ -54,6 +54,8 @@ class Asked(Struct):
     manifest: str = ""
     size: int = 0
     """Length of the manifest, 0 while unknown."""
+    since: float = 0.0
+    """When it was asked for."""
 
 
 class Arrived(NamedTuple):
@@ -150,9 +152,14 @@ class Source:
         if not self.unreceived:
             self.moved_at = now
         self.wants += 1
+        asked.since = now
         self.asked[self.wants] = asked
         self.unreceived += asked.unreceived
         return self.wants
+
+    def waiting_since(self) -> float:
+        """When the oldest outstanding want was asked for."""
+        return min(asked.since for asked in self.asked.values())
 
     def refused(self, want: int, mask: int) -> tuple[Asked, int] | None:
         """The uploader refused chunks (all of them if `mask` is 0) of a want; returns it and the chunks."""
@@ -186,19 +193,24 @@ class Source:
         if sum(length for _, _, length in data.parts) != size:
             raise RemoteProtocolError(f"the parts of a data message do not add up to its {size} bytes")
         self.window.receive(data.position, size)
-        self.moved_at = now
         self.meter.add(size, now)
-        self.pace = self.meter.rate(now)
         asked = self.asked.get(data.want)
         if asked is None:
             return Arrived(None, (), 0)
-        if asked.manifest:
-            return self._receive_manifest(data, size, asked)
-        return self._receive_chunks(data, asked)
+        receive = self._receive_manifest if asked.manifest else self._receive_chunks
+        arrived = receive(data, size, asked)
+        if arrived.useful:
+            self.moved_at = now
+            self.pace = self.meter.rate(now)
+        return arrived
 
-    def _receive_chunks(self, data: Data, asked: Asked) -> Arrived:
+    def _receive_chunks(self, data: Data, size: int, asked: Asked) -> Arrived:
         layout = asked.layout
         assert layout is not None
+        # All parts first: one that is wrong must not leave those before it half noted.
+        for chunk, offset, length in data.parts:
+            if asked.mask >> chunk & 1 and offset + length > layout.length_of(chunk):
+                raise RemoteProtocolError(f"chunk {chunk} has {layout.length_of(chunk)} bytes, not {offset + length}")
         parts: list[Part] = []
         useful = 0
         for chunk, offset, length in data.parts:
@@ -207,8 +219,6 @@ class Source:
                 parts.append((SKIP, 0, length))
                 continue
             whole = layout.length_of(chunk)
-            if offset + length > whole:
-                raise RemoteProtocolError(f"chunk {chunk} has {whole} bytes, not {offset + length}")
             parts.append((chunk, offset, length))
             useful += length
             if offset + length == whole:

@@ -12,7 +12,7 @@ from typing import Final
 from bus.boundary import ContentId, PeerId
 from bus.events import SwarmHasChanged
 from bus.messages import Swarm, SwarmChanged, SwarmPeer
-from peer.core.download import Download, DownloadState
+from peer.core.download import Download
 from peer.core.downloads import Downloads
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
@@ -55,7 +55,7 @@ class Swarms:
         self._downloads = downloads
         self._score = score
         self._refused = refused
-        self._introduce: dict[PeerId, list[ContentId]] = {}
+        self._introduce: dict[PeerId, dict[ContentId, bool]] = {}
         self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
 
     def tracker_reached(self) -> None:
@@ -75,17 +75,21 @@ class Swarms:
         elif push.content in self._shelf.offers:
             for member in push.joined:
                 if not member.complete and not self._neighbours.connected(member.peer):
-                    self._introduce.setdefault(member.peer, []).append(push.content)
+                    self._introduce.setdefault(member.peer, {})[push.content] = True
                     self._introduce_to[member.peer] = tuple(member.endpoints)
                     self._turn.timers.set_earlier(("introduce", member.peer), self._turn.now + INTRODUCE_AFTER)
 
     def introduce_due(self, peer: PeerId) -> None:
         """A leecher named in a push has not linked: perhaps it cannot dial us."""
         endpoints = self._introduce_to.pop(peer, ())
-        if not self._neighbours.connected(peer) and not self._refused(peer):
-            self._neighbours.dial(peer, endpoints)
-        elif peer in self._neighbours.by_peer:
+        wanted = not self._neighbours.connected(peer) and not self._refused(peer)
+        if not (wanted and self._neighbours.dial(peer, endpoints)):
             self._introduce.pop(peer, None)
+
+    def dial_failed(self, peer: PeerId) -> None:
+        """A dial led nowhere."""
+        self._introduce.pop(peer, None)
+        self.look_soon(peer)
 
     def _meet(self, download: Download, members: list[SwarmPeer]) -> None:
         """A tracker named members of a download's swarm: dial the best of them."""
@@ -96,11 +100,11 @@ class Swarms:
         self._dial_candidates(download)
 
     def _dial_candidates(self, download: Download) -> None:
-        if download.state is DownloadState.PAUSED:
+        if download.stopped:
             return
         ranked = sorted(download.candidates, key=lambda peer: -self._score(peer))
         for peer in ranked:
-            if len(download.maps) >= self._settings.links_per_content:
+            if sum(1 for mask in download.maps.values() if mask) >= self._settings.links_per_content:
                 return
             if self._refused(peer):
                 continue
@@ -120,7 +124,7 @@ class Swarms:
             pause = FIRST_PAUSE * 2**download.looks
         download.looks += 1
         self._turn.timers.set(("look", content), self._turn.now + pause)
-        if download.state not in (DownloadState.PAUSED, DownloadState.FAILED):
+        if not download.stopped:
             self._trackers.query(content)
             self._dial_candidates(download)
 
@@ -134,4 +138,4 @@ class Swarms:
     def introduced(self, peer: PeerId) -> list[ContentId]:
         """The contents a peer that just linked is to be told of, because a push named it."""
         self._introduce_to.pop(peer, None)
-        return self._introduce.pop(peer, [])
+        return list(self._introduce.pop(peer, {}))

@@ -21,7 +21,6 @@ from bus.messages import (
     Leave,
     Message,
     Query,
-    Register,
     Registered,
     Renew,
     Search,
@@ -34,7 +33,7 @@ from bus.messages import (
     Version,
     Watch,
 )
-from peer.core.session import Answer, Asked, Session, SessionState, pages_of, resolved
+from peer.core.session import Answer, Asked, Session, SessionState, pages_of, register_page, resolved
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
@@ -46,6 +45,7 @@ ANNOUNCE_DELAY: Final = 0.1
 REQUEST_TIMEOUT: Final = 5.0
 LEASE_TIMEOUT: Final = 10.0
 """Seconds for answers about our lease: a tracker waits 5 s for an older link of ours before it believes a newer one."""
+MAX_ERRORS: Final = 3
 LEASE_KINDS: Final = ("register", "announce", "renew")
 PING_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 15.0
@@ -131,6 +131,7 @@ class Trackers:
             self._turn.hang_up(link)
             return
         session.link = link
+        session.errors = 0
         session.heard = self._turn.now
         self._by_link[link] = session
         self._turn.timers.set(("tracker_ping", tracker), self._turn.now + PING_SECONDS)
@@ -196,6 +197,13 @@ class Trackers:
             self._turn.hang_up(link)
             self.lost(link, reason)
 
+    def misbehaved(self, link: LinkId, reason: str) -> None:
+        """A tracker broke the protocol; the third time the session starts anew, after a pause."""
+        session = self._by_link[link]
+        session.errors += 1
+        if session.errors >= MAX_ERRORS:
+            self._start_anew(session, reason)
+
     # -- what we offer --
 
     def _version(self, session: Session) -> Version:
@@ -216,17 +224,8 @@ class Trackers:
             self._ask(
                 session,
                 Asked("register"),
-                lambda request, number=number, page=page, last=last: Register(  # type: ignore[misc]
-                    request,
-                    self._version(session),
-                    number,
-                    last,
-                    settings.name,
-                    settings.data_port,
-                    settings.loopback,
-                    list(settings.advertise),
-                    list(settings.addresses),
-                    page,
+                lambda request, number=number, page=page, last=last: register_page(  # type: ignore[misc]
+                    settings, request, self._version(session), number, page, last=last
                 ),
                 expect=last,
             )
@@ -371,6 +370,8 @@ class Trackers:
 
     def _swarm(self, session: Session, message: Swarm) -> None:
         asked = self._answered(session, message.request)
+        if asked is None or asked.content != message.content:
+            raise RemoteProtocolError("a tracker answered for a content that it was not asked for")
         peers = [resolved(peer, session.host) for peer in message.peers]
         self._on_swarm(
             Swarm(
@@ -384,7 +385,7 @@ class Trackers:
                 peers,
             )
         )
-        if asked and asked.answer:
+        if asked.answer:
             row = FoundContent(
                 message.content, message.name, message.kind, message.size, message.seeds, message.leechers
             )

@@ -20,7 +20,7 @@ from msgspec import Struct
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.errors import RemoteProtocolError
 from bus.messages import RefusalReason, Refused, Want, WantManifest
-from peer.core.bitmap import chunks_in, mask_of, ranges_of
+from peer.core.bitmap import checked_mask, chunks_in, contains, mask_of, ranges_of
 from peer.core.credit import SendWindow
 from peer.core.interface import Part
 from peer.core.layout import Layout
@@ -31,6 +31,8 @@ MAX_READS: Final = 8
 MAX_QUEUED_WANTS: Final = 1024
 MAX_QUEUED_CHUNKS: Final = 2**18
 """What one queue takes; an honest downloader has at most 64 wants of 4,096 chunks out."""
+WANT_LIMIT: Final = 2**14
+"""Chunks in one want or cancel; an honest want has at most 4,096."""
 MANIFEST_SLICE: Final = 256 * 1024
 MAX_PARTS: Final = 4096
 SMALLEST_MESSAGE: Final = 16 * 1024
@@ -155,9 +157,9 @@ class Upload:
 
     # -- wants --
 
-    def want(self, message: Want, offered: int) -> list[Refused]:
-        """Queue a want for chunks in `offered` (bitmask); the rest is refused."""
-        mask = mask_of(message.ranges)
+    def want(self, message: Want, offered: int, chunks: int) -> list[Refused]:
+        """Queue a want for chunks in `offered` (bitmask) of a content of `chunks` chunks; the rest is refused."""
+        mask = checked_mask(message.ranges, chunks, WANT_LIMIT)
         self._check_room(mask.bit_count())
         missing = mask & ~offered
         if granted := mask & offered:
@@ -177,23 +179,24 @@ class Upload:
         """Take chunks out of a want.  What is read already is sent; the rest is refused after it."""
         for wanted in self.queue:
             if wanted.number == want:
-                gone = mask & mask_of((chunk, 1) for chunk in wanted.chunks)
+                gone = mask & mask_of([(chunk, 1) for chunk in wanted.chunks])
                 self._drop(wanted, gone)
-                if gone:
+                if gone or wanted.manifest:
                     self._refuse_in_order(self._refusal(want, gone, reason))
                 return
 
     def withdraw(self, content: ContentId) -> None:
         """Refuse everything queued of a content that is no longer offered."""
         for wanted in [w for w in self.queue if w.content == content]:
-            gone = mask_of((chunk, 1) for chunk in wanted.chunks)
+            gone = mask_of([(chunk, 1) for chunk in wanted.chunks])
             self._drop(wanted, gone)
             self._refuse_in_order(self._refusal(wanted.number, gone, "withdrawn"))
 
     def _drop(self, wanted: _Wanted, gone: int) -> None:
-        if wanted.chunks and gone >> wanted.chunks[0] & 1:
+        is_gone = contains(gone)
+        if wanted.chunks and is_gone(wanted.chunks[0]):
             wanted.offset = 0
-        wanted.chunks = deque(chunk for chunk in wanted.chunks if not gone >> chunk & 1)
+        wanted.chunks = deque(chunk for chunk in wanted.chunks if not is_gone(chunk))
         if not wanted.chunks:
             self.queue.remove(wanted)
 
@@ -273,7 +276,7 @@ class Upload:
         entry = self._entry(job)
         if entry is None:
             return
-        mask = 0 if entry.manifest else mask_of((chunk, 1) for chunk, _, _ in entry.parts)
+        mask = 0 if entry.manifest else mask_of([(chunk, 1) for chunk, _, _ in entry.parts])
         self.reading_bytes -= entry.size
         place = self.pipeline.index(entry)
         self.pipeline[place] = self._refusal(entry.want, mask, reason)

@@ -13,6 +13,7 @@ from bus.boundary import ContentId, LinkId
 from bus.errors import RemoteProtocolError
 from bus.events import StreamClosed, StreamOpened, StreamRefused, UploadEnded, UploadProgress
 from bus.messages import (
+    MAX_CHUNKS,
     Cancel,
     Closed,
     CloseReason,
@@ -25,7 +26,7 @@ from bus.messages import (
     Want,
     WantManifest,
 )
-from peer.core.bitmap import mask_of
+from peer.core.bitmap import checked_mask, mask_of
 from peer.core.choker import Slot, UploadChoker, Waiting
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
 from peer.core.neighbours import Neighbour, Neighbours
@@ -33,10 +34,12 @@ from peer.core.rates import Meter, TokenBucket
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
-from peer.core.upload import Reading, ReadRequest, Upload, UploadState
+from peer.core.upload import WANT_LIMIT, Reading, ReadRequest, Upload, UploadState
 
 SEND_CAP: Final = 64 * 2**20
 """Most bytes sent and not consumed on one stream, whatever credit says (an offer of 2^63 is clamped)."""
+LEAST_SHARE: Final = 2 * 2**20
+"""Bytes that each stream may read ahead, however many there are."""
 CHOKE_EVERY: Final = 1.0
 """Seconds between looks at the slots while somebody waits."""
 
@@ -67,8 +70,8 @@ class Uploads:
         self._jobs: dict[int, Upload] = {}
         self._reading_bytes = 0
         self._sent: dict[tuple[ContentId, str], Meter] = {}
-        self.served: dict[tuple[ContentId, str], bool] = {}
-        """Contents of which a peer got bytes from us, until it has finished them."""
+        self.served: dict[tuple[ContentId, str], int] = {}
+        """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
         self._unreported: dict[tuple[ContentId, str], bool] = {}
         self.bucket = TokenBucket(settings.limit_up, turn.now)
         self.meter = Meter(turn.now)
@@ -97,7 +100,11 @@ class Uploads:
     def on_want(self, neighbour: Neighbour, message: Want) -> None:
         if upload := self._current(neighbour, message.stream):
             offer = self._shelf.offers.get(message.content)
-            for refusal in upload.want(message, offer.held if offer else 0):
+            if offer is None or offer.layout is None:
+                # It may have been offered a moment ago, so this is no broken promise.
+                self._turn.send(neighbour.link, Refused(message.stream, message.want, [], "withdrawn"))
+                return
+            for refusal in upload.want(message, offer.held, offer.layout.chunks):
                 self._turn.send(neighbour.link, refusal)
             upload.last_useful = self._turn.now
             self.pump()
@@ -106,6 +113,9 @@ class Uploads:
         if upload := self._current(neighbour, message.stream):
             offer = self._shelf.offers.get(message.content)
             if offer is None or offer.layout is None:
+                self._turn.send(neighbour.link, Refused(message.stream, message.want, [], "withdrawn"))
+                return
+            if message.manifest != message.content and not offer.layout.has_list(message.manifest):
                 self._turn.send(neighbour.link, Refused(message.stream, message.want, [], "not_held"))
                 return
             upload.want_manifest(message)
@@ -114,7 +124,7 @@ class Uploads:
 
     def on_cancel(self, neighbour: Neighbour, message: Cancel) -> None:
         if upload := self._current(neighbour, message.stream):
-            upload.cancel(message.want, mask_of(message.ranges))
+            upload.cancel(message.want, checked_mask(message.ranges, MAX_CHUNKS, WANT_LIMIT))
             self.pump()
 
     def on_closed(self, neighbour: Neighbour, stream: int, reason: str) -> None:
@@ -123,6 +133,7 @@ class Uploads:
         if upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE:
             self._end(upload, reason)
             self.rotate()
+            self.pump()
 
     def _current(self, neighbour: Neighbour, stream: int) -> Upload | None:
         """The open upload a message is for; messages of any other stream are dropped."""
@@ -158,6 +169,7 @@ class Uploads:
         if upload is not None and upload.state is not UploadState.IDLE:
             self._turn.send(link, Closed(upload.stream, upload.window.sent, reason))
             self._end(upload, reason)
+            self.pump()
 
     def _end(self, upload: Upload, reason: str) -> None:
         was_open = self._open.pop(upload.link, None) is not None
@@ -178,6 +190,7 @@ class Uploads:
         if upload is not None and upload.state is not UploadState.IDLE:
             self._end(upload, "link_lost")
             self.rotate()
+            self.pump()
 
     def withdraw(self, content: ContentId) -> None:
         """Refuse what is queued of a content that is no longer offered."""
@@ -194,11 +207,22 @@ class Uploads:
         while progress:
             progress = False
             for upload in self._open.values():
-                if self._reading_bytes < self._settings.upload_budget and upload.may_read():
+                if self._may_read(upload):
                     self._read(upload)
                     progress = True
         # What turned out to be withdrawn is refused now: no read will come that sends it.
         self._send_ready()
+
+    def _may_read(self, upload: Upload) -> bool:
+        """Whether to read ahead for a stream: it can send, and neither it nor all together hold too much."""
+        budget = self._settings.upload_budget
+        share = max(LEAST_SHARE, budget // max(1, len(self._open)))
+        return (
+            self._reading_bytes < budget
+            and upload.reading_bytes < share
+            and not self._neighbours.by_link[upload.link].blocked
+            and upload.may_read()
+        )
 
     def _read(self, upload: Upload) -> None:
         size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)
@@ -224,17 +248,17 @@ class Uploads:
         self.pump()
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
-        """Refuse the chunks of a failed read; returns the content to withdraw, if it is to be."""
+        """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
         upload = self._jobs.pop(event.job, None)
         if upload is None:
             return None
-        content = next(e.content for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
+        entry = next(e for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
         before = upload.reading_bytes
         reason: RefusalReason = "withdrawn" if event.changed else "unreadable"
         upload.read_failed(event.job, reason)
         self._reading_bytes += upload.reading_bytes - before
         self.pump()
-        return content
+        return entry.content if event.changed and not entry.manifest else None
 
     def _send_ready(self) -> None:
         """One message a stream and round; who was served goes to the end of the line, so that a limit is shared."""
@@ -265,7 +289,10 @@ class Uploads:
         self._neighbours.traffic[upload.peer].up.add(head.size, now)
         key = (head.content, upload.peer)
         self._sent.setdefault(key, Meter(now)).add(head.size, now)
-        self._unreported[key] = self.served[key] = True
+        self._unreported[key] = True
+        if not head.manifest:
+            self.served[key] = self.served.get(key, 0) | mask_of([(chunk, 1) for chunk, _, _ in head.parts])
+        self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
         parts = list(head.parts)
         self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
 

@@ -214,21 +214,8 @@ def test_a_download_is_paused_resumed_and_removed(web):
     assert (paused.status_code, paused.json()["state"]) == (200, "paused")
     resumed = web.call("PATCH", f"/downloads/{SLOW.id}", json={"action": "resume"})
     assert resumed.json()["state"] == "downloading"
-    verified = web.call("PATCH", f"/downloads/{SLOW.id}", json={"action": "verify"})
-    assert (verified.status_code, verified.json()["id"]) == (200, SLOW.id)
-    eventually(lambda: web.get(f"/downloads/{SLOW.id}")["state"] == "verifying", within=5)
     assert web.call("DELETE", f"/downloads/{SLOW.id}").status_code == 204
     assert web.get("/downloads")["items"] == []
-
-
-def test_a_damaged_share_is_verified(web):
-    damaged = events.ContentShared("d4" * 32, "x", "file", 9, 1, 1, "/x", False, "error", "it changed", 1e9)
-    web.publish(damaged)
-    eventually(lambda: any(row["id"] == damaged.id for row in web.get("/shares")["items"]), within=5)
-    web.call("PATCH", f"/shares/{damaged.id}", json={"action": "verify"}).raise_for_status()
-    eventually(lambda: web.get(f"/shares/{damaged.id}")["state"] == "seeding", within=5)
-    problem(web.call("PATCH", f"/shares/{damaged.id}", json={"action": "heal"}), "ERR_USAGE", 400)
-    web.call("DELETE", f"/shares/{damaged.id}").raise_for_status()
 
 
 # --- what is refused -------------------------------------------------------------------------

@@ -112,10 +112,9 @@ class FakePeer:
                 return messages.Done(request, self.withdraw(content))
             case messages.Get(request, content):
                 return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
-            case messages.Pause(request, content):
-                return messages.Done(request, self.change(content, "paused"))
-            case messages.Resume(request, content):
-                return messages.Done(request, self.change(content, "downloading"))
+            case messages.Pause(request, content) | messages.Resume(request, content):
+                state = "paused" if isinstance(message, messages.Pause) else "downloading"
+                return messages.Done(request, self.change(content, state))
             case messages.Verify(request, content):
                 return messages.Done(request, self.verify(content))
             case messages.Remove(request, content, data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 
+import msgspec
 import pytest
 
 from bus.errors import ERR_NOT_FOUND, ERR_REFUSED
@@ -27,6 +28,7 @@ from bus.messages import (
     Unshare,
     Verify,
 )
+from peer.cli.session import Session
 from tests.kit.answering_peer import AnsweringPeer
 from tests.kit.command_line import CommandLine
 
@@ -78,6 +80,7 @@ def test_share_as_text_shows_id_and_link(shoal, peer, tmp_path):
     [
         ("missing", 1, "ERR_UNREADABLE: {}/missing cannot be read: No such file or directory"),
         ("pipe", 2, "ERR_PATH: {}/pipe is neither a file nor a folder; only these can be shared"),
+        ("", 2, "ERR_USAGE: an empty path is not shared (a shell variable that is not set?); give . for here"),
         ("\udcff", 2, "ERR_PATH: '\\udcff' is not UTF-8; rename it, then share it"),
     ],
 )
@@ -94,6 +97,46 @@ def test_one_name_does_not_fit_two_paths(shoal, tmp_path):
     done = shoal("share", str(tmp_path), str(tmp_path), "--name", "x")
     assert (done.code, done.out) == (2, "")
     assert "--name fits one path" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", "--name is empty (a shell variable that is not set?); leave it out or give a name"),
+        ("x" * 256, "--name has 256 characters, the limit is 255; choose a shorter one"),
+        ("\udcff", "--name '\\udcff' is not UTF-8; choose another one"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anything_is_asked(shoal, peer, tmp_path, name, line):
+    assert shoal("share", str(tmp_path), "--name", name) == (2, "", f"shoal: ERR_USAGE: {line}\n")
+    assert peer.asked == []
+
+
+def test_a_path_too_long_for_a_message_is_refused_before_anything_is_asked(shoal, peer):
+    done = shoal("share", "/x" * 2049)
+    assert (done.code, done.out) == (2, "")
+    assert "ERR_PATH" in done.err
+    assert "over 4096" in done.err
+    assert peer.asked == []
+
+
+@pytest.mark.parametrize(("files", "said"), [(0, "0 files"), (1, "1 file"), (1200, "1,200 files")])
+def test_one_file_is_not_files(shoal, peer, tmp_path, files, said):
+    peer.answers[SharePath] = lambda request: [Shared(0, A, "docs", "tree", 100, files, 1, 0.5, LINK, [])]
+    assert shoal("share", str(tmp_path)).out.startswith(f"docs: {said}, 100 B, ")
+
+
+def test_an_interruption_of_share_says_that_hashing_goes_on(shoal, peer, tmp_path, monkeypatch):
+    def interrupt(*_arguments, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "ask", interrupt)
+    done = shoal("share", str(tmp_path), str(tmp_path))
+    assert (done.code, done.out) == (130, "")
+    assert done.err.startswith(
+        f"shoal: the peer goes on hashing {tmp_path.name} and then offers it; see it with: shoal ls; "
+        "1 further path was not shared\n"
+    )
 
 
 def test_search_joins_the_words_and_prints_what_was_found(shoal, peer):
@@ -166,11 +209,18 @@ def test_ls_prints_the_documented_keys(shoal, peer):
     peer.state = [SHARED]
     assert shoal("ls", "--json").data == [
         {"id": A, "name": "iso", "kind": "file", "size": 100, "bytes_done": 100, "progress": 1.0, "state": "seeding",
-         "up_rate": 0.0, "down_rate": 0.0, "error": ""}
+         "up_rate": 0.0, "down_rate": 0.0, "error": "", "path": "/iso", "origin": "shared"}
     ]  # fmt: skip
     head, row = shoal("ls").out.splitlines()
-    assert head.split() == ["ID", "NAME", "SIZE", "DONE", "STATE", "UP", "DOWN", "ERROR"]
+    assert head.split() == ["ID", "NAME", "SIZE", "DONE", "STATE", "UP", "DOWN"]
     assert row.split() == [A, "iso", "100", "B", "100%", "seeding", "-", "-"]
+
+
+def test_ls_prints_an_error_on_a_line_of_its_own(shoal, peer):
+    peer.state = [msgspec.structs.replace(SHARED, state="error", error="the file is gone")]
+    _, row, error = shoal("ls").out.splitlines()
+    assert row.split()[-3:] == ["error", "-", "-"]
+    assert error == "  the file is gone"
 
 
 def test_status_prints_the_documented_keys(shoal, peer):

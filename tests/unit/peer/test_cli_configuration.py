@@ -69,9 +69,17 @@ def test_a_port_of_another_program_fails(shoal, taken_port):
     assert shoal("doctor").code == 1
 
 
-def test_a_port_of_our_own_process_is_fine(shoal, taken_port):
+def test_a_page_s_port_that_another_program_holds_is_not_ok_though_the_peer_runs(shoal, taken_port):
     shoal.config.write_text(f"tracker: {{run: true}}\npeers: [{{name: north, web_port: {taken_port}}}]\n")
     with DirectoryLock(shoal.places.lock_file):
+        ok, detail = checks(shoal)["port of page of north"]
+    assert not ok
+    assert "stop that program or set another port" in detail
+
+
+def test_a_port_of_our_own_process_is_fine(shoal, taken_port):
+    shoal.config.write_text(f"tracker: {{run: true}}\npeers: [{{name: north, web_port: {taken_port}}}]\n")
+    with DirectoryLock(shoal.places.data_dir / "gateway.lock"):
         ok, detail = checks(shoal)["port of page of north"]
     assert ok
     assert detail.endswith(f"page of north runs (pid {os.getpid()})")

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from bus.errors import CODES, ShoalError
+from bus.errors import CODES, INTERRUPTED, ShoalError
+from peer import cli
 from peer.cli import entry, launching
 from peer.cli.session import Session
 
@@ -94,6 +95,27 @@ def test_an_interruption_is_no_error(capsys, raising):
     assert run(capsys, "status") == (130, "", "\n")  # the line that ^C stands in is ended
 
 
+@pytest.mark.parametrize("module", ["click", "peer.cli.entry", "msgspec", "zmq", "bus.messages"])
+def test_ctrl_c_at_any_import_is_130_without_a_traceback(tmp_path, module):
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from peer.cli import main\n"
+        "main()"
+    )
+    (tmp_path / "peers" / "north").mkdir(parents=True)
+    command = [sys.executable, "-c", code, "--base-dir", str(tmp_path), "ls", "--peer", "north"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_the_code_of_an_interruption_is_the_documented_one():
+    assert cli.INTERRUPTED == INTERRUPTED
+
+
 def test_a_crash_is_one_line_that_says_how_to_see_more(capsys, raising):
     raising(RuntimeError("boom"))
     code, out, err = run(capsys, "status")
@@ -160,7 +182,7 @@ def execs(monkeypatch):
         (["gateway", "north", "--config", "/c"], ["gateway", "--config", "/c", "--", "north"]),
         (["experiment", "run", "s.yaml", "-o", "d", "--seed", "7"],
          ["experiments", "run", "s.yaml", "-o", "d", "--seed", "7"]),
-        (["--json", "experiment", "compare", "a", "b"], ["experiments", "compare", "a", "b", "--json"]),
+        (["--json", "experiment", "report", "a"], ["experiments", "report", "a", "--json"]),
         (["experiment", "--help"], ["experiments", "--help"]),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import msgspec
 import pytest
@@ -89,6 +90,67 @@ def test_what_is_here_already_is_no_download(shoal, peer):
     assert (done["path"], done["sources"], done["seconds"]) == ("/mine/iso", [], 0.0)
 
 
+def test_a_download_that_was_complete_before_is_no_news(shoal, peer, tmp_path):
+    here = tmp_path / "iso"
+    here.write_text("x")
+    states(peer, [msgspec.structs.replace(DONE, finished=1.0, path=str(here))])
+    assert shoal("get", A).out == f"iso: was here already\n  {here}\n"
+    assert shoal("get", A, "--json").data == {**ACCOUNT, "path": str(here)}
+    here.unlink()
+    assert shoal("get", A).out.startswith("iso: was here already, but nothing lies there any more; ")
+
+
+def test_a_download_that_ends_while_it_is_waited_for_is_news(shoal, peer):
+    states(peer, [msgspec.structs.replace(DONE, finished=time.time() + 60)])
+    assert shoal("get", A).out.startswith("iso: 200 B in 2 s ")
+
+
+@pytest.mark.parametrize(
+    ("only", "line"),
+    [
+        ([""], "ERR_USAGE: an empty path after --only (a shell variable that is not set?)"),
+        (["x" * 4097], f"ERR_PATH: {'x' * 100}... has over 4096 characters; name its folder"),
+        (["\udcff"], "ERR_PATH: '\\udcff' is not UTF-8, so no content has it; name its folder"),
+        (["x"] * 1001, "ERR_USAGE: --only takes at most 1000 paths, found 1001; name their folders"),
+    ],
+)
+def test_what_no_message_carries_is_refused_before_anything_is_asked(shoal, peer, only, line):
+    assert shoal("get", A, "--only", *only) == (2, "", f"shoal: {line}\n")
+    assert peer.asked == []
+
+
+def test_a_folder_too_long_for_a_message_is_refused_before_anything_is_asked(shoal, peer):
+    done = shoal("get", A, "-o", "/x" * 2049)
+    assert (done.code, done.out) == (2, "")
+    assert "has over 4096 characters" in done.err
+    assert peer.asked == []
+
+
+def test_the_longest_of_everything_is_sent(shoal, peer):
+    states(peer, [DONE])
+    paths = ["x" * 4096, *["y"] * 999]
+    assert shoal("get", A, "-o", "/" + "x" * 4095, "--only", *paths).code == 0
+    assert peer.asked[0].only == paths
+
+
+def test_without_a_bar_a_line_says_that_nothing_comes(shoal, peer, monkeypatch):
+    monkeypatch.setattr(fetching, "SETTLES_WITHIN", 0.0)
+    shown = [[msgspec.structs.replace(MOVING, state=state)] for state in ("no_sources", "stalled", "stalled", "paused")]
+    states(peer, [MOVING], *shown, [DONE])
+    assert shoal("get", A, "--json").err.splitlines() == [
+        "shoal: iso: nobody who has it is reached; waiting for somebody",
+        "shoal: iso: its sources send nothing; waiting for them",
+        f"shoal: iso: it is paused; it goes on after: shoal resume {A[:16]}",
+    ]
+    states(peer, [MOVING], *shown, [DONE])
+    assert shoal("get", A, "-q").err == ""
+
+
+def test_a_moment_without_sources_is_not_worth_a_line(shoal, peer):
+    states(peer, [msgspec.structs.replace(MOVING, state="no_sources")], [MOVING], [DONE])
+    assert shoal("get", A).err == ""
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code", "told"),
     [(ERR_DISK_FULL, 1, ERR_DISK_FULL), (ERR_INTEGRITY, 5, ERR_INTEGRITY), ("ERR_LATER", 1, "ERR_FAILURE")],
@@ -134,6 +196,20 @@ def test_an_interruption_ends_the_waiting_and_says_that_the_download_goes_on(sho
     done = shoal("get", A)
     assert (done.code, done.out) == (130, "")
     assert done.err.startswith("shoal: the download goes on; see it with: shoal ls, wait again with: shoal get aaaa")
+
+
+def test_the_hint_names_the_peer_where_it_is_not_the_default(shoal, peer, monkeypatch):
+    states(peer, [MOVING])
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetching.Wait, "_show", interrupt)
+    shoal.config.write_text("peers: [{name: other}, {name: north}]\n")
+    hint = shoal("get", A, "--peer", "north").err
+    assert f"shoal --peer north ls, wait again with: shoal --peer north get {A[:16]}\n" in hint
+    monkeypatch.setenv("SHOAL_PEER", "north")
+    assert "see it with: shoal ls, " in shoal("get", A).err
 
 
 def test_a_peer_that_restarts_is_waited_for(shoal):

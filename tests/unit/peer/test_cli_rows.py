@@ -40,11 +40,17 @@ def state(*events):
 
 def test_what_is_shared_is_whole_and_its_uploads_are_summed():
     found = rows.items(state(SHARED, UploadProgress(A, P, 10, 5.0), UploadProgress(A, Q, 20, 6.0)))
-    assert found == [rows.Item(A, "iso", "file", 100, 100, 1.0, "seeding", 11.0, 0.0, "")]
+    assert found == [rows.Item(A, "iso", "file", 100, 100, 1.0, "seeding", 11.0, 0.0, "", "/iso", "shared")]
 
 
 def test_what_moves_has_its_progress():
-    assert rows.items(state(MOVING)) == [rows.Item(B, "tree", "tree", 200, 50, 0.25, "downloading", 0.0, 7.0, "")]
+    moving = rows.Item(B, "tree", "tree", 200, 50, 0.25, "downloading", 0.0, 7.0, "", "/d/tree", "downloaded")
+    assert rows.items(state(MOVING)) == [moving]
+
+
+def test_what_came_through_the_page_is_an_upload():
+    (row,) = rows.items(state(msgspec.structs.replace(SHARED, upload=True)))
+    assert (row.path, row.origin) == ("/iso", "upload")
 
 
 def test_a_download_that_is_also_offered_is_one_row():
@@ -54,7 +60,7 @@ def test_a_download_that_is_also_offered_is_one_row():
 
 def test_what_is_being_hashed_is_listed_without_an_id():
     found = rows.items(state(ContentHashing("/p", "p", 30, 60, 0, 1)))
-    assert found == [rows.Item("", "p", "", 60, 30, 0.5, "hashing", 0.0, 0.0, "")]
+    assert found == [rows.Item("", "p", "", 60, 30, 0.5, "hashing", 0.0, 0.0, "", "/p", "shared")]
 
 
 def test_an_unknown_size_is_no_progress_and_an_empty_file_can_be_complete():

@@ -27,7 +27,7 @@ def opened(credit: int = 10**7) -> Upload:
 
 
 def want(upload: Upload, *ranges: tuple[int, int], number: int = 1, offered: int = ALL) -> list[Refused]:
-    return upload.want(Want(upload.stream, number, CONTENT, list(ranges)), offered)
+    return upload.want(Want(upload.stream, number, CONTENT, list(ranges)), offered, 64)
 
 
 def read_all(upload: Upload, size: int = 10**6, layout: Layout = LAYOUT) -> list[tuple[tuple[int, int, int], ...]]:
@@ -152,7 +152,7 @@ def test_a_failed_read_is_refused_in_its_place() -> None:
 def test_a_withdrawn_content_is_refused_and_others_go_on() -> None:
     upload = opened()
     want(upload, (0, 2))
-    upload.want(Want(1, 2, "d" * 64, [(0, 1)]), 1)
+    upload.want(Want(1, 2, "d" * 64, [(0, 1)]), 1, 1)
     upload.withdraw(CONTENT)
     assert upload.ready() == Refused(1, 1, [(0, 2)], "withdrawn")
     upload.sent(0.0)
@@ -180,3 +180,9 @@ def test_the_message_size_follows_the_rate() -> None:
     upload = opened()
     assert upload.message_size(2**20, 0, 0.0) == 32 * 2**20 // 100
     assert upload.message_size(2**20, 100 * KIB, 0.0) == 16 * KIB
+
+
+@pytest.mark.parametrize("ranges", [[(5, 1), (0, 1)], [(0, 2), (1, 1)], [(60, 10)], [(0, 2**22)] * 8192])
+def test_ranges_that_do_not_rise_within_the_content_are_the_remote_peers_fault(ranges: list[tuple[int, int]]) -> None:
+    with pytest.raises(RemoteProtocolError, match="chunk ranges must rise"):
+        want(opened(), *ranges)
