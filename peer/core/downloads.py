@@ -19,7 +19,7 @@ from bus.messages import (
     Rejected,
 )
 from peer.core.download import Download, DownloadState
-from peer.core.fetching import REOPEN_AFTER, STALL_CHECK, Fetching
+from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
 from peer.core.interface import (
     DownloadRecord,
@@ -214,9 +214,7 @@ class Downloads:
         self._record(source.peer, CORRUPTED_DATA, content, download.layout.length_of(chunk))
         if source.link in self.fetching.sources:
             self._turn.send(source.link, Rejected(content, chunk))
-            avoided = download.avoided.get(source.link, 0) | 1 << chunk
-            download.avoided[source.link] = avoided
-            self._turn.timers.set(("forgive", content, source.link), self._turn.now + REOPEN_AFTER)
+            self.fetching.avoid(source, download, 1 << chunk)
             if self._refused(source.peer) and source.state is not SourceState.IDLE:
                 self.fetching.close(source, "reputation")
 

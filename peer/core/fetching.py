@@ -28,7 +28,7 @@ from bus.messages import (
     Want,
     WantManifest,
 )
-from peer.core.bitmap import checked_mask, chunks_in, ranges_of
+from peer.core.bitmap import checked_mask, ranges_of
 from peer.core.download import Download, DownloadState
 from peer.core.haves import Haves
 from peer.core.interface import (
@@ -362,11 +362,19 @@ class Fetching:
             return
         if message.reason not in EXCUSED:
             self._record(source.peer, REFUSED_UPLOAD, asked.content, 0)
-        for chunk in chunks_in(gone):
-            download.set_map(source.link, self._haves.clear(source.link, asked.content, chunk))
         if asked.manifest:
             download.set_map(source.link, 0)
+        elif message.reason == "unreadable":
+            self.avoid(source, download, gone)
+        else:
+            download.set_map(source.link, self._haves.clear(source.link, asked.content, gone))
         self.pump_all(download)
+
+    def avoid(self, source: Source, download: Download, chunks: int) -> None:
+        """Ask these chunks of others for a while: this source sent them wrong, or could not read them."""
+        download.avoided[source.link] = download.avoided.get(source.link, 0) | chunks
+        key = ("forgive", download.record.id, source.link)
+        self._turn.timers.set(key, self._turn.now + REOPEN_AFTER)
 
     # -- timers --
 

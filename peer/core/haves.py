@@ -77,10 +77,10 @@ class Haves:
             if content in maps:
                 self.tell(link, content)
 
-    def clear(self, link: LinkId, content: ContentId, chunk: int) -> int:
-        """A chunk a neighbour offered turned out bad or missing; returns its map now."""
+    def clear(self, link: LinkId, content: ContentId, chunks: int) -> int:
+        """A neighbour does not have these chunks after all; returns its map now."""
         maps = self._theirs.get(link, {})
-        maps[content] = maps.get(content, 0) & ~(1 << chunk)
+        maps[content] = maps.get(content, 0) & ~chunks
         return maps[content]
 
     def changed(self, content: ContentId) -> None:

@@ -5,11 +5,11 @@ Each test drives a seed, leechers and a tracker (all production cores) in virtua
 
 from __future__ import annotations
 
-from bus.boundary import DialFailed, LinkId, Misbehaved, Received
-from bus.messages import Data, Have, Open
+from bus.boundary import DialFailed, LinkBlocked, LinkId, Misbehaved, Received
+from bus.messages import Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.interface import ContentAdded, KnownContent
+from peer.core.interface import Command, ContentAdded, KnownContent
 from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
 
 MIB = 2**20
@@ -187,3 +187,42 @@ def test_a_finished_download_is_credited_to_who_took_it() -> None:
     standing = swarm.nodes[peer_id(0)].opinions.book.standing(peer_id(1))
     assert standing is not None
     assert standing.events == {SUCCESSFUL_DOWNLOAD: 1}
+
+
+def test_a_chunk_that_could_not_be_read_once_is_asked_for_again_of_the_only_source() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    swarm.disks[peer_id(0)].failing_reads = 1
+    assert swarm.run(100.0)
+
+
+def test_a_manifest_of_another_name_is_refused_and_the_content_stays_offered() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link = link_to(swarm, 0, 1)
+    seed = swarm.nodes[peer_id(0)]
+    stream = swarm.nodes[peer_id(1)].downloads.fetching.sources[link_to(swarm, 1, 0)].stream
+    swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, WantManifest(stream, 9999, CONTENT, "e" * 64)))
+    swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, Rejected(CONTENT, 2**22 - 1)))
+    assert CONTENT in seed.shelf.offers
+    assert swarm.run(20.0)
+
+
+def test_what_came_while_a_download_was_paused_is_known_after_resume() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=2, size=8 * MIB, seed_rates=FAST, leecher_rates=FAST, seed=4))
+    until_half(swarm)
+    first = swarm.world.hosts[peer_id(1)]
+    swarm.world.feed(first, Command((LinkId(99), 1), Pause(1, CONTENT)))
+    assert swarm.world.run(60.0, lambda: swarm.finished(2))
+    swarm.world.remove(swarm.world.hosts[peer_id(0)])
+    swarm.world.feed(first, Command((LinkId(99), 2), Resume(2, CONTENT)))
+    assert swarm.world.run(swarm.world.now + 60.0, lambda: swarm.finished(1))
+
+
+def test_a_peer_that_asks_and_never_reads_does_not_starve_the_others() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(leechers=3, size=32 * MIB, seed_rates=FAST, leecher_rates=FAST, seed=4))
+    until_half(swarm)
+    for deaf in (1, 2):
+        swarm.world.feed(swarm.world.hosts[peer_id(0)], LinkBlocked(link_to(swarm, 0, deaf)))
+        swarm.world.remove(swarm.world.hosts[peer_id(deaf)])
+    assert swarm.world.run(swarm.world.now + 60.0, lambda: swarm.finished(3))
