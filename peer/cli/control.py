@@ -35,7 +35,10 @@ def act_on(session: Session, contents: Sequence[str], request: Callable[[str], M
 
     rows = []
     for content in [content_of(text) for text in contents]:
-        rows.append(Acted(session.ask(request(content), Done).content or content))
+        done = session.ask(request(content), Done)
+        rows.append(Acted(done.content or content))
+        if done.note:
+            session.note(done.note)
         session.note(f"{rows[-1].id} {done}")
     if session.json:
         print_json(rows)

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
-
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import StreamClosed, StreamOpened
 from bus.messages import (
@@ -41,7 +39,7 @@ from peer.core.picker import PICKERS
 from peer.core.rates import Meter, TokenBucket
 from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
-from peer.core.source import Arrived, Asked, Source, SourceState
+from peer.core.source import Arrived, Asked, Job, Source, SourceState
 from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
@@ -60,15 +58,6 @@ REOPEN_AFTER: Final = 30.0
 """Seconds until a source that refused or timed out is asked again."""
 EXCUSED: Final = ("cancelled", "withdrawn", "closing")
 """Reasons to refuse a chunk that cost no reputation."""
-
-
-class Job(Struct):
-    """Bytes on their way to the disk."""
-
-    source: Source
-    stream: int
-    content: ContentId
-    size: int
 
 
 class Fetching:

@@ -251,3 +251,12 @@ class Source:
     def check_invariants(self) -> None:
         self.window.check_invariants()
         assert self.unreceived == sum(asked.unreceived for asked in self.asked.values())
+
+
+class Job(Struct):
+    """Bytes on their way to the disk."""
+
+    source: Source
+    stream: int
+    content: ContentId
+    size: int
