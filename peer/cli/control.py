@@ -35,11 +35,11 @@ def act_on(session: Session, contents: Sequence[str], request: Callable[[str], M
 
     rows = []
     for content in [content_of(text) for text in contents]:
-        done = session.ask(request(content), Done)
-        rows.append(Acted(done.content or content))
-        if done.note:
-            session.note(done.note)
+        answer = session.ask(request(content), Done)
+        rows.append(Acted(answer.content or content))
         session.note(f"{rows[-1].id} {done}")
+        if answer.note:
+            session.note(answer.note)
     if session.json:
         print_json(rows)
 
@@ -68,7 +68,7 @@ def resume(session: Session, contents: Sequence[str]) -> None:
 @click.argument("contents", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def verify(session: Session, contents: Sequence[str]) -> None:
-    """Hash what is on disk again; what is damaged is fetched again."""
+    """Hash what is on disk again: a running download fetches what is damaged, anything else is withdrawn."""
     from bus.messages import Verify
 
     act_on(session, contents, lambda content: Verify(0, content), "is being verified")
