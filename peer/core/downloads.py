@@ -91,6 +91,7 @@ class Downloads:
             download.step("parsed")
         if download.state is DownloadState.PREPARING:
             self._look_at_disk(download)
+        self._haves.begin(download.record.id)
         for neighbour in list(self._neighbours.by_peer.values()):
             self.fetching.greet(neighbour, download)
         self._turn.timers.set_earlier(("stall",), self._turn.now + STALL_CHECK)

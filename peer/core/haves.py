@@ -38,6 +38,11 @@ class Haves:
             if offer and offer.shown:
                 self.tell(link, content)
 
+    def begin(self, content: ContentId) -> None:
+        """A download begins, or goes on: whatever was asked before is asked anew, for the answers were not kept."""
+        for told in self._told.values():
+            told.pop(content, None)
+
     def tell(self, link: LinkId, content: ContentId) -> None:
         """Tell a neighbour all that we offer of a content."""
         told = self._told.setdefault(link, {})

@@ -18,6 +18,8 @@ from peer.core.turn import Turn
 DIAL_AGAIN_FIRST = 1.0
 DIAL_AGAIN_LONGEST = 32.0
 """Seconds; doubled after each failure, with full jitter, as for trackers."""
+LINKS_PER_PEER = 2
+"""Links accepted of one peer: the one that stands, and one that takes its place after a loss we have not seen."""
 HELLO_SECONDS = 10.0
 """A link that has not greeted by then is given up."""
 MAX_ERRORS = 3
@@ -112,9 +114,12 @@ class Neighbours:
         """A link stands: greet, unless there are too many."""
         if event.dialled:
             self._dialling.pop(event.peer, None)
-        elif sum(1 for n in self.by_link.values() if not n.dialled) >= max(1, self._settings.links):
-            self._turn.hang_up(event.link)
-            return
+        else:
+            accepted = [neighbour for neighbour in self.by_link.values() if not neighbour.dialled]
+            of_peer = sum(1 for neighbour in accepted if neighbour.peer == event.peer)
+            if of_peer >= LINKS_PER_PEER or len(accepted) >= max(1, self._settings.links):
+                self._turn.hang_up(event.link)
+                return
         self.by_link[event.link] = Neighbour(event, self._turn.now)
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)

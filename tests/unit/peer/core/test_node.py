@@ -5,7 +5,7 @@ Each test drives a seed, leechers and a tracker (all production cores) in virtua
 
 from __future__ import annotations
 
-from bus.boundary import DialFailed, LinkBlocked, LinkId, Misbehaved, Received
+from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkUp, Misbehaved, Received
 from bus.messages import Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
@@ -226,3 +226,13 @@ def test_a_peer_that_asks_and_never_reads_does_not_starve_the_others() -> None:
         swarm.world.feed(swarm.world.hosts[peer_id(0)], LinkBlocked(link_to(swarm, 0, deaf)))
         swarm.world.remove(swarm.world.hosts[peer_id(deaf)])
     assert swarm.world.run(swarm.world.now + 60.0, lambda: swarm.finished(3))
+
+
+def test_one_peer_takes_no_more_than_two_links() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    seed = swarm.world.hosts[peer_id(0)]
+    for number in range(300):
+        swarm.world.feed(seed, LinkUp(LinkId(5000 + number), "data", "c" * 64, "10.9.9.9", False))
+    taken = [n for n in swarm.nodes[peer_id(0)].neighbours.by_link.values() if n.peer == "c" * 64]
+    assert len(taken) == 2
+    assert swarm.run(20.0)
