@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,9 @@ BROWSER_TESTS_SKIPPED = pytest.StashKey[bool]()
 
 # No deadline: a busy machine is not a failure. In CI the same examples every time; elsewhere new ones, and one that
 # fails prints what reproduces it.
+# Whoever runs the tests in the background leaves them Ctrl-C ignored, and every program they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("developer", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")

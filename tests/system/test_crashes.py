@@ -46,7 +46,7 @@ def test_a_downloader_stopped_politely_at_half_goes_on_after_its_start(tmp_path:
             assert swarm.kill("south", signal.SIGTERM) == 0
             again = swarm.start_peer("south")
             with Remote(again) as south:
-                assert south.progress(content) >= 0.5
+                eventually(lambda: south.progress(content) >= 0.5, within=10)
                 eventually(lambda: south.complete(content), within=60)
             assert differences(sample, Path(again.download_dir) / sample.name) == ""
             assert SIZE <= north.sent_to(again.id) <= SIZE + WINDOW
