@@ -35,7 +35,7 @@ class Hello(Message, frozen=True, gc=False):
 class Have(Message, frozen=True, gc=False):
     """Restates which chunks from `first` on the sender offers; bit 0 of byte 0 is chunk `first`.
 
-    The first one for a content, even empty, shows interest in it; a later empty one ends it.
+    An empty one says that the sender offers nothing; who offers anything answers it with all it offers.
     """
 
     content: Hex64

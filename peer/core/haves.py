@@ -1,7 +1,8 @@
 """Have-maps of both sides of every link: what the others offer, and what they were told.
 
-The first have of a leecher, even empty, shows interest; whoever gets one and offers the
-content answers with its own.  News is batched and sent as the ranges that changed.
+An empty have says that its sender offers nothing; whoever offers any of the content answers it
+with all it offers.  So a download that begins, or goes on, asks with an empty one.  News is
+batched and sent as the ranges that changed.
 """
 
 from __future__ import annotations

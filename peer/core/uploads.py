@@ -305,11 +305,6 @@ class Uploads:
             self._turn.publish(UploadProgress(content, peer, meter.total, round(meter.rate(self._turn.now), 1)))
         self._unreported.clear()
 
-    @property
-    def idle(self) -> bool:
-        """Nothing is left to send."""
-        return all(not upload.pipeline for upload in self._open.values())
-
 
 def _read_effect(job: int, request: ReadRequest) -> Read | ReadManifest:
     if request.manifest:
