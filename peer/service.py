@@ -172,9 +172,9 @@ class PeerService:
             MetricsSample(
                 {
                     "uptime_seconds": round(now - self._began, 1),
-                    "up_rate": round(node.uploads.meter.rate(now), 1),
+                    "up_rate": round(node.uploads.sending.meter.rate(now), 1),
                     "down_rate": round(node.downloads.fetching.meter.rate(now), 1),
-                    "sent_bytes_total": float(node.uploads.meter.total),
+                    "sent_bytes_total": float(node.uploads.sending.meter.total),
                     "received_bytes_total": float(node.downloads.fetching.meter.total),
                     "disk_free": float(self._storage.disk_free()),
                     "links": float(len(node.neighbours.by_link)),

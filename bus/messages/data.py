@@ -41,6 +41,8 @@ class Have(Message, frozen=True, gc=False):
     content: Hex64
     first: Annotated[int, Meta(ge=0, lt=MAX_CHUNKS, multiple_of=8)]
     bits: Annotated[bytes, Meta(max_length=MAX_CHUNKS // 8)]
+    complete: bool = False
+    """The sender has all of it, though it may offer less for now (super-seeding)."""
 
 
 @declare(34, "data", BOTH)

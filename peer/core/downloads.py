@@ -201,6 +201,7 @@ class Downloads:
         if not size:
             return
         download.from_peer[source.peer] = download.from_peer.get(source.peer, 0) + size
+        self._neighbours.traffic[source.peer].verified += size
         source.unscored += size
         while source.unscored >= self._settings.reputation.upload_unit:
             source.unscored -= self._settings.reputation.upload_unit

@@ -43,14 +43,16 @@ from peer.core.source import Arrived, Asked, Job, Source, SourceState
 from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
-"""Bytes of one want, at least one chunk: the answer to one is about one data message."""
+"""Bytes of one want at most, but at least one chunk: the answer to one is about one data message."""
 LISTS_OUT: Final = 12
 """Manifests and digest lists asked for at a time: each may be 16 MiB in memory until it is whole."""
 WANTS_OUT: Final = 64
 """Wants to one source at a time, however small their chunks are."""
-FLIGHT_SECONDS: Final = 0.5
-FLIGHT_MIN: Final = 512 * 1024
-"""Wants in flight: half a second of the source's rate, at least 512 KiB."""
+FLIGHT_SECONDS: Final = 0.1
+FLIGHT_MIN: Final = 128 * 1024
+"""Wants in flight: 0.1 s and two round trips of the source's rate, at least 128 KiB, the smallest chunk size.
+
+Little: what waits at a slow source cannot be asked of a faster one."""
 STALL_CHECK: Final = 5.0
 TIMEOUT_LONGEST: Final = 300.0
 """Seconds; a source may be silent for at most so long, however slow it was."""
@@ -194,8 +196,11 @@ class Fetching:
     def useful(self, source: Source) -> bool:
         """Whether this source has anything that is still missing."""
         return any(
-            download.maps.get(source.link)
-            and (download.layout is None or download.missing & download.maps[source.link])
+            self._haves.is_seed(source.link, download.record.id)
+            or (
+                download.maps.get(source.link)
+                and (download.layout is None or download.missing & download.maps[source.link])
+            )
             for download in self._active.values()
             if download.state in (DownloadState.FETCHING, DownloadState.MANIFEST)
         )
@@ -235,7 +240,12 @@ class Fetching:
     def _flight(self, source: Source) -> int:
         """Bytes of wants to keep outstanding."""
         rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
-        return min(source.window.window, max(FLIGHT_MIN, int(rate * FLIGHT_SECONDS)))
+        return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * self._round_trip(source)))))
+
+    def _round_trip(self, source: Source) -> float:
+        """Seconds to the source and back."""
+        neighbour = self._neighbours.by_link.get(source.link)
+        return neighbour.round_trip if neighbour else 0.0
 
     def _ask_next(self, source: Source) -> bool:
         """Send one want; False if this source has nothing for us now."""
@@ -265,7 +275,8 @@ class Fetching:
         return manifest is not None and self._ask_manifest(source, download, manifest)
 
     def _ask_chunks(self, source: Source, download: Download) -> bool:
-        mask, size = download.pick(source.link, WANT_BYTES, self._picker, self._turn.rng)
+        size = min(WANT_BYTES, self._flight(source))
+        mask, size = download.pick(source.link, size, self._picker, self._turn.rng)
         if not mask or download.layout is None:
             return False
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)

@@ -7,6 +7,8 @@ batched and sent as the ranges that changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bus.boundary import ContentId, LinkId
 from bus.messages import Have
 from peer.core.bitmap import apply_have, have_blocks, to_have
@@ -28,6 +30,18 @@ class Haves:
         self._theirs: dict[LinkId, dict[ContentId, int]] = {}
         self._told: dict[LinkId, dict[ContentId, int]] = {}
         self._news: dict[ContentId, bool] = {}
+        self._seeds: dict[tuple[LinkId, ContentId], bool] = {}
+        """Neighbours that have all of a content, whatever they offer now."""
+        self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
+        """Contents of which each neighbour is shown a part only (super-seeding)."""
+
+    def shown(self, link: LinkId, content: ContentId) -> int:
+        """What a neighbour is to be told that we offer."""
+        offer = self._shelf.offers.get(content)
+        if offer is None:
+            return 0
+        limited = self.limited.get(content)
+        return limited(link) if limited else offer.shown
 
     def ask(self, link: LinkId, content: ContentId) -> None:
         """Show interest: an empty have, which a neighbour that offers anything answers with all it offers."""
@@ -44,16 +58,40 @@ class Haves:
         for told in self._told.values():
             told.pop(content, None)
 
+    def interested_in(self, link: LinkId) -> dict[ContentId, int]:
+        """The contents that a neighbour spoke of, and what it offers of each."""
+        return self._theirs.get(link, {})
+
     def tell(self, link: LinkId, content: ContentId) -> None:
-        """Tell a neighbour all that we offer of a content."""
-        told = self._told.setdefault(link, {})
+        """Tell a neighbour all that we offer it of a content."""
+        shown = self.shown(link, content)
+        complete = self._complete(content)
+        # A seed that offers nothing for now says so with a zero: an empty have would ask for something.
+        self._turn.send(link, Have(content, 0, to_have(shown, 0) or b"\0" * complete, complete))
+        self._told.setdefault(link, {})[content] = shown
+
+    def _complete(self, content: ContentId) -> bool:
         offer = self._shelf.offers.get(content)
-        told[content] = offer.shown if offer else 0
-        self._turn.send(link, Have(content, 0, to_have(told[content], 0)))
+        return offer is not None and offer.complete
+
+    def retell(self, link: LinkId, content: ContentId) -> None:
+        """What we offer one neighbour changed: tell it now."""
+        told, shown = self._told.get(link, {}), self.shown(link, content)
+        if content in told and told[content] != shown:
+            self._send_news(link, content, told[content], shown)
+            told[content] = shown
+
+    def interested(self, content: ContentId) -> dict[LinkId, int]:
+        """The neighbours that spoke of a content, and what they offer of it."""
+        return {link: maps[content] for link, maps in self._theirs.items() if content in maps}
 
     def theirs(self, link: LinkId, content: ContentId) -> int | None:
         """What a neighbour offers of a content, None if it never spoke of it."""
         return self._theirs.get(link, {}).get(content)
+
+    def is_seed(self, link: LinkId, content: ContentId) -> bool:
+        """Whether a neighbour has all of a content, though it may offer less for now."""
+        return (link, content) in self._seeds
 
     def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
         """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
@@ -71,7 +109,12 @@ class Haves:
             return 0, False
         if not message.bits and message.first == 0:
             maps[content] = 0
+            self._seeds.pop((link, content), None)
             return 0, bool(offer.shown)
+        if message.complete:
+            self._seeds[link, content] = True
+        else:
+            self._seeds.pop((link, content), None)
         mask = apply_have(known or 0, message.first, message.bits)
         # A content without chunks shows one (Offer.shown).
         maps[content] = mask & (offer.layout.all_chunks or 1) if offer.layout else mask
@@ -102,25 +145,32 @@ class Haves:
                 we do too.
         """
         for content in self._news:
-            offer = self._shelf.offers.get(content)
-            held = offer.shown if offer else 0
+            whole = complete.get(content, -1)
             for link, told in self._told.items():
-                if content not in told or told[content] == held:
-                    continue
-                whole = complete.get(content, -1)
-                if self.theirs(link, content) == whole and held != whole:
-                    continue
-                self._send_news(link, content, told[content], held)
-                told[content] = held
+                if content in told:
+                    self._tell_news(link, content, told, whole)
         self._news.clear()
 
-    def _send_news(self, link: LinkId, content: ContentId, told: int, held: int) -> None:
-        if not held:
+    def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int], whole: int) -> None:
+        """Send one neighbour what changed, unless none of it is of any use to it."""
+        shown = self.shown(link, content)
+        if told[content] == shown:
+            return
+        theirs = self.theirs(link, content) or 0
+        useless = not told[content] & ~shown and not shown & ~told[content] & ~theirs
+        if useless and shown != whole:
+            return
+        self._send_news(link, content, told[content], shown)
+        told[content] = shown
+
+    def _send_news(self, link: LinkId, content: ContentId, told: int, shown: int) -> None:
+        complete = self._complete(content)
+        if not shown and not complete:
             # An empty have ends the offer; the map is told anew if it comes back.
             self._turn.send(link, Have(content, 0, b""))
             return
-        for first, bits in have_blocks(held, told ^ held):
-            self._turn.send(link, Have(content, first, bits))
+        for first, bits in have_blocks(shown, told ^ shown):
+            self._turn.send(link, Have(content, first, bits, complete))
 
     def withdrawn(self, content: ContentId) -> None:
         """A content left the shelf: end the offer everywhere at once."""
@@ -130,5 +180,7 @@ class Haves:
                 self._turn.send(link, Have(content, 0, b""))
 
     def link_lost(self, link: LinkId) -> None:
+        for content in self._theirs.get(link, {}):
+            self._seeds.pop((link, content), None)
         self._theirs.pop(link, None)
         self._told.pop(link, None)

@@ -82,7 +82,8 @@ class Library:
     def withdraw(self, content: ContentId, reason: str) -> None:
         """Offer a content no longer."""
         self._shelf.drop(content, reason)
-        self._uploads.withdraw(content)
+        self._uploads.sending.withdraw(content)
+        self._uploads.seeding.withdrawn(content)
         self._haves.withdrawn(content)
         self._trackers.unwatch(content)
         self._trackers.offers_changed()
@@ -133,16 +134,17 @@ class Library:
         offer = self._shelf.offers.get(content)
         if answer:
             self._haves.tell(neighbour.link, content)
+        self._uploads.seeding.heard(content, mask)
         if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
             return
-        if self._uploads.served.pop((content, neighbour.peer), 0):
+        if self._uploads.sending.served.pop((content, neighbour.peer), 0):
             self._record(neighbour.peer, SUCCESSFUL_DOWNLOAD, content, offer.layout.size)
 
     def on_rejected(self, neighbour: Neighbour, message: Rejected) -> None:
         """A downloader got a bad chunk from us: look at our copy, if we sent it and not too often."""
         key = (message.content, message.chunk)
         offer = self._shelf.offers.get(message.content)
-        sent = self._uploads.served.get((message.content, neighbour.peer), 0)
+        sent = self._uploads.sending.served.get((message.content, neighbour.peer), 0)
         if offer is None or not offer.complete or not sent >> message.chunk & 1:
             return
         if self._checks_open >= CHECKS_AT_ONCE:
@@ -160,7 +162,7 @@ class Library:
             self._damaged(event.content, f"chunk {event.chunk} is not what was hashed")
 
     def read_failed(self, event: ReadFailed) -> None:
-        content = self._uploads.on_read_failed(event)
+        content = self._uploads.sending.on_read_failed(event)
         if content is not None and content not in self._downloads.active:
             self._damaged(content, event.message)
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bus.boundary import Dial, DialFailed, LinkId, LinkUp, PeerId
 from bus.events import LinkIsLost, LinkIsUp, LinkProgress
-from bus.messages import Hello, Ping
+from bus.messages import Hello, Ping, Pong
 from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
@@ -29,7 +29,20 @@ MAX_ERRORS = 3
 class Neighbour:
     """One link to another peer, and what is known of it."""
 
-    __slots__ = ("address", "blocked", "dialled", "errors", "heard", "link", "name", "peer", "ready", "since")
+    __slots__ = (
+        "address",
+        "blocked",
+        "dialled",
+        "errors",
+        "heard",
+        "link",
+        "name",
+        "peer",
+        "pinged_at",
+        "ready",
+        "round_trip",
+        "since",
+    )
 
     def __init__(self, up: LinkUp, now: float) -> None:
         self.link = up.link
@@ -42,6 +55,9 @@ class Neighbour:
         self.errors = 0
         self.heard = now
         self.since = now
+        self.pinged_at = -1.0
+        self.round_trip = 0.0
+        """The shortest seen, seconds; 0 until one was measured."""
 
     def __repr__(self) -> str:
         way = "dialled" if self.dialled else "accepted"
@@ -51,11 +67,13 @@ class Neighbour:
 class Traffic:
     """Payload bytes exchanged with one peer since the process started, over all its links."""
 
-    __slots__ = ("down", "up")
+    __slots__ = ("down", "up", "verified")
 
     def __init__(self, now: float) -> None:
         self.up = Meter(now)
         self.down = Meter(now)
+        self.verified = 0
+        """Of what came down: bytes that were asked for and are right."""
 
 
 class _Attempts(Struct):
@@ -133,6 +151,7 @@ class Neighbours:
         if not first:
             return None
         self.traffic.setdefault(neighbour.peer, Traffic(self._turn.now))
+        self._ping(neighbour)
         other = self.by_peer.get(neighbour.peer)
         self.by_peer[neighbour.peer] = neighbour
         if other is None:
@@ -175,9 +194,19 @@ class Neighbours:
         silence = self._turn.now - neighbour.heard
         if silence >= self._settings.link_timeout:
             return f"heard nothing for {silence:.0f} s"
-        self._turn.send(link, Ping(int(self._turn.now * 1000)))
+        self._ping(neighbour)
         self._turn.timers.set(("ping", link), self._turn.now + self._settings.idle_ping)
         return None
+
+    def _ping(self, neighbour: Neighbour) -> None:
+        neighbour.pinged_at = self._turn.now
+        self._turn.send(neighbour.link, Ping(_nonce(self._turn.now)))
+
+    def ponged(self, neighbour: Neighbour, pong: Pong) -> None:
+        """A ping came back: it took a round trip and whatever it waited behind, so the shortest counts."""
+        if pong.nonce == _nonce(neighbour.pinged_at):
+            took = self._turn.now - neighbour.pinged_at
+            neighbour.round_trip = min(neighbour.round_trip or took, took)
 
     def report_progress(self) -> None:
         """Publish the rates of every neighbour that moved bytes lately."""
@@ -205,6 +234,11 @@ class Neighbours:
                 reason=reason,
             )
         )
+
+
+def _nonce(now: float) -> int:
+    """Microseconds: tells one ping from another."""
+    return int(now * 1e6)
 
 
 def _readable(rate: float) -> float:

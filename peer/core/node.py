@@ -101,9 +101,11 @@ class PeerNode:
             turn,
             self.shelf,
             self.neighbours,
+            self.haves,
             CHOKERS["round-robin"](),
             self.opinions.score,
             self.opinions.refused,
+            self._is_newcomer,
         )
         self.downloads = Downloads(
             settings,
@@ -196,8 +198,9 @@ class PeerNode:
             "haves": self._haves_due,
             "report": lambda: self.reports.progress_due(self.downloads, uploads),
             "links": self._links_due,
-            "send": uploads.pump,
+            "send": uploads.sending.pump,
             "choke": uploads.rotate,
+            "offers": uploads.seeding.due,
             "credit": fetching.credit_due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
@@ -240,7 +243,7 @@ class PeerNode:
             Command: lambda e: self.commands.handle(e.token, e.message),
             ReplyWhenAnnounced: self.commands.reply_when_announced,
             ContentAdded: lambda e: self.library.content_added(e.content),
-            PartRead: uploads.on_part_read,
+            PartRead: uploads.sending.on_part_read,
             ReadFailed: self.library.read_failed,
             Stored: downloads.on_stored,
             StoreFailed: downloads.on_store_failed,
@@ -267,7 +270,7 @@ class PeerNode:
             sent.Rejected: self.library.on_rejected,
             sent.Closed: self._on_closed,
             sent.Ping: lambda neighbour, message: self.turn.send(neighbour.link, sent.Pong(message.nonce)),
-            sent.Pong: lambda neighbour, message: None,
+            sent.Pong: self.neighbours.ponged,
         }
         return table
 
@@ -283,6 +286,7 @@ class PeerNode:
         self.haves.link_lost(event.link)
         neighbour = self.neighbours.lost(event.link, event.reason)
         self.fetching.link_lost(event.link)
+        self.uploads.seeding.link_lost()
         if neighbour is not None:
             self.swarms.look_soon(neighbour.peer)
 
@@ -296,7 +300,7 @@ class PeerNode:
     def _link_flow(self, event: LinkBlocked | LinkWritable) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
             neighbour.blocked = isinstance(event, LinkBlocked)
-            self.uploads.pump()
+            self.uploads.sending.pump()
 
     def _misbehaved(self, event: Misbehaved) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
@@ -364,6 +368,11 @@ class PeerNode:
 
     # -- callbacks of the parts --
 
+    def _is_newcomer(self, peer: PeerId) -> bool:
+        """Whether a peer never sent us anything good, in this run or before."""
+        traffic = self.neighbours.traffic.get(peer)
+        return not (traffic and traffic.verified) and self.opinions.newcomer(peer)
+
     def _download_started(self, record: DownloadRecord) -> None:
         self.swarms.look(record.id)
         self._download_changed(self.downloads.active[record.id])
@@ -381,6 +390,7 @@ class PeerNode:
 
     def _swarm_changed(self, push: sent.SwarmChanged) -> None:
         self.swarms.changed(push)
+        self.uploads.seeding.counted(push.content, push.seeds)
 
     def _on_reached(self) -> None:
         self.swarms.tracker_reached()

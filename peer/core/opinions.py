@@ -32,6 +32,10 @@ class Opinions:
     def refused(self, peer: PeerId) -> bool:
         return self.book.refused(peer, self.running_time)
 
+    def newcomer(self, peer: PeerId) -> bool:
+        """Whether it never sent us verified bytes."""
+        return self.book.newcomer(peer)
+
     def record(self, peer: PeerId, kind: str, content: ContentId, size: int) -> None:
         """Count an event of `size` bytes about a peer."""
         changes = self.book.record(peer, kind, self.running_time)

@@ -55,7 +55,7 @@ class Reports:
             if download := downloads.active.get(content):
                 self._publish(download, downloads)
         self._dirty.clear()
-        uploads.report_progress()
+        uploads.sending.report_progress()
 
     def _publish(self, download: Download, downloads: Downloads) -> None:
         content = download.record.id

@@ -93,10 +93,14 @@ class ReputationBook:
         """Whether we neither serve nor ask this peer now."""
         return self.banned(peer, now) or self.score(peer, now) < self._settings.refuse_below
 
-    def flags(self, peer: str, now: float) -> list[str]:
+    def newcomer(self, peer: str) -> bool:
+        """Whether this peer never sent us verified bytes."""
         standing = self._standings.get(peer)
+        return standing is None or SUCCESSFUL_UPLOAD not in standing.events
+
+    def flags(self, peer: str, now: float) -> list[str]:
         flags = []
-        if standing is None or SUCCESSFUL_UPLOAD not in standing.events:
+        if self.newcomer(peer):
             flags.append("newcomer")
         if self.refused(peer, now):
             flags.append("refused")

@@ -78,6 +78,10 @@ class Reading(Struct):
     payload: object = None
     done: bool = False
     total: int = 0
+    whole: int = 0
+    """Chunks whose last byte is in this message (bitmask)."""
+    ends_chunk: bool = True
+    """The message ends where a chunk ends (or a slice of a manifest)."""
 
 
 class ReadRequest(NamedTuple):
@@ -88,6 +92,9 @@ class ReadRequest(NamedTuple):
     parts: tuple[Part, ...]
     size: int
     manifest: str
+    whole: int = 0
+    """Chunks whose last byte is among the parts (bitmask)."""
+    ends_chunk: bool = True
 
 
 class Upload:
@@ -157,14 +164,18 @@ class Upload:
 
     # -- wants --
 
-    def want(self, message: Want, offered: int, chunks: int) -> list[Refused]:
-        """Queue a want for chunks in `offered` (bitmask) of a content of `chunks` chunks; the rest is refused."""
+    def want(self, message: Want, offered: int, held: int, chunks: int) -> list[Refused]:
+        """Queue a want for chunks in `offered` (bitmask) of a content of `chunks` chunks; the rest is refused.
+
+        What is `held` and not offered to this peer was offered until a moment ago (super-seeding).
+        """
         mask = checked_mask(message.ranges, chunks, WANT_LIMIT)
         self._check_room(mask.bit_count())
         missing = mask & ~offered
         if granted := mask & offered:
             self.queue.append(_Wanted(message.want, message.content, deque(chunks_in(granted))))
-        return [self._refusal(message.want, missing, "not_held")] if missing else []
+        refused: list[tuple[int, RefusalReason]] = [(missing & held, "withdrawn"), (missing & ~held, "not_held")]
+        return [self._refusal(message.want, chunks, reason) for chunks, reason in refused if chunks]
 
     def want_manifest(self, message: WantManifest) -> None:
         self._check_room()
@@ -191,6 +202,14 @@ class Upload:
             gone = mask_of([(chunk, 1) for chunk in wanted.chunks])
             self._drop(wanted, gone)
             self._refuse_in_order(self._refusal(wanted.number, gone, "withdrawn"))
+
+    def queued(self, content: ContentId) -> int:
+        """Chunks of a content that were wanted and are not sent yet (bitmask)."""
+        chunks = [(chunk, 1) for wanted in self.queue if wanted.content == content for chunk in wanted.chunks]
+        for entry in self.pipeline:
+            if isinstance(entry, Reading) and entry.content == content and not entry.manifest:
+                chunks += [(chunk, 1) for chunk, _, _ in entry.parts]
+        return mask_of(chunks)
 
     def _drop(self, wanted: _Wanted, gone: int) -> None:
         is_gone = contains(gone)
@@ -229,7 +248,7 @@ class Upload:
         if layout is None:
             raise ValueError(f"no layout for {wanted.content}")
         parts: list[Part] = []
-        taken = 0
+        taken = whole = 0
         while wanted.chunks and taken < room and len(parts) < MAX_PARTS:
             chunk = wanted.chunks[0]
             rest = layout.length_of(chunk) - wanted.offset
@@ -243,14 +262,24 @@ class Upload:
             if length == rest:
                 wanted.chunks.popleft()
                 wanted.offset = 0
+                whole |= 1 << chunk
         if not wanted.chunks:
             self.queue.popleft()
-        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "")
+        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", whole, wanted.offset == 0)
 
     def reading(self, job: int, request: ReadRequest) -> None:
         """A read was asked for."""
         self.pipeline.append(
-            Reading(job, request.want, request.content, request.parts, request.size, manifest=request.manifest)
+            Reading(
+                job,
+                request.want,
+                request.content,
+                request.parts,
+                request.size,
+                manifest=request.manifest,
+                whole=request.whole,
+                ends_chunk=request.ends_chunk,
+            )
         )
         self.reading_bytes += request.size
         if request.manifest:

@@ -1,7 +1,6 @@
-"""All streams out: who has a slot, what is read next, what is sent next.
+"""All streams out: who has a slot, and what is asked of us.
 
-Reading ahead is bounded by the credit of each stream and by one budget for the process;
-sending is bounded by the credit and the rate limit at that moment.  Streams take turns.
+What is read and sent when is peer/core/sending.py; what a lone seed offers is peer/core/seeding.py.
 """
 
 from __future__ import annotations
@@ -9,37 +8,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, LinkId
+from bus.boundary import LinkId, PeerId
 from bus.errors import RemoteProtocolError
-from bus.events import StreamClosed, StreamOpened, StreamRefused, UploadEnded, UploadProgress
+from bus.events import StreamClosed, StreamOpened, StreamRefused
 from bus.messages import (
     MAX_CHUNKS,
     Cancel,
     Closed,
     CloseReason,
     Credit,
-    Data,
     Open,
     Opened,
-    RefusalReason,
     Refused,
     Want,
     WantManifest,
 )
-from peer.core.bitmap import checked_mask, mask_of
+from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, UploadChoker, Waiting
-from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
+from peer.core.haves import Haves
 from peer.core.neighbours import Neighbour, Neighbours
-from peer.core.rates import Meter, TokenBucket
+from peer.core.seeding import Seeding
+from peer.core.sending import Sending
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
-from peer.core.upload import WANT_LIMIT, Reading, ReadRequest, Upload, UploadState
+from peer.core.upload import WANT_LIMIT, Upload, UploadState
 
 SEND_CAP: Final = 64 * 2**20
 """Most bytes sent and not consumed on one stream, whatever credit says (an offer of 2^63 is clamped)."""
-LEAST_SHARE: Final = 2 * 2**20
-"""Bytes that each stream may read ahead, however many there are."""
 CHOKE_EVERY: Final = 1.0
 """Seconds between looks at the slots while somebody waits."""
 
@@ -53,28 +49,27 @@ class Uploads:
         turn: Turn,
         shelf: Shelf,
         neighbours: Neighbours,
+        haves: Haves,
         choker: UploadChoker,
-        score: Callable[[str], float],
-        refused: Callable[[str], bool],
+        score: Callable[[PeerId], float],
+        refused: Callable[[PeerId], bool],
+        newcomer: Callable[[PeerId], bool],
     ) -> None:
+        """`newcomer` tells whether a peer never sent us anything good."""
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
         self._neighbours = neighbours
+        self._haves = haves
         self._choker = choker
         self._score = score
         self._refused = refused
+        self._newcomer = newcomer
         self._uploads: dict[LinkId, Upload] = {}
         self._waiting: dict[LinkId, float] = {}
         self._open: dict[LinkId, Upload] = {}
-        self._jobs: dict[int, Upload] = {}
-        self._reading_bytes = 0
-        self._sent: dict[tuple[ContentId, str], Meter] = {}
-        self.served: dict[tuple[ContentId, str], int] = {}
-        """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
-        self._unreported: dict[tuple[ContentId, str], bool] = {}
-        self.bucket = TokenBucket(settings.limit_up, turn.now)
-        self.meter = Meter(turn.now)
+        self.seeding = Seeding(turn, shelf, haves, self._open)
+        self.sending = Sending(settings, turn, shelf, neighbours, self._open, self.seeding.sent)
 
     # -- messages --
 
@@ -95,7 +90,7 @@ class Uploads:
     def on_credit(self, neighbour: Neighbour, message: Credit) -> None:
         if upload := self._current(neighbour, message.stream):
             upload.window.grant(message.limit, message.consumed)
-            self.pump()
+            self.sending.pump()
 
     def on_want(self, neighbour: Neighbour, message: Want) -> None:
         if upload := self._current(neighbour, message.stream):
@@ -104,10 +99,11 @@ class Uploads:
                 # It may have been offered a moment ago, so this is no broken promise.
                 self._turn.send(neighbour.link, Refused(message.stream, message.want, [], "withdrawn"))
                 return
-            for refusal in upload.want(message, offer.held, offer.layout.chunks):
+            offered = self._haves.shown(neighbour.link, message.content)
+            for refusal in upload.want(message, offered, offer.held, offer.layout.chunks):
                 self._turn.send(neighbour.link, refusal)
             upload.last_useful = self._turn.now
-            self.pump()
+            self.sending.pump()
 
     def on_want_manifest(self, neighbour: Neighbour, message: WantManifest) -> None:
         if upload := self._current(neighbour, message.stream):
@@ -120,12 +116,12 @@ class Uploads:
                 return
             upload.want_manifest(message)
             upload.last_useful = self._turn.now
-            self.pump()
+            self.sending.pump()
 
     def on_cancel(self, neighbour: Neighbour, message: Cancel) -> None:
         if upload := self._current(neighbour, message.stream):
             upload.cancel(message.want, checked_mask(message.ranges, MAX_CHUNKS, WANT_LIMIT))
-            self.pump()
+            self.sending.pump()
 
     def on_closed(self, neighbour: Neighbour, stream: int, reason: str) -> None:
         """The downloader ended its stream."""
@@ -133,7 +129,7 @@ class Uploads:
         if upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE:
             self._end(upload, reason)
             self.rotate()
-            self.pump()
+            self.sending.pump()
 
     def _current(self, neighbour: Neighbour, stream: int) -> Upload | None:
         """The open upload a message is for; messages of any other stream are dropped."""
@@ -159,9 +155,10 @@ class Uploads:
     def _grant(self, upload: Upload) -> None:
         del self._waiting[upload.link]
         upload.grant(SEND_CAP, self._turn.now)
-        self._open[upload.link] = upload
+        self.sending.begin(upload, self._score(upload.peer), self._newcomer(upload.peer))
         self._turn.send(upload.link, Opened(upload.stream))
         self._turn.publish(StreamOpened(upload.peer, upload.stream, "up"))
+        self.seeding.opened(upload)
 
     def close(self, link: LinkId, reason: CloseReason) -> None:
         """End the stream to a downloader and tell it."""
@@ -169,20 +166,13 @@ class Uploads:
         if upload is not None and upload.state is not UploadState.IDLE:
             self._turn.send(link, Closed(upload.stream, upload.window.sent, reason))
             self._end(upload, reason)
-            self.pump()
+            self.sending.pump()
 
     def _end(self, upload: Upload, reason: str) -> None:
-        was_open = self._open.pop(upload.link, None) is not None
         self._waiting.pop(upload.link, None)
-        for read in upload.close():
-            self._reading_bytes -= read.size
-            self._jobs.pop(read.job, None)
-        if was_open:
+        if self.sending.end(upload):
             self._turn.publish(StreamClosed(upload.peer, upload.stream, "up", reason, upload.window.sent))
-            for key in [key for key in self._sent if key[1] == upload.peer]:
-                self._turn.publish(UploadEnded(*key, self._sent[key].total))
-                del self._sent[key]
-                self._unreported.pop(key, None)
+            self.seeding.ended(upload.link)
 
     def link_lost(self, link: LinkId) -> None:
         """A stream dies with its link."""
@@ -190,124 +180,4 @@ class Uploads:
         if upload is not None and upload.state is not UploadState.IDLE:
             self._end(upload, "link_lost")
             self.rotate()
-            self.pump()
-
-    def withdraw(self, content: ContentId) -> None:
-        """Refuse what is queued of a content that is no longer offered."""
-        for upload in self._open.values():
-            upload.withdraw(content)
-        self.pump()
-
-    # -- reading and sending --
-
-    def pump(self) -> None:
-        """Send what is ready and may go, then read ahead."""
-        self._send_ready()
-        progress = True
-        while progress:
-            progress = False
-            for upload in self._open.values():
-                if self._may_read(upload):
-                    self._read(upload)
-                    progress = True
-        # What turned out to be withdrawn is refused now: no read will come that sends it.
-        self._send_ready()
-
-    def _may_read(self, upload: Upload) -> bool:
-        """Whether to read ahead for a stream: it can send, and neither it nor all together hold too much."""
-        budget = self._settings.upload_budget
-        share = max(LEAST_SHARE, budget // max(1, len(self._open)))
-        return (
-            self._reading_bytes < budget
-            and upload.reading_bytes < share
-            and not self._neighbours.by_link[upload.link].blocked
-            and upload.may_read()
-        )
-
-    def _read(self, upload: Upload) -> None:
-        size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)
-        wanted = upload.queue[0]
-        offer = self._shelf.offers.get(wanted.content)
-        if offer is None:
-            upload.withdraw(wanted.content)
-            return
-        request = upload.next_read(size, offer.layout)
-        job = self._turn.new_job()
-        upload.reading(job, request)
-        self._jobs[job] = upload
-        self._reading_bytes += request.size
-        self._turn.add(_read_effect(job, request))
-
-    def on_part_read(self, event: PartRead) -> None:
-        upload = self._jobs.pop(event.job, None)
-        if upload is None:
-            return
-        before = upload.reading_bytes
-        upload.read_done(event.job, event.payload, event.size, event.total)
-        self._reading_bytes += upload.reading_bytes - before
-        self.pump()
-
-    def on_read_failed(self, event: ReadFailed) -> ContentId | None:
-        """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
-        upload = self._jobs.pop(event.job, None)
-        if upload is None:
-            return None
-        entry = next(e for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
-        before = upload.reading_bytes
-        reason: RefusalReason = "withdrawn" if event.changed else "unreadable"
-        upload.read_failed(event.job, reason)
-        self._reading_bytes += upload.reading_bytes - before
-        self.pump()
-        return entry.content if event.changed and not entry.manifest else None
-
-    def _send_ready(self) -> None:
-        """One message a stream and round; who was served goes to the end of the line, so that a limit is shared."""
-        waiting = True
-        while waiting:
-            waiting = False
-            for link in list(self._open):
-                upload = self._open[link]
-                head = upload.ready()
-                if head is None or self._neighbours.by_link[link].blocked:
-                    continue
-                if isinstance(head, Reading) and not self.bucket.ready(self._turn.now):
-                    self._turn.timers.set_earlier(("send",), self.bucket.ready_at(self._turn.now))
-                    continue
-                self._send(upload, head)
-                self._open[link] = self._open.pop(link)
-                waiting = True
-
-    def _send(self, upload: Upload, head: Reading | Refused) -> None:
-        now = self._turn.now
-        position = upload.sent(now)
-        if isinstance(head, Refused):
-            self._turn.send(upload.link, head)
-            return
-        self._reading_bytes -= head.size
-        self.bucket.take(head.size, now)
-        self.meter.add(head.size, now)
-        self._neighbours.traffic[upload.peer].up.add(head.size, now)
-        key = (head.content, upload.peer)
-        self._sent.setdefault(key, Meter(now)).add(head.size, now)
-        self._unreported[key] = True
-        if not head.manifest:
-            self.served[key] = self.served.get(key, 0) | mask_of([(chunk, 1) for chunk, _, _ in head.parts])
-        self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
-        parts = list(head.parts)
-        self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
-
-    # -- reports --
-
-    def report_progress(self) -> None:
-        """Publish the uploads that moved since the last report."""
-        for content, peer in self._unreported:
-            meter = self._sent[content, peer]
-            self._turn.publish(UploadProgress(content, peer, meter.total, round(meter.rate(self._turn.now), 1)))
-        self._unreported.clear()
-
-
-def _read_effect(job: int, request: ReadRequest) -> Read | ReadManifest:
-    if request.manifest:
-        ((_, offset, length),) = request.parts
-        return ReadManifest(job, request.content, request.manifest, offset, length)
-    return Read(job, request.content, request.parts)
+            self.sending.pump()

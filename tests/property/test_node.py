@@ -422,7 +422,7 @@ class Noisy:
             source.check_invariants()
         for upload in uploads._uploads.values():
             upload.check_invariants()
-        assert uploads._reading_bytes == sum(upload.reading_bytes for upload in uploads._uploads.values())
+        assert uploads.sending.reading_bytes == sum(upload.reading_bytes for upload in uploads._uploads.values())
         for download in node.downloads.active.values():
             download.check_invariants()
             if download.state is DownloadState.FETCHING and not fetching.jobs:
@@ -453,8 +453,8 @@ def trouble(actions: list[Any]) -> None:
     for number in (SEED, LEECHER):
         noisy.check_books(number)
         assert not noisy.node(number).downloads.fetching.jobs
-        assert not noisy.node(number).uploads._jobs
-        assert not noisy.node(number).uploads._reading_bytes
+        assert not noisy.node(number).uploads.sending.jobs
+        assert not noisy.node(number).uploads.sending.reading_bytes
     for number in (LEECHER, 2):
         assert not noisy.node(number).opinions.refused(peer_id(SEED))
 

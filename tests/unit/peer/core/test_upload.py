@@ -27,7 +27,7 @@ def opened(credit: int = 10**7) -> Upload:
 
 
 def want(upload: Upload, *ranges: tuple[int, int], number: int = 1, offered: int = ALL) -> list[Refused]:
-    return upload.want(Want(upload.stream, number, CONTENT, list(ranges)), offered, 64)
+    return upload.want(Want(upload.stream, number, CONTENT, list(ranges)), offered, offered, 64)
 
 
 def read_all(upload: Upload, size: int = 10**6, layout: Layout = LAYOUT) -> list[tuple[tuple[int, int, int], ...]]:
@@ -149,10 +149,16 @@ def test_a_failed_read_is_refused_in_its_place() -> None:
     assert upload.reading_bytes == CHUNK
 
 
+def test_what_was_taken_back_is_refused_as_withdrawn_and_what_was_never_held_as_not_held() -> None:
+    upload = opened()
+    refused = upload.want(Want(1, 1, CONTENT, [(0, 3)]), 0b001, 0b011, 64)
+    assert refused == [Refused(1, 1, [(1, 1)], "withdrawn"), Refused(1, 1, [(2, 1)], "not_held")]
+
+
 def test_a_withdrawn_content_is_refused_and_others_go_on() -> None:
     upload = opened()
     want(upload, (0, 2))
-    upload.want(Want(1, 2, "d" * 64, [(0, 1)]), 1, 1)
+    upload.want(Want(1, 2, "d" * 64, [(0, 1)]), 1, 1, 1)
     upload.withdraw(CONTENT)
     assert upload.ready() == Refused(1, 1, [(0, 2)], "withdrawn")
     upload.sent(0.0)

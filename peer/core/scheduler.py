@@ -1,0 +1,89 @@
+"""Whose bytes go out next: deficit round robin over the open streams, by weight.
+
+A stream's turn gives it `QUANTUM` x weight bytes of deficit.  It sends until that is spent and
+the chunk it is in the middle of is whole: half chunks spread over many peers help nobody, for a
+peer serves a chunk only once it is complete.  What a whole chunk overdraws is owed in later turns,
+so shares converge to the weights whatever the chunk sizes.
+
+Newcomers, peers that never sent us anything, weigh together `NEWCOMER_SHARE` of what goes out
+while known peers ask too, and never less; among themselves all weigh the same.
+
+Source: Shreedhar and Varghese, Efficient Fair Queuing using Deficit Round Robin, 1995.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from bus.boundary import LinkId
+
+QUANTUM: Final = 256 * 1024
+"""Bytes of one turn at weight 1: about a chunk of a small file."""
+NEWCOMER_SHARE: Final = 0.15
+"""Of the upload, for all newcomers together while known peers ask."""
+
+
+class _Stream(Struct):
+    weight: float
+    newcomer: bool
+    deficit: float = 0.0
+    inside: bool = False
+    """A chunk is half sent."""
+
+
+class FairQueue:
+    """The order of turns."""
+
+    __slots__ = ("_streams",)
+
+    def __init__(self) -> None:
+        self._streams: dict[LinkId, _Stream] = {}
+        """In the order of their turns: the first is the one whose turn it is."""
+
+    def add(self, link: LinkId, weight: float, newcomer: bool) -> None:
+        """A stream was opened; `weight` is above 0, and counts for known peers only."""
+        self._streams[link] = _Stream(weight, newcomer)
+
+    def remove(self, link: LinkId) -> None:
+        """A stream ended."""
+        self._streams.pop(link, None)
+
+    def weigh(self, link: LinkId, weight: float, newcomer: bool) -> None:
+        """A peer's standing changed."""
+        if stream := self._streams.get(link):
+            stream.weight, stream.newcomer = weight, newcomer
+
+    def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
+        """The stream that sends next, of those that are ready; None if none is."""
+        asking: list[LinkId] = []
+        for link, stream in self._streams.items():
+            if ready(link):
+                if stream.inside or stream.deficit > 0:
+                    return link
+                asking.append(link)
+        if asking:
+            self._next_round(asking)
+        return next((link for link in asking if self._streams[link].deficit > 0), None)
+
+    def _next_round(self, asking: list[LinkId]) -> None:
+        """Everyone's turn is over: hand out as many rounds as it takes until somebody may send."""
+        streams = [self._streams[link] for link in asking]
+        known = sum(stream.weight for stream in streams if not stream.newcomer)
+        newcomers = sum(1 for stream in streams if stream.newcomer)
+        each = known * NEWCOMER_SHARE / (1 - NEWCOMER_SHARE) / newcomers if known and newcomers else 1.0
+        grants = [QUANTUM * (each if stream.newcomer else stream.weight) for stream in streams]
+        rounds = min(-stream.deficit // grant for stream, grant in zip(streams, grants, strict=True)) + 1
+        for stream, grant in zip(streams, grants, strict=True):
+            stream.deficit += rounds * grant
+
+    def charge(self, link: LinkId, size: int, whole: bool) -> None:
+        """A stream sent `size` bytes; `whole`: they end a chunk."""
+        stream = self._streams[link]
+        stream.deficit -= size
+        stream.inside = not whole
+        if whole and stream.deficit <= 0:
+            # Its turn is over: to the end of the line.
+            self._streams[link] = self._streams.pop(link)

@@ -1,0 +1,145 @@
+"""When this peer super-seeds, and the offers it makes then (superseeding.py chooses them)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.boundary import ContentId, LinkId
+from peer.core.haves import Haves
+from peer.core.shelf import Shelf
+from peer.core.superseeding import SuperSeed
+from peer.core.turn import Turn
+from peer.core.upload import Upload
+
+LEECHERS: Final = 2
+"""Leechers linked from which on super-seeding pays: one alone gets everything anyway."""
+LOOK_EVERY: Final = 1.0
+"""Seconds between looks at offers without progress."""
+
+
+class Seeding:
+    """The contents that this peer has whole and that leechers ask for."""
+
+    def __init__(self, turn: Turn, shelf: Shelf, haves: Haves, open_uploads: dict[LinkId, Upload]) -> None:
+        """`open_uploads` are the streams with a slot; whoever owns them changes the map."""
+        self._turn = turn
+        self._shelf = shelf
+        self._haves = haves
+        self._open = open_uploads
+        self._seeds: dict[ContentId, SuperSeed] = {}
+        self._counted: dict[ContentId, int] = {}
+        """Seeds that a tracker counted, us included."""
+
+    def counted(self, content: ContentId, seeds: int) -> None:
+        """A tracker said how many seeds a swarm has."""
+        if content in self._shelf.offers:
+            self._counted[content] = seeds
+            self._judge(content)
+
+    def heard(self, content: ContentId, mask: int) -> None:
+        """A neighbour said what it offers of a content."""
+        offer = self._shelf.offers.get(content)
+        if offer is None or not offer.complete or offer.layout is None:
+            return
+        seed = self._seeds.get(content)
+        if seed is None:
+            seed = self._seeds[content] = SuperSeed(offer.layout)
+        seed.know(mask)
+        self._judge(content)
+
+    def link_lost(self) -> None:
+        """A neighbour is gone (its stream ended before)."""
+        for content in list(self._seeds):
+            self._judge(content)
+
+    def withdrawn(self, content: ContentId) -> None:
+        """A content is no longer offered."""
+        self._haves.limited.pop(content, None)
+        self._seeds.pop(content, None)
+        self._counted.pop(content, None)
+
+    def _judge(self, content: ContentId) -> None:
+        """Begin or end super-seeding."""
+        seed = self._seeds.get(content)
+        offer = self._shelf.offers.get(content)
+        if seed is None or offer is None or offer.layout is None:
+            return
+        links = self._haves.interested(content)
+        leechers = sum(1 for link in links if not self._haves.is_seed(link, content))
+        alone = self._counted.get(content, 1) <= 1 and leechers == len(links)
+        wanted = alone and leechers >= LEECHERS and bool(seed.fresh)
+        if wanted and not seed.active:
+            self._begin(content, seed)
+        elif seed.active and not wanted:
+            seed.end()
+            del self._haves.limited[content]
+            self._haves.changed(content)
+
+    def _begin(self, content: ContentId, seed: SuperSeed) -> None:
+        given = 0
+        kept: dict[LinkId, int] = {}
+        for link, upload in self._open.items():
+            # Two leechers may have wanted the same chunk before; it is an offer to the first only, and sent to both.
+            kept[link] = upload.queued(content) & ~given & ~seed.spread
+            given |= kept[link]
+        seed.begin(kept)
+        self._haves.limited[content] = seed.offered
+        for link in self._haves.interested(content):
+            self._offer(content, seed, link)
+            self._haves.retell(link, content)
+        self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
+
+    # -- offers --
+
+    def opened(self, upload: Upload) -> None:
+        """A leecher got a slot: offer it something of every content it asked for."""
+        for content, seed in self._seeds.items():
+            if seed.active and content in self._haves.interested_in(upload.link):
+                self._offer(content, seed, upload.link)
+                self._haves.retell(upload.link, content)
+
+    def sent(self, upload: Upload, content: ContentId, chunks: int) -> None:
+        """Chunks went out whole: they are spread; offer more once the offer is used up."""
+        seed = self._seeds.get(content)
+        if seed is None:
+            return
+        seed.know(chunks)
+        if seed.active:
+            seed.progress(upload.link, self._turn.now)
+            self._offer(content, seed, upload.link)
+            self._haves.retell(upload.link, content)
+            if not seed.fresh:
+                self._judge(content)
+
+    def ended(self, link: LinkId) -> None:
+        """A stream ended: its offers go to others."""
+        for content, seed in self._seeds.items():
+            if seed.active:
+                seed.lost(link)
+                self._haves.retell(link, content)
+                self._offer_all(content, seed)
+
+    def due(self) -> None:
+        """Take back the offers that nobody takes up."""
+        active = False
+        for content, seed in self._seeds.items():
+            if seed.active:
+                active = True
+                if late := seed.overdue(self._turn.now):
+                    # Others first, so that the same leecher does not get the same chunk again.
+                    self._offer_all(content, seed, but=late)
+        if active:
+            self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
+
+    def _offer_all(self, content: ContentId, seed: SuperSeed, but: list[LinkId] | None = None) -> None:
+        late = but or []
+        for link in [link for link in self._open if link not in late] + [link for link in self._open if link in late]:
+            if content in self._haves.interested_in(link):
+                self._offer(content, seed, link)
+        for link in self._open:
+            self._haves.retell(link, content)
+
+    def _offer(self, content: ContentId, seed: SuperSeed, link: LinkId) -> None:
+        upload = self._open.get(link)
+        if upload is not None:
+            seed.offer(link, upload.meter.rate(self._turn.now), self._turn.now, self._turn.rng)

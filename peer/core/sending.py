@@ -1,0 +1,208 @@
+"""Reading and sending for all open streams: what is read ahead, and whose bytes go out next.
+
+Reading ahead is bounded by the credit of each stream and by one budget for the process.  Sending is
+bounded by the credit and the rate limit at that moment; the fair queue (scheduler.py) says whose turn it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bus.boundary import ContentId, LinkId
+from bus.events import UploadEnded, UploadProgress
+from bus.messages import Data, RefusalReason, Refused
+from peer.core.bitmap import mask_of
+from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
+from peer.core.neighbours import Neighbours
+from peer.core.rates import Meter, TokenBucket
+from peer.core.scheduler import FairQueue
+from peer.core.settings import NodeSettings
+from peer.core.shelf import Shelf
+from peer.core.turn import Turn
+from peer.core.upload import Reading, ReadRequest, Upload
+
+LEAST_SHARE: Final = 2 * 2**20
+"""Bytes that each stream may read ahead, however many there are."""
+
+
+class Sending:
+    """The bytes on their way out."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        shelf: Shelf,
+        neighbours: Neighbours,
+        open_uploads: dict[LinkId, Upload],
+        on_sent: Callable[[Upload, ContentId, int], None],
+    ) -> None:
+        """`open_uploads` are the streams with a slot; `on_sent` hears which chunks (a mask) went out whole on one."""
+        self._settings = settings
+        self._turn = turn
+        self._shelf = shelf
+        self._neighbours = neighbours
+        self._on_sent = on_sent
+        self._open = open_uploads
+        self.queue = FairQueue()
+        self.jobs: dict[int, Upload] = {}
+        self.reading_bytes = 0
+        self._sent: dict[tuple[ContentId, str], Meter] = {}
+        self.served: dict[tuple[ContentId, str], int] = {}
+        """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
+        self._unreported: dict[tuple[ContentId, str], bool] = {}
+        self.bucket = TokenBucket(settings.limit_up, turn.now)
+        self.meter = Meter(turn.now)
+
+    def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
+        """A stream was opened."""
+        self._open[upload.link] = upload
+        self.queue.add(upload.link, weight, newcomer)
+
+    def end(self, upload: Upload) -> bool:
+        """A stream ends: its reads are forgotten; returns whether it was open."""
+        was_open = self._open.pop(upload.link, None) is not None
+        self.queue.remove(upload.link)
+        for read in upload.close():
+            self.reading_bytes -= read.size
+            self.jobs.pop(read.job, None)
+        if was_open:
+            self._report_end(upload)
+        return was_open
+
+    def withdraw(self, content: ContentId) -> None:
+        """Refuse what is queued of a content that is no longer offered."""
+        for upload in self._open.values():
+            upload.withdraw(content)
+        self.pump()
+
+    def pump(self) -> None:
+        """Send what is ready and may go, then read ahead."""
+        self._send_ready()
+        progress = True
+        while progress:
+            progress = False
+            for upload in self._open.values():
+                if self._may_read(upload):
+                    self._read(upload)
+                    progress = True
+        # What turned out to be withdrawn is refused now: no read will come that sends it.
+        self._send_ready()
+
+    # -- reading --
+
+    def _may_read(self, upload: Upload) -> bool:
+        """Whether to read ahead for a stream: it can send, and neither it nor all together hold too much."""
+        budget = self._settings.upload_budget
+        share = max(LEAST_SHARE, budget // max(1, len(self._open)))
+        return (
+            self.reading_bytes < budget
+            and upload.reading_bytes < share
+            and not self._neighbours.by_link[upload.link].blocked
+            and upload.may_read()
+        )
+
+    def _read(self, upload: Upload) -> None:
+        size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)
+        wanted = upload.queue[0]
+        offer = self._shelf.offers.get(wanted.content)
+        if offer is None:
+            upload.withdraw(wanted.content)
+            return
+        request = upload.next_read(size, offer.layout)
+        job = self._turn.new_job()
+        upload.reading(job, request)
+        self.jobs[job] = upload
+        self.reading_bytes += request.size
+        self._turn.add(_read_effect(job, request))
+
+    def on_part_read(self, event: PartRead) -> None:
+        upload = self.jobs.pop(event.job, None)
+        if upload is None:
+            return
+        before = upload.reading_bytes
+        upload.read_done(event.job, event.payload, event.size, event.total)
+        self.reading_bytes += upload.reading_bytes - before
+        self.pump()
+
+    def on_read_failed(self, event: ReadFailed) -> ContentId | None:
+        """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
+        upload = self.jobs.pop(event.job, None)
+        if upload is None:
+            return None
+        entry = next(e for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
+        before = upload.reading_bytes
+        reason: RefusalReason = "withdrawn" if event.changed else "unreadable"
+        upload.read_failed(event.job, reason)
+        self.reading_bytes += upload.reading_bytes - before
+        self.pump()
+        return entry.content if event.changed and not entry.manifest else None
+
+    # -- sending --
+
+    def _send_ready(self) -> None:
+        """Send all that is ready, in the order of the fair queue, until the limit is reached."""
+        for upload in self._open.values():
+            # Refusals weigh nothing and wait for nobody's turn.
+            while isinstance(head := upload.ready(), Refused) and not self._neighbours.by_link[upload.link].blocked:
+                upload.sent(self._turn.now)
+                self._turn.send(upload.link, head)
+        while (link := self.queue.next(self._is_ready)) is not None:
+            if not self.bucket.ready(self._turn.now):
+                self._turn.timers.set_earlier(("send",), self.bucket.ready_at(self._turn.now))
+                return
+            self._send(self._open[link])
+
+    def _is_ready(self, link: LinkId) -> bool:
+        return self._open[link].ready() is not None and not self._neighbours.by_link[link].blocked
+
+    def _send(self, upload: Upload) -> None:
+        now = self._turn.now
+        head = upload.ready()
+        position = upload.sent(now)
+        if not isinstance(head, Reading):
+            assert head is not None
+            self._turn.send(upload.link, head)
+            return
+        self.reading_bytes -= head.size
+        self.queue.charge(upload.link, head.size, head.ends_chunk)
+        self.bucket.take(head.size, now)
+        self.meter.add(head.size, now)
+        self._neighbours.traffic[upload.peer].up.add(head.size, now)
+        self._count(upload, head)
+        parts = list(head.parts)
+        self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
+        if head.whole:
+            self._on_sent(upload, head.content, head.whole)
+
+    def _count(self, upload: Upload, head: Reading) -> None:
+        now = self._turn.now
+        key = (head.content, upload.peer)
+        self._sent.setdefault(key, Meter(now)).add(head.size, now)
+        self._unreported[key] = True
+        if not head.manifest:
+            self.served[key] = self.served.get(key, 0) | mask_of([(chunk, 1) for chunk, _, _ in head.parts])
+        self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
+
+    # -- reports --
+
+    def report_progress(self) -> None:
+        """Publish the uploads that moved since the last report."""
+        for content, peer in self._unreported:
+            meter = self._sent[content, peer]
+            self._turn.publish(UploadProgress(content, peer, meter.total, round(meter.rate(self._turn.now), 1)))
+        self._unreported.clear()
+
+    def _report_end(self, upload: Upload) -> None:
+        for key in [key for key in self._sent if key[1] == upload.peer]:
+            self._turn.publish(UploadEnded(*key, self._sent[key].total))
+            del self._sent[key]
+            self._unreported.pop(key, None)
+
+
+def _read_effect(job: int, request: ReadRequest) -> Read | ReadManifest:
+    if request.manifest:
+        ((_, offset, length),) = request.parts
+        return ReadManifest(job, request.content, request.manifest, offset, length)
+    return Read(job, request.content, request.parts)
