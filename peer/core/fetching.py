@@ -18,7 +18,6 @@ from bus.messages import (
     MAX_CHUNKS,
     Closed,
     CloseReason,
-    Credit,
     Data,
     Open,
     Opened,
@@ -28,15 +27,17 @@ from bus.messages import (
 )
 from peer.core.bitmap import checked_mask, ranges_of
 from peer.core.download import Download, DownloadState
+from peer.core.granting import Granting
 from peer.core.haves import Haves
 from peer.core.interface import (
     Forget,
     Store,
     StoreManifest,
 )
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.picker import PICKERS
-from peer.core.rates import Meter, TokenBucket
+from peer.core.rates import Meter
 from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
@@ -67,6 +68,7 @@ class Fetching:
         self,
         settings: NodeSettings,
         turn: Turn,
+        limits: RateLimits,
         neighbours: Neighbours,
         haves: Haves,
         active: dict[ContentId, Download],
@@ -89,7 +91,7 @@ class Fetching:
         self.jobs: dict[int, Job] = {}
         self.stopping = False
         """Set when the process stops: nothing is asked for any more."""
-        self.bucket = TokenBucket(settings.limit_down, turn.now)
+        self.granting = Granting(turn, limits, self.sources.get)
         self.meter = Meter(turn.now)
 
     # -- have-maps --
@@ -139,6 +141,7 @@ class Fetching:
             return
         if message.reason in ("reputation", "closing", "protocol"):
             self._not_before[source.link] = self._turn.now + REOPEN_AFTER
+        self.granting.give_back(source)
         self._end(source, message.reason)
         self.pump(source)
 
@@ -217,7 +220,7 @@ class Fetching:
         flight = self._flight(source)
         while source.unreceived < flight and len(source.asked) < WANTS_OUT and self._ask_next(source):
             pass
-        self._credit(source)
+        self.granting.ask(source)
 
     def pump_all(self, download: Download, but: Source | None = None) -> None:
         """Chunks became free: every source of the download may take some."""
@@ -271,29 +274,6 @@ class Fetching:
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
         self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
         return True
-
-    def _credit(self, source: Source) -> None:
-        """Announce a new limit if it is worth a message and the rate limit allows."""
-        limit = source.window.next_limit(source.unreceived)
-        if limit is None:
-            return
-        if self.bucket.rate:
-            if not self.bucket.ready(self._turn.now):
-                self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
-                return
-            limit = min(limit, source.window.limit + max(16 * 1024, self.bucket.rate // 20))
-            self.bucket.take(limit - source.window.limit, self._turn.now)
-            self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
-        if source.window.limit == source.window.received:
-            source.moved_at = self._turn.now  # It could not send before: its time starts now.
-        source.window.announce(limit)
-        self._turn.send(source.link, Credit(source.stream, limit, source.window.consumed))
-
-    def credit_due(self) -> None:
-        """The download limit lets more in."""
-        for source in list(self.sources.values()):
-            if source.state is SourceState.OPEN:
-                self._credit(source)
 
     # -- what comes --
 

@@ -52,6 +52,7 @@ from peer.core.interface import (
     Verified,
 )
 from peer.core.library import Library
+from peer.core.limits import RateLimits
 from peer.core.neighbours import MAX_ERRORS, Neighbour, Neighbours
 from peer.core.opinions import Opinions
 from peer.core.reports import Reports
@@ -85,6 +86,7 @@ class PeerNode:
         self.turn = turn = Turn(rng, now, wall)
         self.opinions = Opinions(settings.reputation, standings or {}, run_before, turn)
         self.shelf = Shelf(turn)
+        self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
         self.neighbours = Neighbours(settings, turn)
         self.haves = Haves(turn, self.shelf)
         self.reports = Reports(settings, turn, self.neighbours)
@@ -100,6 +102,7 @@ class PeerNode:
             settings,
             turn,
             self.shelf,
+            self.limits,
             self.neighbours,
             CHOKERS["round-robin"](),
             self.opinions.score,
@@ -109,6 +112,7 @@ class PeerNode:
             settings,
             turn,
             self.shelf,
+            self.limits,
             self.neighbours,
             self.haves,
             self.opinions.record,
@@ -198,7 +202,7 @@ class PeerNode:
             "links": self._links_due,
             "send": uploads.pump,
             "choke": uploads.rotate,
-            "credit": fetching.credit_due,
+            "credit": fetching.granting.due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
             "forgive": fetching.forgive_due,

@@ -157,6 +157,21 @@ class Source:
         self.unreceived += asked.unreceived
         return self.wants
 
+    def next_content(self) -> tuple[ContentId, bool]:
+        """The content of the first bytes that credit does not cover yet, and whether nothing else is wanted.
+
+        Wants are answered in the order they were made, as far as the uploader can.
+        """
+        covered = self.window.limit - self.window.received
+        found: ContentId = ""
+        alone = True
+        for asked in self.asked.values():
+            alone = alone and found in ("", asked.content)
+            if covered >= 0:
+                found = asked.content
+                covered -= asked.unreceived
+        return found, alone
+
     def waiting_since(self) -> float:
         """When the oldest outstanding want was asked for."""
         return min(asked.since for asked in self.asked.values())

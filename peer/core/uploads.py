@@ -29,8 +29,9 @@ from bus.messages import (
 from peer.core.bitmap import checked_mask, mask_of
 from peer.core.choker import Slot, UploadChoker, Waiting
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
-from peer.core.rates import Meter, TokenBucket
+from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
@@ -52,6 +53,7 @@ class Uploads:
         settings: NodeSettings,
         turn: Turn,
         shelf: Shelf,
+        limits: RateLimits,
         neighbours: Neighbours,
         choker: UploadChoker,
         score: Callable[[str], float],
@@ -60,6 +62,7 @@ class Uploads:
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
+        self._limits = limits
         self._neighbours = neighbours
         self._choker = choker
         self._score = score
@@ -73,7 +76,6 @@ class Uploads:
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
         self._unreported: dict[tuple[ContentId, str], bool] = {}
-        self.bucket = TokenBucket(settings.limit_up, turn.now)
         self.meter = Meter(turn.now)
 
     # -- messages --
@@ -225,8 +227,9 @@ class Uploads:
         )
 
     def _read(self, upload: Upload) -> None:
-        size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)
         wanted = upload.queue[0]
+        limit = self._limits.rate_of("up", wanted.content)
+        size = upload.message_size(self._settings.data_message_max, limit, self._turn.now)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
             upload.withdraw(wanted.content)
@@ -270,8 +273,9 @@ class Uploads:
                 head = upload.ready()
                 if head is None or self._neighbours.by_link[link].blocked:
                     continue
-                if isinstance(head, Reading) and not self.bucket.ready(self._turn.now):
-                    self._turn.timers.set_earlier(("send",), self.bucket.ready_at(self._turn.now))
+                if isinstance(head, Reading) and not self._limits.ready("up", head.content, self._turn.now):
+                    at = self._limits.ready_at("up", head.content, self._turn.now)
+                    self._turn.timers.set_earlier(("send",), at)
                     continue
                 self._send(upload, head)
                 self._open[link] = self._open.pop(link)
@@ -284,7 +288,7 @@ class Uploads:
             self._turn.send(upload.link, head)
             return
         self._reading_bytes -= head.size
-        self.bucket.take(head.size, now)
+        self._limits.take("up", head.content, head.size, now)
         self.meter.add(head.size, now)
         self._neighbours.traffic[upload.peer].up.add(head.size, now)
         key = (head.content, upload.peer)
