@@ -229,6 +229,11 @@ class Fetching:
             if source is not None and source is not but:
                 self.pump(source)
 
+    def ask_due(self) -> None:
+        """Limits may have changed, or one holds no longer back what it kept from being asked for."""
+        for source in list(self.sources.values()):
+            self.pump(source)
+
     def _window(self) -> int:
         """Each stream's share of the process's receive memory."""
         streams = sum(1 for source in self.sources.values() if source.state is SourceState.OPEN)
@@ -242,11 +247,12 @@ class Fetching:
 
     def _ask_next(self, source: Source) -> bool:
         """Send one want; False if this source has nothing for us now."""
-        return any(self._ask_of(source, download) for download in self._active.values())
+        downloads = sorted(self._active.values(), key=lambda download: source.unreceived_of(download.record.id))
+        return any(self._ask_of(source, download) for download in downloads)
 
     def _ask_of(self, source: Source, download: Download) -> bool:
         """Send one want for this download; False if the source has nothing for it now."""
-        if not download.maps.get(source.link):
+        if not download.maps.get(source.link) or self.granting.holds_back(source, download.record.id):
             return False
         if download.state is DownloadState.MANIFEST:
             return self._ask_manifest(source, download, download.record.id)
@@ -272,6 +278,7 @@ class Fetching:
         if not mask or download.layout is None:
             return False
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
+        self.granting.asked(source, want)
         self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
         return True
 

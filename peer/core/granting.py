@@ -5,9 +5,10 @@ granted in small steps, each charged when it is granted, and the sources that wa
 turns.  Credit not yet used is kept under half a second of the limit, so that a source that
 grants nothing for it takes little away from the others.
 
-A stream carries several contents, in the order they were asked for, so a grant is charged to the
-content whose bytes come next.  A content at its limit holds back its stream only while nothing else
-is wanted on it; else its bucket is overdrawn by what was asked for, and no more is asked for.
+A stream carries several contents, in the order they were asked for, and credit says nothing of which.
+So a content's own limit holds back the credit of a stream only while nothing else is wanted on it, and
+grants are charged to it as they are made.  Beside other contents' its chunks are charged when they are
+asked for, and not asked for while it is in debt: its rate is the same, only by whole chunks.
 """
 
 from __future__ import annotations
@@ -49,15 +50,16 @@ class Granting:
             if source is None or source.state is not SourceState.OPEN:
                 del self._waiting[link]
                 continue
-            content, alone = source.next_content()
-            charged = content if alone else ""
-            if not self._limits.ready("down", charged, self._turn.now):
-                self._turn.timers.set_earlier(("credit",), self._limits.ready_at("down", charged, self._turn.now))
-                continue
-            del self._waiting[link]
-            if self._grant(source, content):
+            asked = source.next_to_cover()
+            content = asked.content if asked and not asked.paid else ""
+            waits_for = content if source.wants_only(content) else ""
+            if self._limits.ready("down", waits_for, self._turn.now):
+                del self._waiting[link]
+                if not self._grant(source, content):
+                    continue
                 self._waiting[link] = True
-                self._turn.timers.set_earlier(("credit",), self._limits.ready_at("down", charged, self._turn.now))
+            at = self._limits.ready_at("down", waits_for, self._turn.now)
+            self._turn.timers.set_earlier(("credit",), at)
 
     def _grant(self, source: Source, content: ContentId) -> bool:
         """Announce a new limit; True if the source could use more than that."""
@@ -77,6 +79,29 @@ class Granting:
         window.announce(limit)
         self._turn.send(source.link, Credit(source.stream, limit, window.consumed))
         return limit < whole
+
+    # -- a content's own limit, on a stream that carries others too --
+
+    def holds_back(self, source: Source, content: ContentId) -> bool:
+        """Whether a content's own limit forbids to ask more of a source now."""
+        rate = self._limits.own_rate("down", content)
+        if not rate:
+            return False
+        if source.wants_only(content):
+            most = max(2 * self._limits.step("down", content), int(rate * UNUSED_SECONDS))
+            return source.unreceived >= most
+        at = self._limits.own_ready_at("down", content, self._turn.now)
+        if at <= self._turn.now:
+            return False
+        self._turn.timers.set_earlier(("ask",), at)
+        return True
+
+    def asked(self, source: Source, want: int) -> None:
+        """Chunks were asked for: beside other contents' they are charged now, whenever they come."""
+        asked = source.asked[want]
+        if self._limits.own_rate("down", asked.content) and not source.wants_only(asked.content):
+            asked.paid = True
+            self._limits.take_own("down", asked.content, asked.unreceived, self._turn.now)
 
     def give_back(self, source: Source) -> None:
         """The uploader ended a stream: what it did not use of its credit never comes."""

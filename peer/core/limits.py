@@ -1,7 +1,8 @@
 """Rate limits, up and down, of all contents together and of single ones: every bucket of a peer.
 
 A message may go when neither the bucket of its direction nor that of its content is in debt; it
-is charged to both.  Uploads are charged when a message is sent, downloads when credit is granted.
+is charged to both.  Uploads are charged when a message is sent (to their content when it is read,
+so that one content at its limit holds up no other), downloads when credit is granted.
 
 A bucket is overdrawn by at most one message, so over any stretch of time
 
@@ -72,6 +73,23 @@ class RateLimits:
         """Charge `size` bytes; less than 0 gives back what was charged and never came."""
         for bucket in self._buckets(direction, content):
             bucket.take(size, now)
+
+    # A content's own limit alone, where contents share a stream.
+
+    @property
+    def of_contents(self) -> bool:
+        """Whether any content has a limit of its own."""
+        return bool(self._of)
+
+    def own_ready_at(self, direction: Direction, content: ContentId, now: float) -> float:
+        """When a content's own limit lets its next message go; `now` or less if it does already."""
+        own = self._of.get((direction, content))
+        return own.ready_at(now) if own else now
+
+    def take_own(self, direction: Direction, content: ContentId, size: int, now: float) -> None:
+        """Charge `size` bytes to a content's own limit only."""
+        if own := self._of.get((direction, content)):
+            own.take(size, now)
 
     def _buckets(self, direction: Direction, content: ContentId) -> list[TokenBucket]:
         """Those that limit a content."""

@@ -203,6 +203,7 @@ class PeerNode:
             "send": uploads.pump,
             "choke": uploads.rotate,
             "credit": fetching.granting.due,
+            "ask": fetching.ask_due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
             "forgive": fetching.forgive_due,

@@ -56,6 +56,8 @@ class Asked(Struct):
     """Length of the manifest, 0 while unknown."""
     since: float = 0.0
     """When it was asked for."""
+    paid: bool = False
+    """The limit of its content was charged when it was asked for, so that credit for it is not."""
 
 
 class Arrived(NamedTuple):
@@ -157,20 +159,24 @@ class Source:
         self.unreceived += asked.unreceived
         return self.wants
 
-    def next_content(self) -> tuple[ContentId, bool]:
-        """The content of the first bytes that credit does not cover yet, and whether nothing else is wanted.
-
-        Wants are answered in the order they were made, as far as the uploader can.
-        """
+    def next_to_cover(self) -> Asked | None:
+        """The want of the first bytes that credit does not cover yet: wants are answered in the order they were made."""
         covered = self.window.limit - self.window.received
-        found: ContentId = ""
-        alone = True
+        found = None
         for asked in self.asked.values():
-            alone = alone and found in ("", asked.content)
-            if covered >= 0:
-                found = asked.content
-                covered -= asked.unreceived
-        return found, alone
+            if covered < 0:
+                break
+            found = asked
+            covered -= asked.unreceived
+        return found
+
+    def wants_only(self, content: ContentId) -> bool:
+        """Whether nothing is wanted of any other content."""
+        return all(asked.content == content for asked in self.asked.values())
+
+    def unreceived_of(self, content: ContentId) -> int:
+        """Bytes to come of one content."""
+        return sum(asked.unreceived for asked in self.asked.values() if asked.content == content)
 
     def waiting_since(self) -> float:
         """When the oldest outstanding want was asked for."""

@@ -224,7 +224,22 @@ class Uploads:
             and upload.reading_bytes < share
             and not self._neighbours.by_link[upload.link].blocked
             and upload.may_read()
+            and self._limit_lets_read(upload)
         )
+
+    def _limit_lets_read(self, upload: Upload) -> bool:
+        """Whether some content that is wanted is not at its own limit; what is wanted of it comes first then.
+
+        A content's own limit is kept where it is read: what waits to be sent would hold back the others.
+        """
+        if not self._limits.of_contents:
+            return True
+        now = self._turn.now
+        if upload.turn_to(lambda content: self._limits.own_ready_at("up", content, now) <= now):
+            return True
+        at = min(self._limits.own_ready_at("up", wanted.content, now) for wanted in upload.queue)
+        self._turn.timers.set_earlier(("send",), at)
+        return False
 
     def _read(self, upload: Upload) -> None:
         wanted = upload.queue[0]
@@ -237,9 +252,18 @@ class Uploads:
         request = upload.next_read(size, offer.layout)
         job = self._turn.new_job()
         upload.reading(job, request)
+        self._limits.take_own("up", request.content, request.size, self._turn.now)
         self._jobs[job] = upload
         self._reading_bytes += request.size
         self._turn.add(_read_effect(job, request))
+
+    def limits_changed(self) -> None:
+        """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
+        for upload in self._open.values():
+            for read in upload.unread():
+                self._reading_bytes -= read.size
+                self._jobs.pop(read.job, None)
+        self.pump()
 
     def on_part_read(self, event: PartRead) -> None:
         upload = self._jobs.pop(event.job, None)
@@ -273,9 +297,8 @@ class Uploads:
                 head = upload.ready()
                 if head is None or self._neighbours.by_link[link].blocked:
                     continue
-                if isinstance(head, Reading) and not self._limits.ready("up", head.content, self._turn.now):
-                    at = self._limits.ready_at("up", head.content, self._turn.now)
-                    self._turn.timers.set_earlier(("send",), at)
+                if isinstance(head, Reading) and not self._limits.ready("up", "", self._turn.now):
+                    self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
                     continue
                 self._send(upload, head)
                 self._open[link] = self._open.pop(link)
@@ -288,7 +311,7 @@ class Uploads:
             self._turn.send(upload.link, head)
             return
         self._reading_bytes -= head.size
-        self._limits.take("up", head.content, head.size, now)
+        self._limits.take("up", "", head.size, now)
         self.meter.add(head.size, now)
         self._neighbours.traffic[upload.peer].up.add(head.size, now)
         key = (head.content, upload.peer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
 from peer.core.limits import Direction
 
@@ -12,13 +12,6 @@ KIB = 2**10
 MIB = 2**20
 RATES = (64 * KIB, 2 * MIB, 100 * MIB)
 FAST = HostRates(up=1000 * MIB)
-
-
-def swarm_of(leechers: int = 1, size: int = 1400 * MIB) -> SimulatedSwarm:
-    """More to fetch than any of these limits lets through in the time of a test."""
-    swarm = SimulatedSwarm(SwarmScenario(leechers, size, FAST, FAST, latency=0.002, seed=3))
-    assert swarm.world.run(5.0, lambda: any(received(swarm, n) for n in range(1, leechers + 1)))
-    return swarm
 
 
 def received(swarm: SimulatedSwarm, number: int) -> int:
@@ -89,3 +82,31 @@ def test_a_source_that_stops_sending_does_not_take_the_others_share() -> None:
     limit(swarm, 2, "up", 1)
     swarm.world.run(swarm.world.now + 1.0, lambda: False)
     assert off_by(swarm, MIB, stretches=1) < 0.05
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_content_at_its_limit_does_not_slow_down_another_from_the_same_source(direction: Direction) -> None:
+    rates = HostRates(up=16 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 256 * MIB, rates, rates, latency=0.002, contents=2, seed=3))
+    limit(swarm, 1 if direction == "down" else 0, direction, MIB, CONTENT)
+    swarm.world.run(2.0, lambda: False)
+    downloads = swarm.nodes[peer_id(1)].downloads.active
+    limited, free = (downloads[content_id(n)].meter for n in (0, 1))
+    before = limited.total, free.total
+    swarm.world.run(12.0, lambda: False)
+    assert limited.total - before[0] == pytest.approx(10 * MIB, rel=0.05)
+    assert free.total - before[1] > 0.9 * 10 * 15 * MIB
+
+
+@pytest.mark.parametrize("rate", [64 * KIB, MIB])
+def test_what_was_read_for_a_higher_upload_limit_goes_out_in_small_messages(rate: int) -> None:
+    rates = HostRates(up=20 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 600 * MIB, rates, rates, latency=0.002, seed=3))
+    assert swarm.world.run(5.0, lambda: received(swarm, 1) > 20 * MIB)
+    uploads = swarm.nodes[peer_id(0)].uploads
+    limit(swarm, 0, "up", rate)
+    uploads.limits_changed()
+    sent = uploads.meter.total
+    swarm.world.run(swarm.world.now + 10.0, lambda: False)
+    assert uploads.meter.total - sent == pytest.approx(10 * rate, rel=0.05)
+    assert swarm.nodes[peer_id(1)].downloads.active[CONTENT].duplicate_bytes == 0
