@@ -54,6 +54,8 @@ class SwarmScenario(Struct, frozen=True):
     corrupters: int = 0
     """Of the leechers: they flip a bit in everything they send."""
     upload_slots: int = 8
+    contents: int = 1
+    """Files of that size that the seed has and every leecher fetches; only the first counts for results."""
     seed: int = 1
     """Of every random choice."""
 
@@ -115,7 +117,7 @@ class SimulatedDisk:
                 self._later(host, WRITE_SECONDS, Finished(content))
             case CheckChunk():
                 self._later(host, READ_SECONDS, ChunkChecked(effect.content, effect.chunk, True))
-            case Publish(event=Transfer() as event):
+            case Publish(event=Transfer(id=content) as event) if content == CONTENT:
                 self._results[self._name] = event
 
     def _read(self, effect: Read | ReadManifest) -> PartRead | ReadFailed:
@@ -161,6 +163,11 @@ def _id(number: int) -> str:
 
 TRACKER: Final = _id(1)
 CONTENT: Final = _id(7)
+
+
+def content_id(number: int) -> ContentId:
+    """Id of the first content (0, which is CONTENT) or a further one."""
+    return CONTENT if number == 0 else _id(0xC0000 + number)
 
 
 def peer_id(number: int) -> str:
@@ -217,8 +224,11 @@ class SimulatedSwarm:
             **(settings or {}),
         )
         rng = random.Random(f"{scenario.seed} {number}")
-        seeds = [_known(CONTENT, self.layout, downloaded=False)] if number == 0 else []
-        records = [] if number == 0 else [DownloadRecord(CONTENT, "file", "/sim", "", (), (), False, 0.0)]
+        contents = [content_id(n) for n in range(scenario.contents)]
+        seeds = [_known(content, self.layout, downloaded=False) for content in contents] if number == 0 else []
+        records = [DownloadRecord(content, "file", "/sim", "", (), (), False, 0.0) for content in contents]
+        if number == 0:
+            records = []
         node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records)
         disk = self.disks[name] = SimulatedDisk(self.world, self.layout, name, self.results)
         disk.corrupt = 0 < number <= scenario.corrupters

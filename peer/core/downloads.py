@@ -33,6 +33,7 @@ from peer.core.interface import (
     StoreFailed,
     VerifyData,
 )
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_UPLOAD
 from peer.core.settings import NodeSettings
@@ -52,6 +53,7 @@ class Downloads:
         settings: NodeSettings,
         turn: Turn,
         shelf: Shelf,
+        limits: RateLimits,
         neighbours: Neighbours,
         haves: Haves,
         record: Callable[[PeerId, str, ContentId, int], None],
@@ -70,7 +72,7 @@ class Downloads:
         self._on_change = on_change
         self._on_offer = on_offer
         self.active: dict[ContentId, Download] = {}
-        self.fetching = Fetching(settings, turn, neighbours, haves, self.active, record, refused, on_change)
+        self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.active, record, refused, on_change)
 
     # -- life of a download --
 

@@ -18,7 +18,6 @@ from bus.messages import (
     MAX_CHUNKS,
     Closed,
     CloseReason,
-    Credit,
     Data,
     Open,
     Opened,
@@ -28,15 +27,17 @@ from bus.messages import (
 )
 from peer.core.bitmap import checked_mask, ranges_of
 from peer.core.download import Download, DownloadState
+from peer.core.granting import Granting
 from peer.core.haves import Haves
 from peer.core.interface import (
     Forget,
     Store,
     StoreManifest,
 )
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.picker import PICKERS
-from peer.core.rates import Meter, TokenBucket
+from peer.core.rates import Meter
 from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
@@ -69,6 +70,7 @@ class Fetching:
         self,
         settings: NodeSettings,
         turn: Turn,
+        limits: RateLimits,
         neighbours: Neighbours,
         haves: Haves,
         active: dict[ContentId, Download],
@@ -91,7 +93,7 @@ class Fetching:
         self.jobs: dict[int, Job] = {}
         self.stopping = False
         """Set when the process stops: nothing is asked for any more."""
-        self.bucket = TokenBucket(settings.limit_down, turn.now)
+        self.granting = Granting(turn, limits, self.sources.get)
         self.meter = Meter(turn.now)
 
     # -- have-maps --
@@ -141,6 +143,7 @@ class Fetching:
             return
         if message.reason in ("reputation", "closing", "protocol"):
             self._not_before[source.link] = self._turn.now + REOPEN_AFTER
+        self.granting.give_back(source)
         self._end(source, message.reason)
         self.pump(source)
 
@@ -219,10 +222,10 @@ class Fetching:
         if source.state is not SourceState.OPEN:
             return
         source.window.window = self._window()
-        flight = self._flight(source)
-        while source.unreceived < flight and len(source.asked) < WANTS_OUT and self._ask_next(source):
+        flight, window = self._flight(source), source.window.window
+        while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
             pass
-        self._credit(source)
+        self.granting.ask(source)
 
     def pump_all(self, download: Download, but: Source | None = None) -> None:
         """Chunks became free: every source of the download may take some."""
@@ -230,6 +233,11 @@ class Fetching:
             source = self.sources.get(link)
             if source is not None and source is not but:
                 self.pump(source)
+
+    def ask_due(self) -> None:
+        """Limits may have changed, or one holds no longer back what it kept from being asked for."""
+        for source in list(self.sources.values()):
+            self.pump(source)
 
     def _window(self) -> int:
         """Each stream's share of the process's receive memory."""
@@ -247,13 +255,19 @@ class Fetching:
         neighbour = self._neighbours.by_link.get(source.link)
         return neighbour.round_trip if neighbour else 0.0
 
-    def _ask_next(self, source: Source) -> bool:
-        """Send one want; False if this source has nothing for us now."""
-        return any(self._ask_of(source, download) for download in self._active.values())
+    def _ask_next(self, source: Source, flight: int) -> bool:
+        """Send one want, for the download that waits for least; False if this source has nothing for us now.
+
+        Each content has its own bytes in flight: one that the source limits holds up no other.
+        """
+        waiting = [(source.unreceived_of(content), n, content) for n, content in enumerate(self._active)]
+        return any(
+            size < flight and self._ask_of(source, self._active[content]) for size, _, content in sorted(waiting)
+        )
 
     def _ask_of(self, source: Source, download: Download) -> bool:
         """Send one want for this download; False if the source has nothing for it now."""
-        if not download.maps.get(source.link):
+        if not download.maps.get(source.link) or self.granting.holds_back(source, download.record.id):
             return False
         if download.state is DownloadState.MANIFEST:
             return self._ask_manifest(source, download, download.record.id)
@@ -280,31 +294,9 @@ class Fetching:
         if not mask or download.layout is None:
             return False
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
+        self.granting.asked(source, want)
         self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
         return True
-
-    def _credit(self, source: Source) -> None:
-        """Announce a new limit if it is worth a message and the rate limit allows."""
-        limit = source.window.next_limit(source.unreceived)
-        if limit is None:
-            return
-        if self.bucket.rate:
-            if not self.bucket.ready(self._turn.now):
-                self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
-                return
-            limit = min(limit, source.window.limit + max(16 * 1024, self.bucket.rate // 20))
-            self.bucket.take(limit - source.window.limit, self._turn.now)
-            self._turn.timers.set_earlier(("credit",), self.bucket.ready_at(self._turn.now))
-        if source.window.limit == source.window.received:
-            source.moved_at = self._turn.now  # It could not send before: its time starts now.
-        source.window.announce(limit)
-        self._turn.send(source.link, Credit(source.stream, limit, source.window.consumed))
-
-    def credit_due(self) -> None:
-        """The download limit lets more in."""
-        for source in list(self.sources.values()):
-            if source.state is SourceState.OPEN:
-                self._credit(source)
 
     # -- what comes --
 

@@ -17,7 +17,6 @@ from bus import messages as sent
 from bus.boundary import (
     DialFailed,
     LinkBlocked,
-    LinkId,
     LinkLost,
     LinkUp,
     LinkWritable,
@@ -25,7 +24,6 @@ from bus.boundary import (
     PeerId,
     Received,
 )
-from bus.errors import RemoteProtocolError
 from peer.core.choker import CHOKERS
 from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
@@ -52,8 +50,10 @@ from peer.core.interface import (
     Verified,
 )
 from peer.core.library import Library
-from peer.core.neighbours import MAX_ERRORS, Neighbour, Neighbours
+from peer.core.limits import RateLimits
+from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.receiving import Receiving
 from peer.core.reports import Reports
 from peer.core.reputation import Standing
 from peer.core.settings import NodeSettings
@@ -85,6 +85,7 @@ class PeerNode:
         self.turn = turn = Turn(rng, now, wall)
         self.opinions = Opinions(settings.reputation, standings or {}, run_before, turn)
         self.shelf = Shelf(turn)
+        self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
         self.neighbours = Neighbours(settings, turn)
         self.haves = Haves(turn, self.shelf)
         self.reports = Reports(settings, turn, self.neighbours)
@@ -100,6 +101,7 @@ class PeerNode:
             settings,
             turn,
             self.shelf,
+            self.limits,
             self.neighbours,
             self.haves,
             CHOKERS["round-robin"](),
@@ -111,6 +113,7 @@ class PeerNode:
             settings,
             turn,
             self.shelf,
+            self.limits,
             self.neighbours,
             self.haves,
             self.opinions.record,
@@ -141,7 +144,17 @@ class PeerNode:
             self.opinions.score,
             self.opinions.refused,
         )
-        self._on_message: dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]] = self._message_table()
+        self.receiving = Receiving(
+            turn,
+            self.neighbours,
+            self.haves,
+            self.trackers,
+            self.uploads,
+            self.downloads,
+            self.library,
+            self.commands,
+            self.swarms,
+        )
         self._on_timer = self._timer_table()
         self._on_event: dict[type, Callable[..., None]] = self._event_table()
         self._start(list(contents), list(downloads))
@@ -194,14 +207,15 @@ class PeerNode:
         """What each timer does, by the first word of its key; the rest of the key are the arguments."""
         fetching, uploads, trackers = self.fetching, self.uploads, self.trackers
         return {
-            "ping": self._ping_due,
+            "ping": self.receiving.ping_due,
             "haves": self._haves_due,
             "report": lambda: self.reports.progress_due(self.downloads, uploads),
             "links": self._links_due,
             "send": uploads.sending.pump,
             "choke": uploads.rotate,
             "offers": uploads.seeding.due,
-            "credit": fetching.credit_due,
+            "credit": fetching.granting.due,
+            "ask": fetching.ask_due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
             "forgive": fetching.forgive_due,
@@ -216,11 +230,6 @@ class PeerNode:
             "settle": self.commands.settle_due,
         }
 
-    def _ping_due(self, link: LinkId) -> None:
-        if reason := self.neighbours.ping_due(link):
-            self.turn.hang_up(link)
-            self._link_lost(LinkLost(link, reason))
-
     def _haves_due(self) -> None:
         self.haves.flush({c: o.layout.all_chunks for c, o in self.shelf.offers.items() if o.layout})
 
@@ -233,13 +242,13 @@ class PeerNode:
     def _event_table(self) -> dict[type, Callable[..., None]]:
         downloads, uploads = self.downloads, self.uploads
         return {
-            LinkUp: self._link_up,
-            LinkLost: self._link_lost,
-            DialFailed: self._dial_failed,
-            LinkBlocked: self._link_flow,
-            LinkWritable: self._link_flow,
-            Received: self._received,
-            Misbehaved: self._misbehaved,
+            LinkUp: self.receiving.link_up,
+            LinkLost: self.receiving.link_lost,
+            DialFailed: self.receiving.dial_failed,
+            LinkBlocked: self.receiving.link_flow,
+            LinkWritable: self.receiving.link_flow,
+            Received: self.receiving.received,
+            Misbehaved: self.receiving.misbehaved,
             Command: lambda e: self.commands.handle(e.token, e.message),
             ReplyWhenAnnounced: self.commands.reply_when_announced,
             ContentAdded: lambda e: self.library.content_added(e.content),
@@ -255,116 +264,6 @@ class PeerNode:
             ChunkChecked: self._chunk_checked,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
-
-    def _message_table(self) -> dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]]:
-        fetching, uploads = self.fetching, self.uploads
-        table: dict[type, Callable[..., None]] = {
-            sent.Have: self.library.on_have,
-            sent.Open: uploads.on_open,
-            sent.Credit: uploads.on_credit,
-            sent.Want: uploads.on_want,
-            sent.WantManifest: uploads.on_want_manifest,
-            sent.Cancel: uploads.on_cancel,
-            sent.Opened: fetching.on_opened,
-            sent.Refused: fetching.on_refused,
-            sent.Rejected: self.library.on_rejected,
-            sent.Closed: self._on_closed,
-            sent.Ping: lambda neighbour, message: self.turn.send(neighbour.link, sent.Pong(message.nonce)),
-            sent.Pong: self.neighbours.ponged,
-        }
-        return table
-
-    def _link_up(self, event: LinkUp) -> None:
-        (self.trackers if event.channel == "tracker" else self.neighbours).up(event)
-
-    def _link_lost(self, event: LinkLost) -> None:
-        if self.trackers.owns(event.link):
-            self.trackers.lost(event.link, event.reason)
-            self.commands.look_settled()
-            return
-        self.uploads.link_lost(event.link)
-        self.haves.link_lost(event.link)
-        neighbour = self.neighbours.lost(event.link, event.reason)
-        self.fetching.link_lost(event.link)
-        self.uploads.seeding.link_lost()
-        if neighbour is not None:
-            self.swarms.look_soon(neighbour.peer)
-
-    def _dial_failed(self, event: DialFailed) -> None:
-        if event.channel == "tracker":
-            self.trackers.dial_failed(event)
-        else:
-            self.neighbours.dial_failed(event)
-            self.swarms.dial_failed(event.peer)
-
-    def _link_flow(self, event: LinkBlocked | LinkWritable) -> None:
-        if neighbour := self.neighbours.by_link.get(event.link):
-            neighbour.blocked = isinstance(event, LinkBlocked)
-            self.uploads.sending.pump()
-
-    def _misbehaved(self, event: Misbehaved) -> None:
-        if neighbour := self.neighbours.by_link.get(event.link):
-            self._count_error(neighbour)
-        elif self.trackers.owns(event.link):
-            self.trackers.misbehaved(event.link, event.reason)
-
-    def _received(self, event: Received) -> None:
-        if self.trackers.owns(event.link):
-            try:
-                self.trackers.received(event.link, event.message)
-            except RemoteProtocolError as error:
-                self.trackers.misbehaved(event.link, str(error))
-            self.commands.look_settled()
-            return
-        neighbour = self.neighbours.by_link.get(event.link)
-        if neighbour is None:
-            return
-        neighbour.heard = self.turn.now
-        try:
-            self._dispatch(neighbour, event)
-        except RemoteProtocolError:
-            self._count_error(neighbour)
-
-    def _dispatch(self, neighbour: Neighbour, event: Received) -> None:
-        message = event.message
-        if isinstance(message, sent.Hello):
-            self._hello(neighbour, message)
-        elif not neighbour.ready:
-            raise RemoteProtocolError(f"{type(message).__name__} before hello")
-        elif isinstance(message, sent.Data):
-            self.fetching.on_data(neighbour, message, event.payload, event.payload_size)
-        else:
-            self._on_message[type(message)](neighbour, message)
-
-    def _count_error(self, neighbour: Neighbour) -> None:
-        """A stream whose order is broken cannot go on; a link that errs three times neither."""
-        neighbour.errors += 1
-        if neighbour.errors >= MAX_ERRORS:
-            self.turn.hang_up(neighbour.link)
-            self._link_lost(LinkLost(neighbour.link, "too many protocol errors"))
-        else:
-            self.uploads.close(neighbour.link, "protocol")
-            self.fetching.close_broken(neighbour.link)
-
-    def _hello(self, neighbour: Neighbour, message: sent.Hello) -> None:
-        extra = self.neighbours.greeted(neighbour, message)
-        if extra is not None:
-            self.turn.hang_up(extra)
-            self._link_lost(LinkLost(extra, "another link to the same peer stays"))
-        neighbour = self.neighbours.by_peer[neighbour.peer]
-        for download in self.downloads.active.values():
-            if neighbour.peer in download.candidates or download.state is DownloadState.MANIFEST:
-                self.fetching.greet(neighbour, download)
-        for content in self.swarms.introduced(neighbour.peer):
-            self.haves.tell(neighbour.link, content)
-
-    def _on_closed(self, neighbour: Neighbour, message: sent.Closed) -> None:
-        # The downloader's parity says whose stream it is.
-        ours = bool(message.stream % 2) == neighbour.dialled
-        if ours:
-            self.fetching.on_closed(neighbour, message)
-        else:
-            self.uploads.on_closed(neighbour, message.stream, message.reason)
 
     # -- callbacks of the parts --
 

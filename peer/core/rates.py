@@ -47,7 +47,8 @@ class TokenBucket:
 
     __slots__ = ("_at", "_tokens", "rate")
 
-    BURST_SECONDS = 0.05
+    BURST_SECONDS = 0.1
+    """What an idle bucket saves up: a loop that comes late by less loses nothing of the rate."""
 
     def __init__(self, rate: int, now: float) -> None:
         """`rate` in bytes a second; 0 is no limit."""

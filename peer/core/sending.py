@@ -14,8 +14,9 @@ from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
 from peer.core.bitmap import mask_of
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
-from peer.core.rates import Meter, TokenBucket
+from peer.core.rates import Meter
 from peer.core.scheduler import FairQueue
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
@@ -34,6 +35,7 @@ class Sending:
         settings: NodeSettings,
         turn: Turn,
         shelf: Shelf,
+        limits: RateLimits,
         neighbours: Neighbours,
         open_uploads: dict[LinkId, Upload],
         on_sent: Callable[[Upload, ContentId, int], None],
@@ -42,6 +44,7 @@ class Sending:
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
+        self._limits = limits
         self._neighbours = neighbours
         self._on_sent = on_sent
         self._open = open_uploads
@@ -52,7 +55,6 @@ class Sending:
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
         self._unreported: dict[tuple[ContentId, str], bool] = {}
-        self.bucket = TokenBucket(settings.limit_up, turn.now)
         self.meter = Meter(turn.now)
 
     def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
@@ -101,11 +103,27 @@ class Sending:
             and upload.reading_bytes < share
             and not self._neighbours.by_link[upload.link].blocked
             and upload.may_read()
+            and self._limit_lets_read(upload)
         )
 
+    def _limit_lets_read(self, upload: Upload) -> bool:
+        """Whether some content that is wanted is not at its own limit; what is wanted of it comes first then.
+
+        A content's own limit is kept where it is read: what waits to be sent would hold back the others.
+        """
+        if not self._limits.of_contents:
+            return True
+        now = self._turn.now
+        if upload.turn_to(lambda content: self._limits.own_ready_at("up", content, now) <= now):
+            return True
+        at = min(self._limits.own_ready_at("up", wanted.content, now) for wanted in upload.queue)
+        self._turn.timers.set_earlier(("send",), at)
+        return False
+
     def _read(self, upload: Upload) -> None:
-        size = upload.message_size(self._settings.data_message_max, self.bucket.rate, self._turn.now)
         wanted = upload.queue[0]
+        limit = self._limits.rate_of("up", wanted.content)
+        size = upload.message_size(self._settings.data_message_max, limit, self._turn.now)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
             upload.withdraw(wanted.content)
@@ -113,9 +131,18 @@ class Sending:
         request = upload.next_read(size, offer.layout)
         job = self._turn.new_job()
         upload.reading(job, request)
+        self._limits.take_own("up", request.content, request.size, self._turn.now)
         self.jobs[job] = upload
         self.reading_bytes += request.size
         self._turn.add(_read_effect(job, request))
+
+    def limits_changed(self) -> None:
+        """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
+        for upload in self._open.values():
+            for read in upload.unread():
+                self.reading_bytes -= read.size
+                self.jobs.pop(read.job, None)
+        self.pump()
 
     def on_part_read(self, event: PartRead) -> None:
         upload = self.jobs.pop(event.job, None)
@@ -149,8 +176,8 @@ class Sending:
                 upload.sent(self._turn.now)
                 self._turn.send(upload.link, head)
         while (link := self.queue.next(self._is_ready)) is not None:
-            if not self.bucket.ready(self._turn.now):
-                self._turn.timers.set_earlier(("send",), self.bucket.ready_at(self._turn.now))
+            if not self._limits.ready("up", "", self._turn.now):
+                self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
                 return
             self._send(self._open[link])
 
@@ -167,7 +194,7 @@ class Sending:
             return
         self.reading_bytes -= head.size
         self.queue.charge(upload.link, head.size, head.ends_chunk)
-        self.bucket.take(head.size, now)
+        self._limits.take("up", "", head.size, now)
         self.meter.add(head.size, now)
         self._neighbours.traffic[upload.peer].up.add(head.size, now)
         self._count(upload, head)

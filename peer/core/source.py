@@ -56,6 +56,8 @@ class Asked(Struct):
     """Length of the manifest, 0 while unknown."""
     since: float = 0.0
     """When it was asked for."""
+    paid: bool = False
+    """The limit of its content was charged when it was asked for, so that credit for it is not."""
 
 
 class Arrived(NamedTuple):
@@ -71,6 +73,7 @@ class Source:
     """One stream from an uploader, over one link."""
 
     __slots__ = (
+        "_unreceived_of",
         "asked",
         "link",
         "meter",
@@ -97,6 +100,7 @@ class Source:
         """Number of the newest want of this stream."""
         self.asked: dict[int, Asked] = {}
         self.unreceived = 0
+        self._unreceived_of: dict[ContentId, int] = {}
         self.meter = Meter(now)
         self.moved_at = now
         """When a byte last came, or was first waited for."""
@@ -136,6 +140,7 @@ class Source:
         asked = list(self.asked.values())
         self.asked.clear()
         self.unreceived = 0
+        self._unreceived_of.clear()
         return asked
 
     # -- wants --
@@ -154,8 +159,32 @@ class Source:
         self.wants += 1
         asked.since = now
         self.asked[self.wants] = asked
-        self.unreceived += asked.unreceived
+        self._expect(asked.content, asked.unreceived)
         return self.wants
+
+    def _expect(self, content: ContentId, size: int) -> None:
+        """Count bytes to come of a content (less than 0: they came, or will not)."""
+        self.unreceived += size
+        self._unreceived_of[content] = self._unreceived_of.get(content, 0) + size
+
+    def next_to_cover(self) -> Asked | None:
+        """The want of the first bytes that credit does not cover yet; wants are answered in order."""
+        covered = self.window.limit - self.window.received
+        found = None
+        for asked in self.asked.values():
+            if covered < 0:
+                break
+            found = asked
+            covered -= asked.unreceived
+        return found
+
+    def wants_only(self, content: ContentId) -> bool:
+        """Whether nothing is wanted of any other content."""
+        return self.unreceived == self.unreceived_of(content)
+
+    def unreceived_of(self, content: ContentId) -> int:
+        """Bytes to come of one content."""
+        return self._unreceived_of.get(content, 0)
 
     def waiting_since(self) -> float:
         """When the oldest outstanding want was asked for."""
@@ -176,10 +205,10 @@ class Source:
             for chunk in chunks_in(gone):
                 rest = asked.layout.length_of(chunk) - asked.progress.pop(chunk, 0)
                 asked.unreceived -= rest
-                self.unreceived -= rest
+                self._expect(asked.content, -rest)
         asked.mask &= ~gone
         if not asked.mask:
-            self.unreceived -= asked.unreceived
+            self._expect(asked.content, -asked.unreceived)
             del self.asked[want]
 
     # -- data --
@@ -227,7 +256,7 @@ class Source:
             else:
                 asked.progress[chunk] = offset + length
         asked.unreceived -= useful
-        self.unreceived -= useful
+        self._expect(asked.content, -useful)
         if not asked.mask:
             del self.asked[data.want]
         return Arrived(asked, tuple(parts) if useful else (), useful)
@@ -242,7 +271,7 @@ class Source:
         asked.size = data.size
         asked.progress[0] = offset + length
         rest = data.size - offset - length
-        self.unreceived += rest - asked.unreceived
+        self._expect(asked.content, rest - asked.unreceived)
         asked.unreceived = rest
         if not rest:
             del self.asked[data.want]
@@ -251,6 +280,8 @@ class Source:
     def check_invariants(self) -> None:
         self.window.check_invariants()
         assert self.unreceived == sum(asked.unreceived for asked in self.asked.values())
+        for content, size in self._unreceived_of.items():
+            assert size == sum(asked.unreceived for asked in self.asked.values() if asked.content == content)
 
 
 class Job(Struct):

@@ -12,6 +12,7 @@ cancelled while it was being read is dropped, and its credit stays.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -101,6 +102,7 @@ class Upload:
     """One stream towards a downloader."""
 
     __slots__ = (
+        "_turn",
         "granted_at",
         "last_useful",
         "link",
@@ -128,6 +130,8 @@ class Upload:
         self.last_useful = 0.0
         """When the stream last had a want or moved a byte."""
         self.meter = Meter(0.0)
+        self._turn: ContentId = ""
+        """Whose turn it was, where contents at their limits take turns."""
 
     def __repr__(self) -> str:
         return f"<Upload to {self.peer[:8]} stream {self.stream} {self.state.value} {len(self.queue)} wants>"
@@ -266,6 +270,38 @@ class Upload:
         if not wanted.chunks:
             self.queue.popleft()
         return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", whole, wanted.offset == 0)
+
+    def turn_to(self, may_go: Callable[[ContentId], bool]) -> bool:
+        """Let the contents whose limits allow it take turns; False if none does.  What one wants stays in order."""
+        contents = dict.fromkeys(wanted.content for wanted in self.queue)
+        if self._turn in contents and len(contents) > 1:
+            del contents[self._turn]
+            contents[self._turn] = None
+        self._turn = next((content for content in contents if may_go(content)), "")
+        first = next((wanted for wanted in self.queue if wanted.content == self._turn), None)
+        if first is not None:
+            self.queue.remove(first)
+            self.queue.appendleft(first)
+        return first is not None
+
+    def unread(self) -> list[Reading]:
+        """Put back what is read ahead and not sent, to be cut anew; returns the reads to forget.
+
+        What stands before a refusal or a slice of a manifest stays: nothing may overtake those.
+        """
+        back: list[Reading] = []
+        while self.pipeline and isinstance(entry := self.pipeline[-1], Reading) and not entry.manifest:
+            back.append(entry)
+            self.pipeline.pop()
+            self.reading_bytes -= entry.size
+            if not self.queue or self.queue[0].number != entry.want:
+                self.queue.appendleft(_Wanted(entry.want, entry.content, deque()))
+            wanted, chunks = self.queue[0], [chunk for chunk, _, _ in entry.parts]
+            if wanted.chunks and wanted.chunks[0] == chunks[-1]:
+                chunks.pop()
+            wanted.chunks.extendleft(reversed(chunks))
+            wanted.offset = entry.parts[0][1]
+        return back
 
     def reading(self, job: int, request: ReadRequest) -> None:
         """A read was asked for."""

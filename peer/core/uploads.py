@@ -26,6 +26,7 @@ from bus.messages import (
 from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, UploadChoker, Waiting
 from peer.core.haves import Haves
+from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.seeding import Seeding
 from peer.core.sending import Sending
@@ -48,6 +49,7 @@ class Uploads:
         settings: NodeSettings,
         turn: Turn,
         shelf: Shelf,
+        limits: RateLimits,
         neighbours: Neighbours,
         haves: Haves,
         choker: UploadChoker,
@@ -69,7 +71,7 @@ class Uploads:
         self._waiting: dict[LinkId, float] = {}
         self._open: dict[LinkId, Upload] = {}
         self.seeding = Seeding(turn, shelf, haves, self._open)
-        self.sending = Sending(settings, turn, shelf, neighbours, self._open, self.seeding.sent)
+        self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
     # -- messages --
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from experiments.sim.swarm import SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.rates import TokenBucket
 
 MIB = 2**20
 LEECHERS = 4
@@ -14,7 +13,7 @@ def test_streams_share_a_limited_rate_evenly() -> None:
     fast = HostRates(up=100 * MIB)
     swarm = SimulatedSwarm(SwarmScenario(leechers=LEECHERS, size=64 * MIB, seed_rates=fast, leecher_rates=fast))
     seed = swarm.nodes[peer_id(0)]
-    seed.uploads.sending.bucket = TokenBucket(2 * MIB, swarm.world.now)
+    seed.limits.set("up", 2 * MIB, swarm.world.now)
     leechers = [peer_id(number) for number in range(1, LEECHERS + 1)]
 
     def sent() -> list[int]:

@@ -1,0 +1,112 @@
+"""Rate limits through whole peers, in virtual time: exact within 5% over every 10 s."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
+from experiments.sim.world import HostRates
+from peer.core.limits import Direction
+
+KIB = 2**10
+MIB = 2**20
+RATES = (64 * KIB, 2 * MIB, 100 * MIB)
+FAST = HostRates(up=1000 * MIB)
+
+
+def received(swarm: SimulatedSwarm, number: int) -> int:
+    return swarm.nodes[peer_id(number)].downloads.fetching.meter.total
+
+
+def limit(swarm: SimulatedSwarm, number: int, direction: Direction, rate: int, content: str = "") -> None:
+    swarm.nodes[peer_id(number)].limits.set(direction, rate, swarm.world.now, content)
+
+
+def off_by(swarm: SimulatedSwarm, rate: int, stretches: int = 2) -> float:
+    """How far the first leecher's bytes are from the limit at worst, over stretches of 10 s."""
+    worst = 0.0
+    for _ in range(stretches):
+        before = received(swarm, 1)
+        swarm.world.run(swarm.world.now + 10.0, lambda: False)
+        worst = max(worst, abs(received(swarm, 1) - before - 10 * rate) / (10 * rate))
+    return worst
+
+
+def limited_from_the_start(direction: Direction, rate: int) -> SimulatedSwarm:
+    swarm = SimulatedSwarm(SwarmScenario(1, max(MIB, 22 * rate), FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 1 if direction == "down" else 0, direction, rate)
+    assert swarm.world.run(60.0, lambda: received(swarm, 1) > 0)
+    return swarm
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_limit_is_exact(direction: Direction, rate: int) -> None:
+    assert off_by(limited_from_the_start(direction, rate), rate) < 0.05
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_limit_of_one_content_is_exact(direction: Direction) -> None:
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 1 if direction == "down" else 0, direction, 2 * MIB, CONTENT)
+    assert swarm.world.run(60.0, lambda: received(swarm, 1) > 0)
+    assert off_by(swarm, 2 * MIB) < 0.05
+
+
+def test_a_download_limit_is_kept_over_several_sources() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(4, 64 * MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 1, "down", MIB)
+    assert swarm.world.run(60.0, lambda: all(swarm.finished(n) for n in (2, 3, 4)))
+    assert off_by(swarm, MIB) < 0.05
+
+
+def test_sources_under_a_download_limit_take_turns() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(4, 64 * MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 1, "down", 256 * KIB)
+    assert swarm.world.run(60.0, lambda: all(swarm.finished(n) for n in (2, 3, 4)))
+    node = swarm.nodes[peer_id(1)]
+
+    def given() -> list[int]:
+        return [node.neighbours.traffic[peer_id(n)].down.total for n in (0, 2, 3, 4)]
+
+    before = given()
+    swarm.world.run(swarm.world.now + 20.0, lambda: False)
+    shares = [after - first for first, after in zip(before, given(), strict=True)]
+    assert min(shares) > 0.8 * max(shares)
+
+
+def test_a_source_that_stops_sending_does_not_take_the_others_share() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(2, 64 * MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 1, "down", MIB)
+    assert swarm.world.run(60.0, lambda: swarm.finished(2))
+    limit(swarm, 2, "up", 1)
+    swarm.world.run(swarm.world.now + 1.0, lambda: False)
+    assert off_by(swarm, MIB, stretches=1) < 0.05
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_content_at_its_limit_does_not_slow_down_another_from_the_same_source(direction: Direction) -> None:
+    rates = HostRates(up=16 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 256 * MIB, rates, rates, latency=0.002, contents=2, seed=3))
+    limit(swarm, 1 if direction == "down" else 0, direction, MIB, CONTENT)
+    swarm.world.run(2.0, lambda: False)
+    downloads = swarm.nodes[peer_id(1)].downloads.active
+    limited, free = (downloads[content_id(n)].meter for n in (0, 1))
+    before = limited.total, free.total
+    swarm.world.run(12.0, lambda: False)
+    assert limited.total - before[0] == pytest.approx(10 * MIB, rel=0.05)
+    assert free.total - before[1] > 0.9 * 10 * 15 * MIB
+
+
+@pytest.mark.parametrize("rate", [64 * KIB, MIB])
+def test_what_was_read_for_a_higher_upload_limit_goes_out_in_small_messages(rate: int) -> None:
+    rates = HostRates(up=20 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 600 * MIB, rates, rates, latency=0.002, seed=3))
+    assert swarm.world.run(5.0, lambda: received(swarm, 1) > 20 * MIB)
+    uploads = swarm.nodes[peer_id(0)].uploads
+    limit(swarm, 0, "up", rate)
+    uploads.sending.limits_changed()
+    sent = uploads.sending.meter.total
+    swarm.world.run(swarm.world.now + 10.0, lambda: False)
+    assert uploads.sending.meter.total - sent == pytest.approx(10 * rate, rel=0.05)
+    assert swarm.nodes[peer_id(1)].downloads.active[CONTENT].duplicate_bytes == 0
