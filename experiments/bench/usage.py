@@ -32,13 +32,23 @@ class Usage(Struct, frozen=True):
         return self.peak_bytes - self.shared_bytes
 
 
-def usage_of(pid: int | str = "self") -> Usage:
-    """Since the process's start."""
+def usage_of(pid: int | str = "self", with_children: bool = False) -> Usage:
+    """Since the process's start.
+
+    Args:
+        pid: of a process, or `self`.
+        with_children: count the processor time of children that ended and were waited for too.
+
+    Raises:
+        OSError: there is no such process.
+        KeyError: it has ended and was not yet waited for.
+    """
     status = Path(f"/proc/{pid}/status").read_text()
     kib = dict(re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE))
     # The second field, the command's name, may hold spaces and brackets; the rest counts from behind the last bracket.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Usage((int(fields[11]) + int(fields[12])) / _TICKS, 1024 * int(kib["VmHWM"]), 1024 * int(kib["RssShmem"]))
+    ticks = sum(int(field) for field in fields[11 : 15 if with_children else 13])
+    return Usage(ticks / _TICKS, 1024 * int(kib["VmHWM"]), 1024 * int(kib["RssShmem"]))
 
 
 class Others:

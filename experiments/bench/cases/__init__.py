@@ -1,0 +1,17 @@
+"""What is measured: each case makes its material, names its contenders and judges its goals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from experiments.bench.cases import swarm
+from experiments.bench.contest import Case
+from experiments.bench.options import Options
+
+CASES: Final[Mapping[str, Callable[[Options], Sequence[Case[Any]]]]] = {
+    "swarm": swarm.equal,
+    "swarm-mixed": swarm.mixed,
+    "sources": swarm.sources,
+}
+"""By the name that the command line knows, in the order in which they run."""

@@ -1,0 +1,118 @@
+"""How results are written: Markdown for people, and the part of docs/PERFORMANCE.md that a run replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from bus.errors import ERR_USAGE, ShoalError
+from bus.units import format_size
+from experiments.bench.records import Entry, Result, Run, Spread, spread
+
+RECORD: Final = Path(__file__).parents[2] / "docs" / "PERFORMANCE.md"
+END: Final = "<!-- end of bench -->"
+_MB: Final = 10**6
+
+
+def markdown(result: Result) -> str:
+    """One case: its contenders, its goals, and what is needed to judge them."""
+    lines = [
+        f"### {result.case}",
+        "",
+        f"{result.title}. {result.rounds} rounds after a warm-up, all in turns.",
+        "",
+        *_contenders(result),
+        "",
+        *_goals(result),
+        *_circumstances(result),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def record(case: str, text: str, page: Path) -> None:
+    """Replace a case's part of a page, or add it at the end of the bench's.
+
+    Raises:
+        ShoalError: ERR_USAGE, the page has no mark for the bench's end.
+    """
+    begin, end = f"<!-- bench {case}: written by --record -->", f"<!-- end of bench {case} -->"
+    before, found, rest = page.read_text().partition(begin)
+    if found:
+        after = rest.partition(end)[2]
+    else:
+        before, mark, after = before.partition(END)
+        if not mark:
+            raise ShoalError(ERR_USAGE, f"{page} has no line {END} to write before")
+        after = f"\n\n{mark}{after}"
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+
+
+def _contenders(result: Result) -> Iterator[str]:
+    """A row for each: the middle of all rounds, lowest to highest behind it."""
+    extra = list(dict.fromkeys(name for entry in result.entries for run in entry.runs for name in run.numbers))
+    yield "| | seconds | MB/s | CPU s, all processes | peak memory of a process, less shared | " + "".join(
+        f"{name} | " for name in extra
+    )
+    yield "|---|" + "---|" * (4 + len(extra))
+    for entry in result.entries:
+        yield _row(entry, result.size, extra)
+
+
+def _row(entry: Entry, size: int, extra: Sequence[str]) -> str:
+    if entry.absent:
+        return f"| {entry.name} | NOT MEASURED: {entry.absent} |" + " |" * (3 + len(extra))
+    runs = entry.runs
+    cells = [
+        entry.name,
+        _three(spread([run.seconds for run in runs])),
+        _whole(spread([size / run.seconds / _MB for run in runs])),
+        f"{spread([run.cpu_seconds for run in runs]).median:.2f}",
+        _memory(runs),
+        *(_number(runs, name) for name in extra),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _memory(runs: Sequence[Run]) -> str:
+    """The largest process of each role."""
+    roles = dict.fromkeys(part.role for run in runs for part in run.parts)
+    peaks = {role: max(p.usage.own_bytes for run in runs for p in run.parts if p.role == role) for role in roles}
+    return ", ".join(f"{role} {format_size(peak)}" for role, peak in peaks.items())
+
+
+def _number(runs: Sequence[Run], name: str) -> str:
+    found = [run.numbers[name] for run in runs if name in run.numbers]
+    return _three(spread(found)) if found else ""
+
+
+def _goals(result: Result) -> Iterator[str]:
+    if result.figures:
+        yield "| goal | wanted | measured | |"
+        yield "|---|---|---|---|"
+        for figure in result.figures:
+            verdict = "reached" if figure.reached else "**not reached**"
+            yield f"| {figure.what} | {figure.wanted} | {figure.measured} | {verdict} |"
+        yield ""
+
+
+def _circumstances(result: Result) -> Iterator[str]:
+    machine = result.made_by
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    others = ", ".join(f"{share:.0%}" for share in result.others)
+    for entry in result.entries:
+        yield f"- {entry.name}: {entry.how}"
+    yield (
+        f"- Machine: {machine.cores} cores of {machine.processor}, {format_size(machine.memory)} of memory, "
+        f"{machine.system}; other programs had {others} of the processors"
+    )
+    yield f"- Python {machine.python}, {packages}; commit {machine.commit or 'unknown'}, {machine.time}"
+    yield f"- Made by `{result.command}`"
+
+
+def _three(values: Spread) -> str:
+    return f"{values.median:.3g} ({values.lowest:.3g} to {values.highest:.3g})"
+
+
+def _whole(values: Spread) -> str:
+    return f"{values.median:.0f} ({values.lowest:.0f} to {values.highest:.0f})"

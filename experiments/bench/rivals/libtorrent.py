@@ -1,0 +1,123 @@
+"""libtorrent, through its Python wheel: one session in a process of its own for each seed and leecher.
+
+Pieces, hashes: BitTorrent v1 (SHA-1), nothing encrypted. TCP, because uTP is slower by far on one machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from experiments.bench.children import Child, Children
+from experiments.bench.records import Part, Run
+from experiments.bench.rivals.libtorrent_node import Node, Setting, Totals
+from experiments.bench.swarming import Member, SwarmJob, swarm_numbers
+
+INSTALL: Final = "its Python wheel is not installed: .venv/bin/pip install libtorrent"
+PLAIN_TCP: Final[dict[str, Setting]] = {
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "out_enc_policy": 2,
+    "in_enc_policy": 2,
+}
+"""No uTP, no obfuscation."""
+SWARM: Final[dict[str, Setting]] = {**PLAIN_TCP, "unchoke_slots_limit": 8}
+_SETTLE: Final = 0.2
+"""Seconds between telling the seeds and telling the leechers."""
+
+
+def missing() -> str:
+    """Why libtorrent cannot be used here, in one line, or nothing."""
+    return "" if importlib.util.find_spec("libtorrent") else INSTALL
+
+
+class LibtorrentSwarm:
+    """A swarm with upload limits.
+
+    Args:
+        super_seeding: the seeds use it.
+    """
+
+    def __init__(self, super_seeding: bool = False) -> None:
+        self._super_seeding = super_seeding
+        self.name = "libtorrent"
+        self.how = f"upload_rate_limit of each, super_seeding {super_seeding}, {written(SWARM)}"
+
+    def missing(self) -> str:
+        return missing()
+
+    def run(self, job: SwarmJob, work: Path) -> Run:
+        from experiments.bench.rivals.libtorrent_node import make_torrent
+
+        torrent = work / "content.torrent"
+        make_torrent(job.source, torrent, job.chunk)
+        seed = Node(str(torrent), str(job.source.parent), True, self._super_seeding)
+        with Children(work) as children:
+            seeds = [started(children, f"seed{n}", _limited(seed, rate)) for n, rate in enumerate(job.seeds)]
+            leechers = []
+            for number, rate in enumerate(job.leechers):
+                folder = work / f"leecher{number}"
+                folder.mkdir()
+                node = Node(str(torrent), str(folder), False)
+                leechers.append(started(children, f"leecher{number}", _limited(node, rate)))
+            begin, ends = connect(seeds, leechers)
+            totals = [totals_of(child) for child, _ in (*seeds, *leechers)]
+        sent = sum(total.uploaded for total in totals[: len(seeds)])
+        taking = totals[len(seeds) :]
+        members = [Member(at, total.redundant) for at, total in zip(ends, taking, strict=True)]
+        numbers = swarm_numbers(job, begin, members, sent)
+        if len(seeds) > 1:
+            taken = {f"from seed {n}": _taken(taking, port) for n, (_, port) in enumerate(seeds, 1)}
+            numbers |= taken
+        roles = [*("seed" for _ in seeds), *("leecher" for _ in leechers)]
+        parts = [Part(role, total.usage) for role, total in zip(roles, totals, strict=True)]
+        return Run(round(max(ends) - begin, 4), parts, numbers)
+
+
+Session = tuple[Child, int]
+"""A session's process and its port."""
+
+
+def started(children: Children, name: str, node: Node) -> Session:
+    """A session that waits to be told its peers."""
+    child = children.start([sys.executable, "-P", "-m", "experiments.bench.rivals.libtorrent_node"], name)
+    child.tell(msgspec.json.encode(node))
+    return child, int(child.line())
+
+
+def connect(seeds: Sequence[Session], leechers: Sequence[Session]) -> tuple[float, list[float]]:
+    """Tell all of each other: when the first leecher was told, and when each was complete; monotonic clock."""
+    for child, _ in seeds:
+        child.tell(b"[]")
+    time.sleep(_SETTLE)
+    ports = [port for _, port in seeds]
+    begin = time.monotonic()
+    for child, port in leechers:
+        child.tell(msgspec.json.encode(ports))
+        ports.append(port)  # of each pair the later one dials
+    return begin, [float(child.line()) for child, _ in leechers]
+
+
+def totals_of(child: Child) -> Totals:
+    """End a session, and hear what it did."""
+    child.end_input()
+    return msgspec.json.decode(child.line(), type=Totals)
+
+
+def written(settings: dict[str, Setting]) -> str:
+    """Settings as they stand in a table."""
+    return ", ".join(f"{name} {str(value).lower()}" for name, value in settings.items())
+
+
+def _limited(node: Node, rate: int) -> Node:
+    return msgspec.structs.replace(node, settings={**SWARM, "upload_rate_limit": rate})
+
+
+def _taken(totals: Sequence[Totals], port: int) -> float:
+    return float(sum(total.from_peers.get(port, 0) for total in totals))
