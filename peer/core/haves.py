@@ -17,6 +17,8 @@ from peer.core.turn import Turn
 
 BATCH_SECONDS = 0.1
 """Haves are gathered for so long: 10 messages a second and neighbour, whatever the chunk rate."""
+SLOW_SECONDS = 1.0
+"""The same for neighbours that cannot ask for anything now: without an open stream news only count for rarity."""
 MAX_INTERESTS = 1000
 """Contents that one neighbour may ask for though we do not have them."""
 
@@ -32,8 +34,13 @@ class Haves:
         self._news: dict[ContentId, bool] = {}
         self._seeds: dict[tuple[LinkId, ContentId], bool] = {}
         """Neighbours that have all of a content, whatever they offer now."""
+        self._slow: dict[ContentId, bool] = {}
+        """Contents of which some neighbours were not told the news yet."""
+        self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
+        self.urgent: Callable[[LinkId], bool] = lambda link: True
+        """Whether a neighbour can ask for what is new at once: it has an open stream."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -80,6 +87,11 @@ class Haves:
         if content in told and told[content] != shown:
             self._send_news(link, content, told[content], shown)
             told[content] = shown
+
+    def retell_all(self, link: LinkId) -> None:
+        """A neighbour may ask from now on: tell it what it was not told yet."""
+        for content in list(self._told.get(link, {})):
+            self.retell(link, content)
 
     def interested(self, content: ContentId) -> dict[LinkId, int]:
         """The neighbours that spoke of a content, and what they offer of it."""
@@ -144,12 +156,23 @@ class Haves:
             complete: content -> mask of all its chunks; a neighbour that has them all only wants to know when
                 we do too.
         """
+        everyone = self._turn.now >= self._slow_at
+        if everyone:
+            self._news |= self._slow
+            self._slow.clear()
+            self._slow_at = self._turn.now + SLOW_SECONDS
         for content in self._news:
             whole = complete.get(content, -1)
             for link, told in self._told.items():
-                if content in told:
+                if content not in told:
+                    continue
+                if everyone or not told[content] or self.urgent(link):
                     self._tell_news(link, content, told, whole)
+                else:
+                    self._slow[content] = True
         self._news.clear()
+        if self._slow:
+            self._turn.timers.set_earlier(("haves",), self._slow_at)
 
     def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int], whole: int) -> None:
         """Send one neighbour what changed, unless none of it is of any use to it."""

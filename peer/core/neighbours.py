@@ -194,8 +194,9 @@ class Neighbours:
         silence = self._turn.now - neighbour.heard
         if silence >= self._settings.link_timeout:
             return f"heard nothing for {silence:.0f} s"
-        self._ping(neighbour)
         self._turn.timers.set(("ping", link), self._turn.now + self._settings.idle_ping)
+        if silence > 0.5 * self._settings.idle_ping or not neighbour.round_trip:
+            self._ping(neighbour)
         return None
 
     def _ping(self, neighbour: Neighbour) -> None:

@@ -70,6 +70,7 @@ class Uploads:
         self._uploads: dict[LinkId, Upload] = {}
         self._waiting: dict[LinkId, float] = {}
         self._open: dict[LinkId, Upload] = {}
+        haves.urgent = self._open.__contains__
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -161,6 +162,7 @@ class Uploads:
         self._turn.send(upload.link, Opened(upload.stream))
         self._turn.publish(StreamOpened(upload.peer, upload.stream, "up"))
         self.seeding.opened(upload)
+        self._haves.retell_all(upload.link)
 
     def close(self, link: LinkId, reason: CloseReason) -> None:
         """End the stream to a downloader and tell it."""
