@@ -6,6 +6,7 @@ import random
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bus.boundary import LinkId, PeerId
@@ -51,6 +52,15 @@ TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
 """Beyond these, `pause`, `remove` (from every state) and `restart` (to MANIFEST while it has no layout)."""
 
 
+class Candidate(Struct):
+    """A peer that a tracker named as a member of the swarm."""
+
+    endpoints: tuple[str, ...]
+    complete: bool
+    since: float
+    """When it was first named."""
+
+
 class Download:
     """The state of one download; the engine (downloads.py) moves it."""
 
@@ -79,8 +89,8 @@ class Download:
         self.avoided: dict[LinkId, int] = {}
         """Chunks a source sent wrong bytes for: not asked of it again for a while."""
         self.from_peer: dict[PeerId, int] = dict(record.sources)
-        self.candidates: dict[PeerId, tuple[str, ...]] = {}
-        """Peers a tracker named, with their endpoints."""
+        self.candidates: dict[PeerId, Candidate] = {}
+        """Peers a tracker named."""
         self.preparing = 0
         """Answers to Prepare or VerifyData that are still to come; only the last one counts."""
         self.looks = 0
@@ -202,9 +212,14 @@ class Download:
         """What a linked peer offers now."""
         old = self.maps.get(link, 0)
         if self.layout is not None:
-            mask &= self.layout.all_chunks
-            self._count(old, -1)
-            self._count(mask, 1)
+            whole = self.layout.all_chunks
+            mask &= whole
+            if mask == whole or old == whole:
+                self._count(old, -1)
+                self._count(mask, 1)
+            else:
+                self.availability.add(mask & ~old)
+                self.availability.remove(old & ~mask)
         self.maps[link] = mask
 
     def offered(self, link: LinkId) -> int:

@@ -90,6 +90,8 @@ class Fetching:
         self._picker = PICKERS[settings.picker]()
         self._not_before: dict[LinkId, float] = {}
         self.sources: dict[LinkId, Source] = {}
+        self._streams = 0
+        """Sources whose stream is open."""
         self.jobs: dict[int, Job] = {}
         self.stopping = False
         """Set when the process stops: nothing is asked for any more."""
@@ -132,6 +134,7 @@ class Fetching:
         source = self.sources.get(neighbour.link)
         if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
             return
+        self._streams += 1
         source.opened(self._window(), self._turn.now)
         self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
         self.pump(source)
@@ -161,6 +164,7 @@ class Fetching:
 
     def _end(self, source: Source, reason: str) -> None:
         was_open = source.state is SourceState.OPEN
+        self._streams -= was_open
         stream, received = source.stream, source.window.received if was_open else 0
         freed: dict[ContentId, bool] = {}
         for asked in source.close():
@@ -241,8 +245,7 @@ class Fetching:
 
     def _window(self) -> int:
         """Each stream's share of the process's receive memory."""
-        streams = sum(1 for source in self.sources.values() if source.state is SourceState.OPEN)
-        share = self._settings.window_total // max(1, streams)
+        share = self._settings.window_total // max(1, self._streams)
         return max(2 * 16 * 1024, min(self._settings.window, share))
 
     def _flight(self, source: Source) -> int:
@@ -260,6 +263,9 @@ class Fetching:
 
         Each content has its own bytes in flight: one that the source limits holds up no other.
         """
+        if len(self._active) == 1:
+            ((content, download),) = self._active.items()
+            return source.unreceived_of(content) < flight and self._ask_of(source, download)
         waiting = [(source.unreceived_of(content), n, content) for n, content in enumerate(self._active)]
         return any(
             size < flight and self._ask_of(source, self._active[content]) for size, _, content in sorted(waiting)

@@ -57,7 +57,7 @@ class Layout:
     the next one.
     """
 
-    __slots__ = ("_listed", "chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
+    __slots__ = ("_listed", "all_chunks", "chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
 
     def __init__(self, kind: Kind, entries: Sequence[Entry]) -> None:
         """`kind` is "file" (one entry) or "tree".
@@ -84,12 +84,9 @@ class Layout:
         self.positions = positions
         """Where each entry's bytes begin if all are laid end to end."""
         self.chunks = total
-        self._listed: frozenset[str] | None = None
-
-    @property
-    def all_chunks(self) -> int:
+        self.all_chunks = (1 << total) - 1
         """Bitmask of every chunk."""
-        return (1 << self.chunks) - 1
+        self._listed: frozenset[str] | None = None
 
     def has_list(self, file_id: str) -> bool:
         """Whether a file of this tree has a digest list of its own: one of more than one chunk."""

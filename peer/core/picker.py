@@ -39,6 +39,8 @@ class Availability:
 
     def remove(self, mask: int) -> None:
         """One source less offers these chunks."""
+        if not mask:
+            return
         for level in range(1, len(self.levels)):
             moved = self.levels[level] & mask
             self.levels[level] ^= moved

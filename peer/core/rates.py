@@ -21,21 +21,22 @@ class Meter:
 
     def add(self, size: int, now: float) -> None:
         """Count `size` bytes."""
-        self._decay(now)
+        if now > self._last:
+            self._decay(now)
         self._sum += size
         self.total += size
 
     def rate(self, now: float) -> float:
         """Bytes a second now."""
-        self._decay(now)
+        if now > self._last:
+            self._decay(now)
         weight = METER_SECONDS * (1.0 - exp(-(now - self._since) / METER_SECONDS))
         # In the first 50 ms a single message would look like a burst of gigabytes a second.
         return self._sum / max(weight, 0.05)
 
     def _decay(self, now: float) -> None:
-        if now > self._last:
-            self._sum *= exp(-(now - self._last) / METER_SECONDS)
-            self._last = now
+        self._sum *= exp(-(now - self._last) / METER_SECONDS)
+        self._last = now
 
 
 class TokenBucket:

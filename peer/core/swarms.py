@@ -12,7 +12,7 @@ from typing import Final
 from bus.boundary import ContentId, PeerId
 from bus.events import SwarmHasChanged
 from bus.messages import Swarm, SwarmChanged, SwarmPeer
-from peer.core.download import Download
+from peer.core.download import Candidate, Download
 from peer.core.downloads import Downloads
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
@@ -29,6 +29,8 @@ LOOK_EVERY: Final = 30.0
 """Seconds between queries for more sources of a running download."""
 LOOK_AGAIN: Final = 5.0
 """The same while it has no source."""
+POLITE_SECONDS: Final = 1.0
+"""How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
 """A seed dials a leecher that a push named and that has not linked by then."""
 
@@ -94,9 +96,10 @@ class Swarms:
     def _meet(self, download: Download, members: list[SwarmPeer]) -> None:
         """A tracker named members of a download's swarm: dial the best of them."""
         for member in members:
-            room = len(download.candidates) < CANDIDATES or member.peer in download.candidates
-            if member.peer != self._settings.peer and room:
-                download.candidates[member.peer] = tuple(member.endpoints)
+            known = download.candidates.get(member.peer)
+            if member.peer != self._settings.peer and (known or len(download.candidates) < CANDIDATES):
+                since = known.since if known else self._turn.now
+                download.candidates[member.peer] = Candidate(tuple(member.endpoints), member.complete, since)
         self._dial_candidates(download)
 
     def _dial_candidates(self, download: Download) -> None:
@@ -110,8 +113,16 @@ class Swarms:
                 continue
             if (neighbour := self._neighbours.by_peer.get(peer)) is not None:
                 self._downloads.fetching.greet(neighbour, download)
-            else:
-                self._neighbours.dial(peer, download.candidates[peer])
+            elif self._is_ours_to_dial(peer, download.candidates[peer]):
+                self._neighbours.dial(peer, download.candidates[peer].endpoints)
+
+    def _is_ours_to_dial(self, peer: PeerId, candidate: Candidate) -> bool:
+        """Two leechers that hear of each other at once would both dial, and one link be thrown away.
+
+        So the lower id dials first; the other only if that has led to nothing.
+        """
+        waited = self._turn.now - candidate.since >= POLITE_SECONDS
+        return candidate.complete or self._settings.peer < peer or waited
 
     def look(self, content: ContentId) -> None:
         """Ask for sources and dial known ones again."""

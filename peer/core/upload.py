@@ -39,9 +39,10 @@ MAX_PARTS: Final = 4096
 SMALLEST_MESSAGE: Final = 16 * 1024
 MESSAGE_SECONDS: Final = 0.01
 """A data message is about 10 ms of the stream's rate: smooth when slow, cheap when fast."""
-LIMITED_MESSAGE: Final = 64 * 1024
-LIMITED_SECONDS: Final = 0.03
-"""Under a rate limit a message is 30 ms of it, up to 64 KiB: half as many messages as at 10 ms cost half as much."""
+LIMITED_MESSAGE: Final = 128 * 1024
+LIMITED_SECONDS: Final = 1 / 16
+"""Under a rate limit a message is a sixteenth of a second of it, up to 128 KiB, the chunk of a small file: a swarm of
+20 such peers on 2 cores has no time for more messages."""
 FIRST_RATE: Final = 32 * 2**20
 """Rate assumed before anything was measured, bytes a second."""
 
