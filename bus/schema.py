@@ -123,7 +123,7 @@ def _read_plain(kind: inspect.Type, found: object) -> object:
             fits, expected = _fits(kind, found), "a number" + _range(kind, "{:g}".format)
         case inspect.LiteralType(values=words):
             *most, last = map(str, words)
-            fits, expected = found in words, f"{', '.join(most)} or {last}"
+            fits, expected = found in words, f"{', '.join(most)} or {last}" if most else last
         case _:
             raise TypeError(f"no way to read {kind}")
     if fits:

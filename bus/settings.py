@@ -141,7 +141,9 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     links: Count = 200
     """Links of one peer altogether."""
     picker: Literal["rarest-first", "random", "sequential"] = "rarest-first"
-    """Order in which chunks are wanted."""
+    """Order in which chunks are wanted; `shoal get --sequential` asks for another for one download."""
+    choker: Literal["round-robin"] = "round-robin"
+    """Who gets an upload slot and who gives one up: round-robin, everyone a turn of 10 s, the best score first."""
     data_message_max: Annotated[int, Meta(ge=16 * KIB, le=MIB, extra={"form": forms.SIZE})] = MIB
     """Bytes of payload in one data message."""
     chunk_timeout: Seconds = 20.0
@@ -158,9 +160,9 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Rate limits of one peer."""
 
     up: Rate = 0
-    """Bytes a second sent to others; 0: unlimited."""
+    """Bytes a second sent to others; 0: unlimited. `shoal limit` changes it while running, and then wins."""
     down: Rate = 0
-    """Bytes a second received from others; 0: unlimited."""
+    """Bytes a second received from others; 0: unlimited. `shoal limit` as for `up`."""
     exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose addresses skip the limits per address and the request rates."""
 

@@ -92,6 +92,7 @@ def node_settings(loaded: Loaded, name: str, identity: Identity, places: PeerPla
         links_per_content=transfer.links_per_content,
         links=transfer.links,
         picker=transfer.picker,
+        choker=transfer.choker,
         idle_ping=network.idle_ping,
         link_timeout=network.link_timeout,
         limit_up=settings.limits.up,

@@ -3,6 +3,7 @@
     contents    offered whole, shared in place or downloaded
     downloads   under way, and finished ones (for their figures: sources, seconds)
     manifests   of both, and the digest lists of the files in their trees, by content
+    limits      rates that were set while running
 
 There is no row for a small file: what is known of a tree's files is one packed blob, and only
 files of more than one chunk have a digest list.  A manifest is checked against its id whenever
@@ -23,7 +24,7 @@ from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer import catalogue_rows as rows
 from peer.catalogue_rows import SCHEMA, KeptContent, KeptDownload, Stats, Temporary
-from peer.core.interface import DownloadRecord, KnownContent
+from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
 from peer.database import Database
 
 Done = Callable[[object, ShoalError | None], None]
@@ -90,6 +91,15 @@ class Catalogue:
             connection.execute("DELETE FROM downloads WHERE id = ?", (content,))
 
         self._database.call(forget)
+
+    def keep_limits(self, record: LimitRecord, done: Done | None = None) -> None:
+        """Keep the limits of a content, or of all together; a record without any is dropped."""
+        self._database.submit(lambda connection: rows.put_limits(connection, record), done)
+
+    def limits(self) -> list[LimitRecord]:
+        """The limits that are kept."""
+        query = "SELECT content, up, down FROM limits ORDER BY content"
+        return self._database.call(lambda connection: [LimitRecord(*row) for row in connection.execute(query)])
 
     # -- manifests --
 

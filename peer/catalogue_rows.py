@@ -11,13 +11,16 @@ from msgspec import Struct
 
 from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ShoalError
-from peer.core.interface import DownloadRecord, KnownContent
+from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
 from peer.database import Schema
 from peer.manifest import Manifest, parse
 
+_LIMITS: Final = "CREATE TABLE limits (content TEXT PRIMARY KEY, up INTEGER, down INTEGER) STRICT"
+"""Rate limits set while running, by content (empty: all together); NULL is not set."""
+
 SCHEMA: Final = Schema(
-    1,
-    """
+    2,
+    f"""
     CREATE TABLE contents (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, upload INTEGER NOT NULL,
         downloaded INTEGER NOT NULL, added REAL NOT NULL, paused INTEGER NOT NULL, stats BLOB NOT NULL
@@ -27,8 +30,10 @@ SCHEMA: Final = Schema(
     ) STRICT;
     CREATE TABLE manifests (
         content TEXT NOT NULL, manifest TEXT NOT NULL, raw BLOB NOT NULL, UNIQUE (content, manifest)
-    ) STRICT
+    ) STRICT;
+    {_LIMITS}
     """,
+    upgrades=(_LIMITS,),
 )
 
 
@@ -121,6 +126,12 @@ def put_record(connection: sqlite3.Connection, record: DownloadRecord) -> None:
         "INSERT INTO downloads (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
         (record.id, msgspec.msgpack.encode(record)),
     )
+
+
+def put_limits(connection: sqlite3.Connection, record: LimitRecord) -> None:
+    connection.execute("DELETE FROM limits WHERE content = ?", (record.content,))
+    if record.up is not None or record.down is not None:
+        connection.execute("INSERT INTO limits VALUES (?, ?, ?)", (record.content, record.up, record.down))
 
 
 def put_manifests(connection: sqlite3.Connection, content: ContentId, manifests: Iterable[tuple[str, bytes]]) -> None:

@@ -38,6 +38,9 @@ class Schema(NamedTuple):
 
     version: int
     script: str
+    """Makes a new one."""
+    upgrades: tuple[str, ...] = ()
+    """Statements that bring a database of version 1 to 2, of 2 to 3, and so on."""
 
 
 class _Work(NamedTuple):
@@ -254,13 +257,17 @@ class Database:
             if health != "ok":
                 raise sqlite3.DatabaseError(health.splitlines()[-1])
             if version == 0:
-                connection.executescript(
-                    f"BEGIN IMMEDIATE; {self._schema.script}; PRAGMA user_version = {self._schema.version}; COMMIT;"
-                )
+                self._write_schema(connection, self._schema.script)
+            elif version < self._schema.version:
+                self._write_schema(connection, "; ".join(self._schema.upgrades[version - 1 :]))
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _write_schema(self, connection: sqlite3.Connection, script: str) -> None:
+        """All of it or nothing, with the version it makes."""
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {self._schema.version}; COMMIT;")
 
     def _set_aside(self, reason: Exception) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())

@@ -83,6 +83,7 @@ class PeerService:
             downloads,
             standings,
             run_before,
+            storage.load_limits(),
         )
         self._run_before = run_before
         self._began = reactor.now

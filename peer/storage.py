@@ -37,8 +37,10 @@ from peer.core.interface import (
     Finish,
     Forget,
     KeepDownload,
+    KeepLimits,
     KeepPaused,
     KnownContent,
+    LimitRecord,
     PartRead,
     Prepare,
     Read,
@@ -117,6 +119,10 @@ class Storage:
     def load_all(self) -> tuple[list[KnownContent], list[DownloadRecord]]:
         """What the catalogue held when it was opened; finished downloads have `finished` set."""
         return self._catalogue.load_all()
+
+    def load_limits(self) -> list[LimitRecord]:
+        """The rate limits that were set while running."""
+        return self._catalogue.limits()
 
     def perform(self, effect: CoreEffect) -> None:
         """Carry out one effect of the core; never blocks."""
@@ -205,6 +211,7 @@ class Storage:
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
             KeepDownload: self._keep_download,
             KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused),
+            KeepLimits: lambda effect: self._catalogue.keep_limits(effect.record),
             RemoveItem: self._remove,
         }
 

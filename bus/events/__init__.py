@@ -15,65 +15,21 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from bus.events.declaring import BY_TOPIC, BY_TYPE, Declared, Envelope, Event, declare
+from bus.events.process import MetricsSample, PeerHeartbeat, PeerStarted, PeerStopping, TrackerHeartbeat
 
 __all__ = [
     "BY_TOPIC", "BY_TYPE", "SECTIONS", "ChunkRejected", "ContentAnnounced", "ContentForgotten", "ContentHashed",
     "ContentHashing", "ContentShared", "ContentWithdrawn", "Declared", "Envelope", "Event", "ItemState",
-    "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample", "PeerExpired", "PeerHeartbeat",
-    "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged", "SourceRow", "StreamClosed",
-    "StreamOpened", "StreamRefused", "SwarmHasChanged", "TrackerHeartbeat", "TrackerLost", "TrackerReached",
-    "TrackerRow", "Transfer", "TransferCompleted", "TransferFailed", "TransferProgress", "TransferRemoved",
-    "TransferStarted", "UploadEnded", "UploadProgress",
+    "LimitsChanged", "LimitsCleared", "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample",
+    "PeerExpired", "PeerHeartbeat", "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged", "SourceRow",
+    "StreamClosed", "StreamOpened", "StreamRefused", "SwarmHasChanged", "TrackerHeartbeat", "TrackerLost",
+    "TrackerReached", "TrackerRow", "Transfer", "TransferCompleted", "TransferFailed", "TransferProgress",
+    "TransferRemoved", "TransferStarted", "UploadEnded", "UploadProgress",
 ]  # fmt: skip
 
 ItemState = Literal[
     "queued", "hashing", "downloading", "stalled", "no_sources", "verifying", "seeding", "paused", "error"
 ]
-
-
-# --- the process -----------------------------------------------------------------------------
-
-
-@declare("peer.started", section="peer")
-class PeerStarted(Event, frozen=True):
-    """A peer process is ready."""
-
-    name: str
-    id: str
-    version: str
-    started: float
-    """Wall clock, seconds since 1970."""
-    data: str
-    """Endpoint of the data socket."""
-    download_dir: str
-
-
-@declare("peer.stopping")
-class PeerStopping(Event, frozen=True):
-    """The peer stops gracefully."""
-
-    reason: str
-
-
-@declare("heartbeat.peer")
-class PeerHeartbeat(Event, frozen=True):
-    """Once a second: the seq of the newest event of every stream, so that silence is proof."""
-
-    seqs: dict[str, int]
-
-
-@declare("heartbeat.tracker")
-class TrackerHeartbeat(Event, frozen=True):
-    """Once a second, from the tracker; as the peer's."""
-
-    seqs: dict[str, int]
-
-
-@declare("metrics.sample", section="metrics")
-class MetricsSample(Event, frozen=True):
-    """Counters and gauges of the process since its start, by Prometheus name without the prefix."""
-
-    values: dict[str, float]
 
 
 # --- what this peer offers -------------------------------------------------------------------
@@ -175,6 +131,10 @@ class Transfer(Event, frozen=True):
     added: float
     finished: float
     """Wall clock, 0 while running."""
+    priority: Literal["high", "normal", "low"] = "normal"
+    """Downloads of a higher one are asked for first."""
+    sequential: bool = False
+    """Its chunks are fetched from first to last."""
 
 
 @declare("transfer.started", section="transfers", key=("id",))
@@ -263,6 +223,27 @@ class UploadEnded(Event, frozen=True):
     content: str
     peer: str
     bytes: int
+
+
+# --- rate limits -----------------------------------------------------------------------------
+
+
+@declare("limits.changed", section="limits", key=("content",))
+class LimitsChanged(Event, frozen=True):
+    """A rate limit is in force, or changed; published at the start too."""
+
+    content: str
+    """Empty: of all contents together."""
+    up: int
+    """Bytes a second; 0: unlimited."""
+    down: int
+
+
+@declare("limits.cleared", section="limits", key=("content",), removes=True)
+class LimitsCleared(Event, frozen=True):
+    """A content has no limits of its own any more."""
+
+    content: str
 
 
 # --- other peers and trackers ----------------------------------------------------------------

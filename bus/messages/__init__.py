@@ -11,6 +11,11 @@ ranges are pairs `(first, count)`.  Sizes, offsets and positions are bytes.
 from __future__ import annotations
 
 from bus.messages.control import (
+    LIMIT_DEFAULT,
+    LIMIT_KEPT,
+    ChangeDownload,
+    ChangeLimits,
+    ContentLimits,
     ControlFailed,
     ControlPing,
     Done,
@@ -18,8 +23,10 @@ from bus.messages.control import (
     FileRow,
     Files,
     Get,
+    Limits,
     ListFiles,
     Pause,
+    Priority,
     Progress,
     Remove,
     ReputationEvent,
@@ -111,15 +118,16 @@ from bus.messages.tracker import (
 )
 
 __all__ = [
-    "BOTH", "BY_NUMBER", "BY_TYPE", "CLIENT", "MAX_CHUNKS", "MAX_CHUNKS_PER_FILE", "MAX_CHUNK_SIZE",
-    "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "PROTOCOL_VERSION", "SERVER", "Announce", "Cancel", "Channel", "ChunkCount",
-    "ChunkIndex", "CloseReason", "Closed", "ContentEntry", "ControlFailed", "ControlPing", "Count", "Credit",
-    "Data", "Declared", "Done", "Endpoint", "Endpoints", "ExplainReputation", "FileRow", "Files", "Found",
-    "FoundContent", "Get", "Have", "Hello", "Hex64", "Kind", "Leave", "ListFiles", "Message", "Name", "Open",
-    "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Progress", "Query", "Ranges",
-    "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew", "ReputationEvent",
-    "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search", "SearchContents",
-    "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "Snapshot", "SnapshotPage", "StreamNumber",
-    "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch",
-    "Verify", "Version", "Want", "WantManifest", "WantNumber", "Watch",
+    "BOTH", "BY_NUMBER", "BY_TYPE", "CLIENT", "LIMIT_DEFAULT", "LIMIT_KEPT", "MAX_CHUNKS", "MAX_CHUNKS_PER_FILE",
+    "MAX_CHUNK_SIZE", "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "PROTOCOL_VERSION", "SERVER", "Announce", "Cancel",
+    "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason", "Closed", "ContentEntry",
+    "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared", "Done", "Endpoint",
+    "Endpoints", "ExplainReputation", "FileRow", "Files", "Found", "FoundContent", "Get", "Have", "Hello", "Hex64",
+    "Kind", "Leave", "Limits", "ListFiles", "Message", "Name", "Open", "Opened", "Part", "Parts", "PathText", "Pause",
+    "Ping", "Pong", "Port", "Priority", "Progress", "Query", "Ranges", "RefusalReason", "Refused", "Register",
+    "Registered", "Rejected", "Remove", "Renew", "ReputationEvent", "ReputationExplained", "RequestId", "Resume",
+    "Score", "ScoreChange", "Search", "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared",
+    "ShortText", "Snapshot", "SnapshotPage", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed",
+    "TrackerPing", "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest", "WantNumber",
+    "Watch",
 ]  # fmt: skip

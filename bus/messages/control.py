@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -109,6 +109,8 @@ class Get(Message, frozen=True, gc=False):
     """Absolute path of the destination folder; empty means the peer's download folder."""
     only: Annotated[list[PathText], Meta(max_length=1000)] = []
     """Paths of a tree to fetch (files or folders); empty means all."""
+    sequential: bool = False
+    """Fetch its chunks from first to last; also asked of a download that runs already."""
 
 
 @declare(72, "control", CLIENT)
@@ -241,3 +243,64 @@ class Files(Message, frozen=True, gc=False):
     request: RequestId
     files: Annotated[list[FileRow], Meta(max_length=1000)]
     next: Count
+
+
+LIMIT_KEPT: Final = -2
+"""In a change of limits: leave this one as it is."""
+LIMIT_DEFAULT: Final = -1
+"""The configuration's limit again; of a content: none of its own."""
+LimitChange = Annotated[int, Meta(ge=LIMIT_KEPT, le=2**63 - 1)]
+"""Bytes a second, 0 for no limit, or one of the two above."""
+
+
+@declare(84, "control", CLIENT)
+class ChangeLimits(Message, frozen=True, gc=False):
+    """Changes rate limits at once and for good, or only asks for them; limits answers."""
+
+    request: RequestId
+    content: ShortText = ""
+    """The id (or 8 or more of its first digits) of the content to limit; empty: all contents together."""
+    up: LimitChange = LIMIT_KEPT
+    down: LimitChange = LIMIT_KEPT
+
+
+class ContentLimits(Struct, frozen=True, gc=False):
+    """The limits of one content, bytes a second; 0: none of its own."""
+
+    content: Hex64
+    up: Count
+    down: Count
+
+
+@declare(85, "control", SERVER)
+class Limits(Message, frozen=True, gc=False):
+    """Answers change limits: what is in force now, bytes a second; 0: unlimited."""
+
+    request: RequestId
+    content: str
+    """Full id, or empty for all contents together."""
+    up: Count
+    down: Count
+    up_is_set: bool
+    """Set while running, and so kept; else the configuration's."""
+    down_is_set: bool
+    effective_up: Count
+    """The smallest limit that applies: of a content, its own or that of all."""
+    effective_down: Count
+    contents: Annotated[list[ContentLimits], Meta(max_length=1000)]
+    """Contents with limits of their own (of one content: only that one)."""
+
+
+Priority = Literal["high", "normal", "low"]
+
+
+@declare(86, "control", CLIENT)
+class ChangeDownload(Message, frozen=True, gc=False):
+    """Changes how a running download is fetched; done answers."""
+
+    request: RequestId
+    content: ShortText
+    priority: Literal["", "high", "normal", "low"] = ""
+    """Downloads of a higher one are asked for first, those of the same one share; empty: as it is."""
+    order: Literal["", "default", "sequential"] = ""
+    """Of its chunks; default is the configuration's; empty: as it is."""

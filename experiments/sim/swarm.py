@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from peer.core.interface import (
     Finish,
     Finished,
     KnownContent,
+    LimitRecord,
     ManifestParsed,
     PartRead,
     Prepare,
@@ -208,8 +210,17 @@ class SimulatedSwarm:
         core = TrackerCore(limits, random.Random(self.scenario.seed))
         self.world.add(Host(TRACKER, core, HostRates(), perform), [])
 
-    def add_peer(self, number: int, settings: dict[str, Any] | None = None) -> None:
-        """A peer joins: the seed if `number` is 0, else a leecher that starts to fetch at once."""
+    def add_peer(
+        self,
+        number: int,
+        settings: dict[str, Any] | None = None,
+        limits: Iterable[LimitRecord] = (),
+        sequential: bool = False,
+    ) -> None:
+        """A peer joins: the seed if `number` is 0, else a leecher that starts to fetch at once.
+
+        `limits` are those it kept from an earlier run.
+        """
         name = peer_id(number)
         scenario = self.scenario
         node_settings = NodeSettings(
@@ -226,10 +237,13 @@ class SimulatedSwarm:
         rng = random.Random(f"{scenario.seed} {number}")
         contents = [content_id(n) for n in range(scenario.contents)]
         seeds = [_known(content, self.layout, downloaded=False) for content in contents] if number == 0 else []
-        records = [DownloadRecord(content, "file", "/sim", "", (), (), False, 0.0) for content in contents]
+        records = [
+            DownloadRecord(content, "file", "/sim", "", (), (), False, 0.0, sequential=sequential)
+            for content in contents
+        ]
         if number == 0:
             records = []
-        node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records)
+        node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records, limits=limits)
         disk = self.disks[name] = SimulatedDisk(self.world, self.layout, name, self.results)
         disk.corrupt = 0 < number <= scenario.corrupters
         rates = scenario.seed_rates if number == 0 else scenario.leecher_rates

@@ -20,7 +20,7 @@ from bus.errors import (
     RemoteProtocolError,
     ShoalError,
 )
-from peer.cli import configuration, control, doctor, fetching, launching, sharing, tapping, watching
+from peer.cli import configuration, control, doctor, fetching, launching, sharing, steering, tapping, watching
 from peer.cli.session import Group, Session
 
 EPILOG: Final = """\b
@@ -38,7 +38,7 @@ def shoal() -> None:
     """Share files between machines, peer to peer."""
 
 
-for module in (launching, sharing, fetching, watching, control, tapping, configuration, doctor):
+for module in (launching, sharing, fetching, watching, control, steering, tapping, configuration, doctor):
     for command in module.COMMANDS:
         shoal.add_command(command)
 

@@ -135,15 +135,18 @@ def download_bar(session: Session) -> Iterator[Moved | None]:
 @click.argument("more", nargs=-1, metavar="")
 @click.option("-o", "--output", "folder", default="", metavar="DIR", help="Where to put it (default: download folder).")
 @click.option("--only", multiple=True, metavar="PATH...", help="Of a folder, only these files or folders.")
+@click.option("--sequential", is_flag=True, help="Fetch from first to last, to use it while it comes.")
 @click.pass_obj
-def get(session: Session, content: str, more: Sequence[str], folder: str, only: Sequence[str]) -> None:
+def get(
+    session: Session, content: str, more: Sequence[str], folder: str, only: Sequence[str], sequential: bool
+) -> None:
     """Download and verify. Ctrl-C stops the waiting, not the download."""
     from bus.messages import Done, Get
 
     reference = parse_reference(content)
     if more and not only:
         raise ShoalError(ERR_USAGE, f"one content at a time, found {1 + len(more)}; paths inside it go after --only")
-    request = Get(0, reference, _folder(folder), _chosen([*only, *more]))
+    request = Get(0, reference, _folder(folder), _chosen([*only, *more]), sequential)
     began = time.time()
     found = session.ask(request, Done).content
     try:

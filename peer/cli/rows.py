@@ -13,6 +13,7 @@ from msgspec import Struct
 from bus.events import (
     ContentHashing,
     ContentShared,
+    LimitsChanged,
     LinkRow,
     MetricsSample,
     PeerStarted,
@@ -58,6 +59,13 @@ class TrackerState(Struct, frozen=True):
     reason: str
 
 
+class RateLimits(Struct, frozen=True):
+    """Of all contents together, bytes a second; 0: unlimited."""
+
+    up: int
+    down: int
+
+
 class Status(Struct, frozen=True):
     """The peer itself."""
 
@@ -73,6 +81,7 @@ class Status(Struct, frozen=True):
     disk_free: int
     """Bytes free where downloads go."""
     download_dir: str
+    limits: RateLimits
 
 
 class OtherPeer(Struct, frozen=True):
@@ -158,6 +167,7 @@ def status(state: PublishedState, now: float) -> Status | None:
         return None
     peer = peers[-1]
     values = {name: value for sample in state.of(MetricsSample, "metrics") for name, value in sample.values.items()}
+    limits = next((row for row in state.of(LimitsChanged, "limits") if not row.content), LimitsChanged("", 0, 0))
     trackers = [TrackerState(row.endpoint, row.state, row.reason) for row in state.of(TrackerRow, "trackers")]
     return Status(
         name=peer.name,
@@ -169,6 +179,7 @@ def status(state: PublishedState, now: float) -> Status | None:
         down_rate=values.get("down_rate", 0.0),
         disk_free=int(values.get("disk_free", 0)),
         download_dir=peer.download_dir,
+        limits=RateLimits(limits.up, limits.down),
     )
 
 

@@ -7,7 +7,7 @@ import time
 import click
 
 from bus.errors import ERR_FAILURE, ERR_USAGE, ShoalError
-from bus.units import format_duration, format_rate, format_size
+from bus.units import format_duration, format_limit, format_rate, format_size
 from peer.cli.session import Command, Session
 from peer.cli.show import Column, plain, print_fields, print_json, print_table, short
 
@@ -38,7 +38,7 @@ def status(session: Session) -> None:
     """This peer: who it is, its trackers, its rates."""
     from peer.cli import rows
 
-    found = rows.status(session.state("peer", "trackers", "metrics"), time.time())
+    found = rows.status(session.state("peer", "trackers", "metrics", "limits"), time.time())
     if found is None:
         raise ShoalError(ERR_FAILURE, "the peer's state does not say who it is; is it still starting?")
     if session.json:
@@ -53,6 +53,7 @@ def status(session: Session) -> None:
             ("uptime", format_duration(found.uptime)),
             *(trackers or [("tracker", "none configured")]),
             ("rates", f"up {format_rate(found.up_rate)}, down {format_rate(found.down_rate)}"),
+            ("limits", f"up {format_limit(found.limits.up)}, down {format_limit(found.limits.down)}"),
             ("downloads", found.download_dir),
             ("disk free", format_size(found.disk_free)),
         ]

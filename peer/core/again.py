@@ -65,6 +65,8 @@ class Again:
             self._replacing[record.id] = (token, anew)
             self._library.forget(record.id, data=False)
             return
+        if message.sequential:
+            self._downloads.change(download, record.priority, True)
         if stopped:
             self._downloads.resume(download)
         self._reply(token, Done(0, record.id))

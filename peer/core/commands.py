@@ -1,4 +1,4 @@
-"""Control requests that the core answers: get, search, pause, resume, verify, remove, unshare.
+"""Control requests that the core answers: get, search, pause, resume, verify, remove, unshare, limits.
 
 An item may be named by its id or by 8 or more of its first digits, if only one item has them.
 """
@@ -6,6 +6,7 @@ An item may be named by its id or by 8 or more of its first digits, if only one 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +15,8 @@ from msgspec.structs import replace
 from bus.boundary import ContentId
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
 from bus.messages import (
+    ChangeDownload,
+    ChangeLimits,
     ControlFailed,
     Done,
     FoundContent,
@@ -33,6 +36,7 @@ from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.library import Library
+from peer.core.limiting import Limiting
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.sharelink import ShareLink, parse_link
 from peer.core.shelf import Shelf
@@ -74,6 +78,7 @@ class Commands:
         trackers: Trackers,
         downloads: Downloads,
         library: Library,
+        limiting: Limiting,
     ) -> None:
         self._settings = settings
         self._turn = turn
@@ -81,34 +86,35 @@ class Commands:
         self._trackers = trackers
         self._downloads = downloads
         self._library = library
+        self._limiting = limiting
         self._searches: dict[int, _Search] = {}
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
         self._unannounced: list[Reply] = []
         self.again = Again(turn, shelf, downloads, library, self._reply)
+        self._requests = self._table()
 
     def handle(self, token: Token, message: Message) -> None:
         """Carry out one request, or fail it with one line."""
         try:
-            match message:
-                case Get():
-                    self._get(token, message)
-                case SearchContents():
-                    self._search(_Search(token, message.words, message.limit, None, None, results={}))
-                case Pause():
-                    self._pause(token, message.content, paused=True)
-                case Resume():
-                    self._pause(token, message.content, paused=False)
-                case Verify():
-                    self._verify(token, message.content)
-                case Unshare():
-                    self._unshare(token, message.content)
-                case Remove():
-                    self._remove(token, message.content, message.data)
-                case _:
-                    raise ShoalError(ERR_USAGE, f"{type(message).__name__} is no request that a peer answers")
+            if type(message) not in self._requests:
+                raise ShoalError(ERR_USAGE, f"{type(message).__name__} is no request that a peer answers")
+            self._requests[type(message)](token, message)
         except ShoalError as error:
             self._fail(token, error)
+
+    def _table(self) -> dict[type, Callable[..., None]]:
+        return {
+            Get: self._get,
+            SearchContents: lambda token, m: self._search(_Search(token, m.words, m.limit, None, None, results={})),
+            Pause: lambda token, m: self._pause(token, m.content, paused=True),
+            Resume: lambda token, m: self._pause(token, m.content, paused=False),
+            Verify: lambda token, m: self._verify(token, m.content),
+            Unshare: lambda token, m: self._unshare(token, m.content),
+            Remove: lambda token, m: self._remove(token, m.content, m.data),
+            ChangeLimits: self._change_limits,
+            ChangeDownload: self._change_download,
+        }
 
     def _reply(self, token: Token, message: Message) -> None:
         self._turn.add(Reply(token, message))
@@ -247,8 +253,9 @@ class Commands:
                 raise ShoalError(ERR_LIMIT, f"{len(get.only)} paths to fetch, the limit is 1,000")
             directory = get.directory or self._settings.download_dir
             record = DownloadRecord(
-                content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time
-            )
+                content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time,
+                sequential=get.sequential,
+            )  # fmt: skip
             self._library.start_download(record)
         self._reply(search.token, Done(0, content))
 
@@ -278,6 +285,20 @@ class Commands:
             downloads.pause(download)
         elif not paused and stopped:
             downloads.resume(download)
+
+    def _change_limits(self, token: Token, message: ChangeLimits) -> None:
+        content = self._item(message.content) if message.content else ""
+        self._limiting.change(content, message.up, message.down)
+        self._reply(token, self._limiting.answer(content))
+
+    def _change_download(self, token: Token, message: ChangeDownload) -> None:
+        content = self._item(message.content)
+        download = self._downloads.active.get(content)
+        if download is None:
+            raise ShoalError(ERR_STATE, f"{content} is complete, so there is nothing to fetch first or in order")
+        sequential = message.order == "sequential" if message.order else download.record.sequential
+        self._downloads.change(download, message.priority or download.record.priority, sequential)
+        self._reply(token, Done(0, content))
 
     def _verify(self, token: Token, text: str) -> None:
         content = self._item(text)
@@ -312,6 +333,8 @@ class Commands:
         """The shell dropped an item; `note` says what it left behind."""
         if record := self.again.removed(content):
             self._library.start_download(record)
+        else:
+            self._limiting.forget(content)
         for token in self._removing.pop(content, []):
             self._reply(token, Done(0, content, note))
 

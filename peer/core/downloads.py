@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from bus.boundary import ContentId, PeerId
 from bus.events import ChunkRejected
 from bus.messages import (
+    Priority,
     Rejected,
 )
 from peer.core.download import Download, DownloadState
@@ -155,6 +156,14 @@ class Downloads:
     def remove(self, download: Download) -> None:
         self._stop(download, DownloadState.REMOVED)
         del self.active[download.record.id]
+
+    def change(self, download: Download, priority: Priority, sequential: bool) -> None:
+        """How it is fetched from now on; what was asked for already still comes."""
+        if (priority, sequential) == (download.record.priority, download.record.sequential):
+            return
+        download.record = replace(download.record, priority=priority, sequential=sequential)
+        self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
+        self._on_change(download)
 
     def verify(self, download: Download) -> None:
         """Hash what is on disk again."""

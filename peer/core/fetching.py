@@ -36,7 +36,8 @@ from peer.core.interface import (
 )
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
-from peer.core.picker import PICKERS
+from peer.core.picker import PICKERS, Sequential
+from peer.core.priority import in_turn
 from peer.core.rates import Meter
 from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
@@ -59,6 +60,7 @@ TIMEOUT_LONGEST: Final = 300.0
 """Seconds; a source may be silent for at most so long, however slow it was."""
 REOPEN_AFTER: Final = 30.0
 """Seconds until a source that refused or timed out is asked again."""
+SEQUENTIAL: Final = Sequential()
 EXCUSED: Final = ("cancelled", "withdrawn", "closing")
 """Reasons to refuse a chunk that cost no reputation."""
 
@@ -259,17 +261,14 @@ class Fetching:
         return neighbour.round_trip if neighbour else 0.0
 
     def _ask_next(self, source: Source, flight: int) -> bool:
-        """Send one want, for the download that waits for least; False if this source has nothing for us now.
+        """Send one want, for the download whose turn it is; False if this source has nothing for us now.
 
         Each content has its own bytes in flight: one that the source limits holds up no other.
         """
         if len(self._active) == 1:
             ((content, download),) = self._active.items()
             return source.unreceived_of(content) < flight and self._ask_of(source, download)
-        waiting = [(source.unreceived_of(content), n, content) for n, content in enumerate(self._active)]
-        return any(
-            size < flight and self._ask_of(source, self._active[content]) for size, _, content in sorted(waiting)
-        )
+        return any(self._ask_of(source, download) for download in in_turn(self._active.values(), source, flight))
 
     def _ask_of(self, source: Source, download: Download) -> bool:
         """Send one want for this download; False if the source has nothing for it now."""
@@ -296,7 +295,8 @@ class Fetching:
 
     def _ask_chunks(self, source: Source, download: Download) -> bool:
         size = min(WANT_BYTES, self._flight(source))
-        mask, size = download.pick(source.link, size, self._picker, self._turn.rng)
+        picker = SEQUENTIAL if download.record.sequential else self._picker
+        mask, size = download.pick(source.link, size, picker, self._turn.rng)
         if not mask or download.layout is None:
             return False
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
-from bus.messages import Message
+from bus.messages import Message, Priority
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
 
@@ -57,6 +57,18 @@ class DownloadRecord(Struct, frozen=True):
     sources: tuple[tuple[PeerId, int], ...] = ()
     duplicate_bytes: int = 0
     rejected_bytes: int = 0
+    priority: Priority = "normal"
+    sequential: bool = False
+    """Chunks from first to last, whatever picker is configured."""
+
+
+class LimitRecord(Struct, frozen=True):
+    """The limits set while running, kept across restarts; bytes a second, 0 unlimited, None not set."""
+
+    content: ContentId
+    """Empty: of all contents together."""
+    up: int | None = None
+    down: int | None = None
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -291,6 +303,12 @@ class KeepPaused(Struct, frozen=True, gc=False):
     paused: bool
 
 
+class KeepLimits(Struct, frozen=True, gc=False):
+    """Write limits to the catalogue; a record without any is dropped."""
+
+    record: LimitRecord
+
+
 class RemoveItem(Struct, frozen=True, gc=False):
     """Drop a content or download from the catalogue; with `data`, delete its bytes; answered by DataRemoved."""
 
@@ -331,6 +349,7 @@ CoreEffect = (
     | CheckChunk
     | KeepDownload
     | KeepPaused
+    | KeepLimits
     | RemoveItem
     | KeepReputation
     | Reply

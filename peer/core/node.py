@@ -39,6 +39,7 @@ from peer.core.interface import (
     DownloadRecord,
     Finished,
     KnownContent,
+    LimitRecord,
     ManifestParsed,
     ManifestRejected,
     PartRead,
@@ -50,6 +51,7 @@ from peer.core.interface import (
     Verified,
 )
 from peer.core.library import Library
+from peer.core.limiting import Limiting
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
@@ -79,6 +81,7 @@ class PeerNode:
         downloads: Iterable[DownloadRecord] = (),
         standings: dict[PeerId, Standing] | None = None,
         run_before: float = 0.0,
+        limits: Iterable[LimitRecord] = (),
     ) -> None:
         """`run_before` is the running time of all earlier runs, seconds; `wall` the wall clock at `now`."""
         self.settings = settings
@@ -104,7 +107,7 @@ class PeerNode:
             self.limits,
             self.neighbours,
             self.haves,
-            CHOKERS["round-robin"](),
+            CHOKERS[settings.choker](),
             self.opinions.score,
             self.opinions.refused,
             self._is_newcomer,
@@ -133,7 +136,8 @@ class PeerNode:
             self._download_started,
             self.opinions.record,
         )
-        self.commands = Commands(settings, turn, self.shelf, self.trackers, self.downloads, self.library)
+        self.limiting = Limiting(settings, turn, self.limits, limits, self.uploads, self.fetching)
+        self.commands = Commands(settings, turn, self.shelf, self.trackers, self.downloads, self.library, self.limiting)
         self.swarms = Swarms(
             settings,
             turn,

@@ -99,6 +99,8 @@ class Reports:
             error_code=download.error_code,
             added=record.added,
             finished=0.0,
+            priority=record.priority,
+            sequential=record.sequential,
         )
 
     def remember(self, record: DownloadRecord) -> None:

@@ -55,6 +55,7 @@ class NodeSettings(Struct, frozen=True):
     links_per_content: int = 30
     links: int = 200
     picker: str = "rarest-first"
+    choker: str = "round-robin"
     idle_ping: float = 5.0
     link_timeout: float = 15.0
     limit_up: int = 0

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import inspect
 
 from bus.config import load
-from peer.assembly import link_trackers
+from bus.identity import Identity
+from bus.places import PeerPlaces
+from bus.settings import TransferSettings
+from peer.assembly import link_trackers, node_settings
+from peer.core.choker import CHOKERS
+from peer.core.picker import PICKERS
 from peer.core.settings import NodeSettings, TrackerAddress
 
 KEY = "ab" * 32
@@ -45,3 +51,21 @@ def test_a_link_names_the_local_tracker_by_an_address_that_others_can_dial(
     tmp_path: Path, listen: str, addresses: tuple[str, ...], advertise: tuple[str, ...], endpoint: str
 ) -> None:
     assert named(tmp_path, listen, addresses, advertise) == endpoint
+
+
+@pytest.mark.parametrize(("key", "classes"), [("picker", PICKERS), ("choker", CHOKERS)])
+def test_the_names_of_policies_in_the_configuration_are_those_of_classes(key: str, classes: dict[str, type]) -> None:
+    info = inspect.type_info(TransferSettings)
+    assert isinstance(info, inspect.StructType)
+    (kind,) = [field.type for field in info.fields if field.name == key]
+    assert isinstance(kind, inspect.LiteralType)
+    assert set(kind.values) == set(classes)
+    assert getattr(TransferSettings(), key) in classes
+
+
+def test_limits_and_policies_reach_the_core(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("transfer: {picker: random, choker: round-robin}\nlimits: {up: 1 MiB/s, down: 2 MiB/s}\n")
+    loaded = load(config, {})
+    told = node_settings(loaded, "north", Identity(b"n" * 32), PeerPlaces(tmp_path, "north"), 1)
+    assert (told.picker, told.choker, told.limit_up, told.limit_down) == ("random", "round-robin", 2**20, 2 * 2**20)

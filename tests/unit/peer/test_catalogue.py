@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from bus.errors import ERR_DATABASE, ERR_DISK, ERR_FAILURE, ERR_NOT_FOUND, Shoal
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import SCHEMA, Stats, Temporary
 from peer.chunkset import ChunkSet
-from peer.core.interface import DownloadRecord, KnownContent
+from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
 from peer.core.layout import Entry, Layout
 from peer.database import Database, Schema
 from peer.manifest import EMPTY_FILE_ID, file_id, file_layout, file_manifest, tree_id, tree_manifest
@@ -201,15 +202,54 @@ def test_the_database_is_readable_by_its_owner_alone(path):
     catalogue.close()
 
 
+def test_limits_come_back_as_they_were_and_none_are_not_kept(path):
+    catalogue = Catalogue(path)
+    kept = [LimitRecord("", 0, None), LimitRecord("ab" * 32, 2**40, 7)]
+    for record in [*kept, LimitRecord("cd" * 32, 5, 5), LimitRecord("cd" * 32)]:
+        catalogue.keep_limits(record)
+    catalogue = reopened(catalogue, path)
+    assert catalogue.limits() == kept
+    catalogue.close()
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(path):
+    catalogue = Catalogue(path)
+    catalogue.keep_download(RECORD)
+    catalogue.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE limits")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    catalogue = Catalogue(path)
+    catalogue.keep_limits(LimitRecord("", 1, 2))
+    assert (catalogue.limits(), catalogue.load_all()[1]) == ([LimitRecord("", 1, 2)], [RECORD])
+    catalogue.close()
+
+
+def test_a_download_that_an_older_version_kept_has_normal_priority(path):
+    catalogue = Catalogue(path)
+    catalogue.keep_download(replace(RECORD, priority="high", sequential=True))
+    catalogue.close()
+    with sqlite3.connect(path) as connection:
+        (raw,) = connection.execute("SELECT record FROM downloads").fetchone()
+        fields = msgspec.msgpack.decode(raw)
+        del fields["priority"], fields["sequential"]
+        connection.execute("UPDATE downloads SET record = ?", (msgspec.msgpack.encode(fields),))
+    connection.close()
+    catalogue = Catalogue(path)
+    assert catalogue.load_all()[1] == [RECORD]
+    catalogue.close()
+
+
 def test_a_database_of_a_newer_program_is_refused_and_not_touched(path):
     kept(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     connection.close()
     before = {file: file.read_bytes() for file in path.parent.iterdir()}
     with pytest.raises(ShoalError) as caught:
         Catalogue(path)
-    assert (caught.value.code, "version 2" in caught.value.message) == (ERR_DATABASE, True)
+    assert (caught.value.code, f"version {SCHEMA.version + 1}" in caught.value.message) == (ERR_DATABASE, True)
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
 
 

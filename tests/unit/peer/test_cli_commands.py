@@ -9,7 +9,15 @@ import msgspec
 import pytest
 
 from bus.errors import ERR_NOT_FOUND, ERR_REFUSED
-from bus.events import ContentShared, LinkIsUp, MetricsSample, PeerStarted, ReputationChanged, TrackerReached
+from bus.events import (
+    ContentShared,
+    LimitsChanged,
+    LinkIsUp,
+    MetricsSample,
+    PeerStarted,
+    ReputationChanged,
+    TrackerReached,
+)
 from bus.messages import (
     ControlFailed,
     Done,
@@ -234,6 +242,12 @@ def test_status_prints_the_documented_keys(shoal, peer):
     assert (found["uptime"], found["disk_free"]) == (5.0, 1024)
     assert found["trackers"] == [{"endpoint": "tcp://t:1", "state": "reached", "reason": ""}]
     assert "tracker    tcp://t:1  reached" in shoal("status").out
+
+
+def test_status_shows_the_limits(shoal, peer):
+    peer.state = [PeerStarted("north", P, "0.1", 0.0, "tcp://h:1", "/d"), LimitsChanged("", 2 * 2**20, 0)]
+    assert shoal("status", "--json").data["limits"] == {"up": 2 * 2**20, "down": 0}
+    assert "limits     up 2 MiB/s, down unlimited" in shoal("status").out
 
 
 def test_peers_prints_the_documented_keys(shoal, peer):

@@ -7,6 +7,7 @@ import msgspec
 from bus.events import (
     ContentHashing,
     ContentShared,
+    LimitsChanged,
     LinkIsLost,
     LinkIsUp,
     MetricsSample,
@@ -76,11 +77,13 @@ def test_status_is_the_peer_its_trackers_and_its_rates():
             TrackerReached("tcp://t:1", Q, "reached", ""),
             TrackerLost("tcp://u:1", Q, "lost", "no answer"),
             MetricsSample({"up_rate": 1.5, "down_rate": 2.5, "disk_free": 3e9}),
+            LimitsChanged(P, 7, 8),
+            LimitsChanged("", 5, 6),
         ),
         now=1060.0,
     )
     trackers = [rows.TrackerState("tcp://t:1", "reached", ""), rows.TrackerState("tcp://u:1", "lost", "no answer")]
-    assert found == rows.Status("north", P, "0.1", 60.0, trackers, 1.5, 2.5, 3_000_000_000, "/d")
+    assert found == rows.Status("north", P, "0.1", 60.0, trackers, 1.5, 2.5, 3_000_000_000, "/d", rows.RateLimits(5, 6))
 
 
 def test_a_state_without_its_peer_has_no_status():

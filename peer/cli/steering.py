@@ -1,0 +1,126 @@
+"""limit, priority: how fast, and what first; both hold at once and for good."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import click
+from msgspec import Struct
+
+from bus.errors import ERR_USAGE, ShoalError
+from bus.units import format_limit, parse_rate
+from peer.cli.control import act_on, content_of
+from peer.cli.session import Command, Session
+from peer.cli.show import Column, print_fields, print_json, print_table, short
+
+DEFAULT: Final = "default"
+"""The word for the configuration's limit, or for no limit of a content's own."""
+LEVELS: Final[dict[str, Literal["", "high", "normal", "low"]]] = {
+    "": "",
+    "high": "high",
+    "normal": "normal",
+    "low": "low",
+}
+ORDERS: Final[dict[bool | None, tuple[Literal["", "default", "sequential"], str]]] = {
+    None: ("", ""),
+    True: ("sequential", "from first to last"),
+    False: ("default", "in any order"),
+}
+
+
+class OwnLimits(Struct, frozen=True):
+    """A content with limits of its own."""
+
+    id: str
+    up: int
+    """Bytes a second; 0: none of its own."""
+    down: int
+
+
+class InForce(Struct, frozen=True):
+    """The rate limits in force, bytes a second; 0: unlimited."""
+
+    id: str
+    """Of this content; empty: of all together."""
+    up: int
+    down: int
+    up_is_set: bool
+    """Set by this command, and so kept across restarts; else the configuration's."""
+    down_is_set: bool
+    effective_up: int
+    """The smallest that applies."""
+    effective_down: int
+    contents: list[OwnLimits]
+
+
+@click.command(cls=Command)
+@click.argument("content", default="", metavar="[ID]")
+@click.option("--up", metavar="RATE", help="Bytes a second sent: 2 MiB/s, unlimited, or default.")
+@click.option("--down", metavar="RATE", help="Bytes a second received: as for --up.")
+@click.pass_obj
+def limit(session: Session, content: str, up: str | None, down: str | None) -> None:
+    """Set or show rate limits: of one content, or of all together. What is set wins over config.yaml, and is kept."""
+    from bus.messages import ChangeLimits, Limits
+
+    item = content_of(content) if content else ""
+    request = ChangeLimits(0, item, _rate("--up", up), _rate("--down", down))
+    reply = session.ask(request, Limits)
+    if session.json:
+        own = [OwnLimits(one.content, one.up, one.down) for one in reply.contents]
+        print_json(
+            InForce(
+                reply.content, reply.up, reply.down, reply.up_is_set, reply.down_is_set,
+                reply.effective_up, reply.effective_down, own,
+            )
+        )  # fmt: skip
+        return
+    print_fields(
+        [
+            ("up", _said(reply.content, reply.up, reply.effective_up, reply.up_is_set)),
+            ("down", _said(reply.content, reply.down, reply.effective_down, reply.down_is_set)),
+        ]
+    )
+    if reply.contents and not reply.content:
+        columns = [Column("CONTENT"), Column("UP", True), Column("DOWN", True)]
+        cells = [(short(one.content), format_limit(one.up), format_limit(one.down)) for one in reply.contents]
+        print_table(columns, cells)
+
+
+def _rate(option: str, text: str | None) -> int:
+    from bus.messages import LIMIT_DEFAULT, LIMIT_KEPT
+
+    if text is None:
+        return LIMIT_KEPT
+    if text.strip() == DEFAULT:
+        return LIMIT_DEFAULT
+    try:
+        return parse_rate(text.strip())
+    except ValueError as error:
+        raise ShoalError(ERR_USAGE, f"{option}: {error}; or default") from None
+
+
+def _said(content: str, own: int, effective: int, is_set: bool) -> str:
+    if content:
+        return format_limit(own) + (f" (all together: {format_limit(effective)})" if effective != own else "")
+    return format_limit(own) + ("" if is_set else " (config.yaml)")
+
+
+@click.command(cls=Command)
+@click.argument("content", metavar="ID")
+@click.argument("level", default="", metavar="[high|normal|low]")
+@click.option("--sequential/--any-order", default=None, help="Fetch its chunks from first to last, or not any more.")
+@click.pass_obj
+def priority(session: Session, content: str, level: str, sequential: bool | None) -> None:
+    """Of running downloads, which is fetched first, and in which order its chunks."""
+    from bus.messages import ChangeDownload
+
+    if level not in LEVELS:
+        raise ShoalError(ERR_USAGE, f"expected high, normal or low, found {level!a}")
+    if not level and sequential is None:
+        raise ShoalError(ERR_USAGE, "nothing to change: give high, normal or low, or --sequential or --any-order")
+    order, said = ORDERS[sequential]
+    words = ", ".join(part for part in (level and f"with {level} priority", said) if part)
+    act_on(session, [content], lambda item: ChangeDownload(0, item, LEVELS[level], order), f"is fetched {words}")
+
+
+COMMANDS = (limit, priority)

@@ -1,0 +1,111 @@
+"""The limits as their user sets them: while running, kept across restarts, shown to whoever asks.
+
+A limit set here wins over the configuration's, at every later start too, until it is set to its
+default.  A content has no limit of its own by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from bus.boundary import ContentId
+from bus.events import LimitsChanged, LimitsCleared
+from bus.messages import LIMIT_DEFAULT, LIMIT_KEPT, ContentLimits, Limits
+from peer.core.fetching import Fetching
+from peer.core.interface import KeepLimits, LimitRecord
+from peer.core.limits import Direction, RateLimits
+from peer.core.settings import NodeSettings
+from peer.core.turn import Turn
+from peer.core.uploads import Uploads
+
+SHOWN: Final = 1000
+"""Contents with limits of their own in one answer."""
+
+
+class Limiting:
+    """Changes the limits and remembers what was asked for."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        limits: RateLimits,
+        kept: Iterable[LimitRecord],
+        uploads: Uploads,
+        fetching: Fetching,
+    ) -> None:
+        """`kept` is what was set in earlier runs."""
+        self._settings = settings
+        self._turn = turn
+        self._limits = limits
+        self._uploads = uploads
+        self._fetching = fetching
+        self._records: dict[ContentId, LimitRecord] = {"": LimitRecord("")}
+        for record in kept:
+            self._records[record.content] = record
+        for record in self._records.values():
+            self._apply(record)
+
+    def change(self, content: ContentId, up: int, down: int) -> None:
+        """Set the limits of one content, or (empty) of all together; see the message for the numbers."""
+        old = self._records.get(content, LimitRecord(content))
+        new = replace(old, up=_changed(old.up, up), down=_changed(old.down, down))
+        if new == old:
+            return
+        self._keep(new)
+        self._apply(new)
+        self._uploads.sending.limits_changed()
+        self._fetching.ask_due()
+
+    def forget(self, content: ContentId) -> None:
+        """A content is gone, and its limits with it."""
+        if content in self._records:
+            self.change(content, LIMIT_DEFAULT, LIMIT_DEFAULT)
+
+    def answer(self, content: ContentId) -> Limits:
+        """What applies to one content, or to all together."""
+        record = self._records.get(content, LimitRecord(content))
+        shown = [one for one in self._records.values() if one.content and content in ("", one.content)]
+        return Limits(
+            request=0,
+            content=content,
+            up=self._limits.own_rate("up", content),
+            down=self._limits.own_rate("down", content),
+            up_is_set=record.up is not None,
+            down_is_set=record.down is not None,
+            effective_up=self._limits.rate_of("up", content),
+            effective_down=self._limits.rate_of("down", content),
+            contents=[ContentLimits(one.content, one.up or 0, one.down or 0) for one in shown[:SHOWN]],
+        )
+
+    def _keep(self, record: LimitRecord) -> None:
+        if record.content and record.up is None and record.down is None:
+            self._records.pop(record.content, None)
+        else:
+            self._records[record.content] = record
+        self._turn.add(KeepLimits(record))
+
+    def _apply(self, record: LimitRecord) -> None:
+        defaults: dict[Direction, int] = {"up": 0, "down": 0}
+        if not record.content:
+            defaults = {"up": self._settings.limit_up, "down": self._settings.limit_down}
+        asked: dict[Direction, int | None] = {"up": record.up, "down": record.down}
+        for direction, rate in asked.items():
+            wanted = defaults[direction] if rate is None else rate
+            if wanted != self._limits.own_rate(direction, record.content):
+                self._limits.set(direction, wanted, self._turn.now, record.content)
+        up, down = (self._limits.own_rate(direction, record.content) for direction in asked)
+        if record.content and not up and not down:
+            self._turn.publish(LimitsCleared(record.content))
+        else:
+            self._turn.publish(LimitsChanged(record.content, up, down))
+
+
+def _changed(old: int | None, asked: int) -> int | None:
+    """What stands in the record after a change."""
+    if asked == LIMIT_KEPT:
+        return old
+    return None if asked == LIMIT_DEFAULT else asked

@@ -1,0 +1,37 @@
+"""Which download a source is asked for next: the highest priority first, equal ones share alike.
+
+Downloads of one priority have the same number of bytes in flight at a source, so each gets the same
+share of its rate, and one that the source limits holds up no other.  Those of a lower priority get
+what flight the higher ones leave: as long as there is enough to ask for above, nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from bus.messages import Priority
+from peer.core.download import Download
+from peer.core.source import Source
+
+RANKS: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "low": 2}
+
+
+def in_turn(downloads: Collection[Download], source: Source, flight: int) -> Iterator[Download]:
+    """The downloads of which more may be asked of a source now, the first one first.
+
+    `flight` is how many bytes of a download may be outstanding.
+    """
+    to_come = {
+        download.record.id: (RANKS[download.record.priority], source.unreceived_of(download.record.id))
+        for download in downloads
+    }
+    higher = here = 0
+    last = min(to_come.values(), default=(0, 0))[0]
+    for download in sorted(downloads, key=lambda download: to_come[download.record.id]):
+        rank, size = to_come[download.record.id]
+        if rank != last:
+            higher, here, last = higher + here, 0, rank
+        here += size
+        if higher + size < flight:
+            yield download

@@ -1,0 +1,110 @@
+"""`shoal limit` and `shoal priority`: what they ask for and what they print."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.errors import ERR_STATE
+from bus.messages import (
+    LIMIT_DEFAULT,
+    LIMIT_KEPT,
+    ChangeDownload,
+    ChangeLimits,
+    ContentLimits,
+    ControlFailed,
+    Done,
+    Get,
+    Limits,
+)
+from tests.kit.answering_peer import AnsweringPeer
+from tests.kit.command_line import CommandLine
+
+A = "a" * 64
+MIB = 2**20
+
+
+@pytest.fixture
+def shoal(tmp_path):
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def peer(shoal):
+    with AnsweringPeer(shoal.places.control) as standing_in:
+        standing_in.answers[ChangeLimits] = lambda request: [
+            Limits(0, "", 2 * MIB, 0, True, False, 2 * MIB, 0, [ContentLimits(A, 0, MIB)])
+        ]
+        standing_in.answers[ChangeDownload] = lambda request: [Done(0, A)]
+        yield standing_in
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], ChangeLimits(1)),
+        (["--up", "2 MiB/s"], ChangeLimits(1, "", 2 * MIB, LIMIT_KEPT)),
+        (["--down", "unlimited", "--up", "default"], ChangeLimits(1, "", LIMIT_DEFAULT, 0)),
+        (["--down", "65536", A], ChangeLimits(1, A, LIMIT_KEPT, 65536)),
+    ],
+)
+def test_limit_asks_for_what_was_given(shoal, peer, arguments, asked):
+    assert shoal("limit", *arguments).code == 0
+    (request,) = peer.asked
+    assert (request.content, request.up, request.down) == (asked.content, asked.up, asked.down)
+
+
+def test_limit_shows_what_is_in_force(shoal, peer):
+    up, down, head, row = shoal("limit").out.splitlines()
+    assert (up, down) == ("up    2 MiB/s", "down  unlimited (config.yaml)")
+    assert (head.split(), row.split()) == (["CONTENT", "UP", "DOWN"], [A, "unlimited", "1", "MiB/s"])
+    assert shoal("limit", "--json").data == {
+        "id": "", "up": 2 * MIB, "down": 0, "up_is_set": True, "down_is_set": False, "effective_up": 2 * MIB,
+        "effective_down": 0, "contents": [{"id": A, "up": 0, "down": MIB}],
+    }  # fmt: skip
+
+
+def test_limit_of_a_content_shows_the_smaller_one_of_all(shoal, peer):
+    peer.answers[ChangeLimits] = lambda request: [Limits(0, A, 0, 5, False, True, MIB, 5, [])]
+    assert shoal("limit", A).out == "up    unlimited (all together: 1 MiB/s)\ndown  5 B/s\n"
+
+
+@pytest.mark.parametrize("rate", ["fast", "-1", "2 Mb/s", ""])
+def test_a_rate_that_is_none_is_refused_before_anything_is_asked(shoal, peer, rate):
+    done = shoal("limit", f"--up={rate}")
+    assert (done.code, done.out, peer.asked) == (2, "", [])
+    assert done.err == (
+        "shoal: ERR_USAGE: --up: expected a rate such as 10 MiB/s, a whole number of bytes a second, or unlimited, "
+        f"found {rate!r}; or default\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level", "order", "said"),
+    [
+        (["high"], "high", "", "with high priority"),
+        (["--sequential"], "", "sequential", "from first to last"),
+        (["low", "--any-order"], "low", "default", "with low priority, in any order"),
+    ],
+)
+def test_priority_asks_for_what_was_given(shoal, peer, arguments, level, order, said):
+    assert shoal("priority", A, *arguments) == (0, "", f"shoal: {A} is fetched {said}\n")
+    (request,) = peer.asked
+    assert (request.content, request.priority, request.order) == (A, level, order)
+
+
+@pytest.mark.parametrize("arguments", [[], ["urgent"]])
+def test_priority_without_a_known_level_is_refused(shoal, peer, arguments):
+    done = shoal("priority", A, *arguments)
+    assert (done.code, peer.asked) == (2, [])
+    assert "high, normal or low" in done.err
+
+
+def test_an_error_of_the_peer_is_one_line(shoal, peer):
+    peer.answers[ChangeDownload] = lambda request: [ControlFailed(0, ERR_STATE, "it is complete")]
+    assert shoal("priority", A, "high") == (1, "", "shoal: ERR_STATE: it is complete\n")
+
+
+def test_get_asks_for_order(shoal, peer):
+    peer.answers[Get] = lambda request: [ControlFailed(0, ERR_STATE, "no")]
+    shoal("get", A, "--sequential")
+    assert [request.sequential for request in peer.asked] == [True]
