@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bus.errors import ERR_USAGE, FAILURE, INTERRUPTED, OK, ShoalError
+from bus.errors import FAILURE, INTERRUPTED, OK, ShoalError
 from bus.units import parse_size
 from experiments.bench.cases import CASES
 from experiments.bench.contest import Contest, say

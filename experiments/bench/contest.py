@@ -25,11 +25,11 @@ from experiments.provenance import provenance
 HEADROOM: Final = 2**30
 """Bytes that must be free beside what a case needs: the processes, and what a download leaves free of its disk."""
 
-J = TypeVar("J", contravariant=True)
+J_contra = TypeVar("J_contra", contravariant=True)
 K = TypeVar("K")
 
 
-class Contender(Protocol[J]):
+class Contender(Protocol[J_contra]):
     """One program, or one limit, that does a case's job; each in a file of its own."""
 
     @property
@@ -42,7 +42,7 @@ class Contender(Protocol[J]):
     def missing(self) -> str:
         """What is not installed and how to install it, in one line; empty if it can run here."""
 
-    def run(self, job: J, work: Path) -> Run:
+    def run(self, job: J_contra, work: Path) -> Run:
         """Do the job once.
 
         Args:
@@ -152,7 +152,7 @@ class Contest(Generic[K]):
 
 
 def check_room(needed: int, directory: Path) -> None:
-    """Raises ShoalError, ERR_DISK_FULL, unless so many bytes fit; on a RAM disk in the memory too.  Swap is not used."""
+    """Raises ShoalError, ERR_DISK_FULL, unless so many bytes fit; on a RAM disk in the memory too, without swap."""
     places = {f"{directory} has": shutil.disk_usage(directory).free}
     if directory.is_relative_to("/dev/shm"):
         places["the machine's memory has"] = _memory_free()

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bus.units import format_limit
+from bus.units import format_limit, format_size
 from experiments.bench.bounds import chunked_bound, fluid_bound
 from experiments.bench.contest import Case
 from experiments.bench.goals import at_least, number
@@ -42,7 +42,8 @@ def _equal(options: Options, count: int) -> Case[SwarmJob]:
     job = _job(options, [RATE], [RATE] * count)
     bound = chunked_bound(job.size, RATE, count, job.chunks)
     title = (
-        f"{count} leechers and a seed, {format_limit(RATE)} of upload each, {job.chunks} chunks of {job.chunk // 1024} KiB; "
+        f"{count} leechers and a seed, {format_limit(RATE)} of upload each, {job.chunks} chunks of "
+        f"{format_size(job.chunk)}; "
         f"timed from the first request to the last finisher; bound (F/u)(1 + floor(log2 N)/M) = {bound:.2f} s"
     )
 
@@ -64,7 +65,8 @@ def mixed(options: Options) -> list[Case[SwarmJob]]:
     job = _job(options, [FAST], rates)
     bound = fluid_bound(job.size, FAST, rates)
     title = (
-        f"10 leechers with {format_limit(SLOW)} and {format_limit(FAST)} of upload by turns, a seed with {format_limit(FAST)}; "
+        f"10 leechers with {format_limit(SLOW)} and {format_limit(FAST)} of upload by turns, a seed with "
+        f"{format_limit(FAST)}; "
         f"fluid bound max(F/u_seed, N F/(u_seed + sum of u_i)) = {bound:.2f} s"
     )
 

@@ -73,8 +73,7 @@ class LibtorrentSwarm:
         members = [Member(at, total.redundant) for at, total in zip(ends, taking, strict=True)]
         numbers = swarm_numbers(job, begin, members, sent)
         if len(seeds) > 1:
-            taken = {f"from seed {n}": _taken(taking, port) for n, (_, port) in enumerate(seeds, 1)}
-            numbers |= taken
+            numbers |= {f"from seed {n}": float(total.uploaded) for n, total in enumerate(totals[: len(seeds)], 1)}
         roles = [*("seed" for _ in seeds), *("leecher" for _ in leechers)]
         parts = [Part(role, total.usage) for role, total in zip(roles, totals, strict=True)]
         return Run(round(max(ends) - begin, 4), parts, numbers)
@@ -117,7 +116,3 @@ def written(settings: dict[str, Setting]) -> str:
 
 def _limited(node: Node, rate: int) -> Node:
     return msgspec.structs.replace(node, settings={**SWARM, "upload_rate_limit": rate})
-
-
-def _taken(totals: Sequence[Totals], port: int) -> float:
-    return float(sum(total.from_peers.get(port, 0) for total in totals))
