@@ -6,6 +6,7 @@ each begins from nothing, and the next round begins with another one of them. Ro
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -133,12 +134,15 @@ class Contest(Generic[K]):
     def _run(self, place: int, number: int, job: K, work: Path) -> None:
         entry, contender = self._entries[place], self._case.contenders[place]
         work.mkdir()
+        if work.stat().st_dev != Path("/dev/shm").stat().st_dev:
+            os.sync()  # what the run before left to be written is not this one's burden
         try:
             run = contender.run(job, work)
         except ShoalError as error:
             # One that fails must not take the others' hours with it; it counts as absent, and is said so loudly.
-            self._note(f"NOT MEASURED: {entry.name} failed: {error}")
-            self._entries[place] = msgspec.structs.replace(entry, runs=[], absent=f"failed: {error}")
+            reason = f"failed: {error}".replace(f"{work}/", "")
+            self._note(f"NOT MEASURED: {entry.name} {reason}")
+            self._entries[place] = msgspec.structs.replace(entry, runs=[], absent=reason)
             return
         finally:
             shutil.rmtree(work)

@@ -11,7 +11,7 @@ import msgspec
 from bus.units import format_limit, format_size
 from experiments.bench.bounds import chunked_bound, fluid_bound
 from experiments.bench.contest import Case
-from experiments.bench.goals import at_least, number
+from experiments.bench.goals import at_least, named, number
 from experiments.bench.options import Options
 from experiments.bench.records import Figure, Result, Run
 from experiments.bench.rivals.libtorrent import LibtorrentSwarm
@@ -50,9 +50,9 @@ def _equal(options: Options, count: int) -> Case[SwarmJob]:
     def figures(result: Result) -> list[Figure]:
         return [
             number(result, "last finisher, share of the chunked bound", "shoal", _share(bound), (">=", 0.92)),
-            number(result, "slowest/median", "shoal", _named("slowest/median"), ("<=", 1.15)),
-            number(result, "duplicate bytes, share", "shoal", _named("duplicate share"), ("<=", 0.01)),
-            number(result, "bytes that the seed sent / F", "shoal", _named("seed sent/F"), ("<=", 1.1)),
+            number(result, "slowest/median", "shoal", named("slowest/median"), ("<=", 1.15)),
+            number(result, "duplicate bytes, share", "shoal", named("duplicate share"), ("<=", 0.01)),
+            number(result, "bytes that the seed sent / F", "shoal", named("seed sent/F"), ("<=", 1.1)),
             _better(result),
         ]
 
@@ -126,7 +126,3 @@ def _better(result: Result) -> Figure:
 
 def _share(bound: float) -> Callable[[Run], float]:
     return lambda run: bound / run.seconds
-
-
-def _named(name: str) -> Callable[[Run], float]:
-    return lambda run: run.numbers[name]

@@ -77,7 +77,7 @@ def serve(node: Node) -> None:
     import libtorrent as lt
 
     parameters = lt.session_params()
-    chosen = SETTINGS | node.settings | {"alert_mask": lt.alert_category.status | lt.alert_category.error}
+    chosen = SETTINGS | node.settings | {"alert_mask": lt.alert_category.status | lt.alert_category.storage}
     parameters.settings = cast("lt.settings_pack", dict(parameters.settings) | chosen)
     if node.disk:
         parameters.disk_io_constructor = node.disk
@@ -93,7 +93,7 @@ def serve(node: Node) -> None:
     for port in ports:
         handle.connect_peer(("127.0.0.1", port))
     if not node.seed:
-        _await_finished(session)
+        _await_finished(session, handle)
         print(time.monotonic(), flush=True)
     sys.stdin.read()
     status = handle.status()
@@ -116,13 +116,16 @@ def _added(session: lt.session, node: Node) -> lt.torrent_handle:
     return session.add_torrent(parameters)
 
 
-def _await_finished(session: lt.session) -> None:
+def _await_finished(session: lt.session, handle: lt.torrent_handle) -> None:
+    """Until every piece is verified and handed to the file system: other programs can read it then."""
     import libtorrent as lt
 
     while True:
         session.wait_for_alert(_LOOK)
         for alert in session.pop_alerts():
             if isinstance(alert, lt.torrent_finished_alert):
+                handle.flush_cache()
+            if isinstance(alert, lt.cache_flushed_alert):
                 return
             if isinstance(alert, lt.torrent_error_alert | lt.file_error_alert):
                 sys.exit(alert.message())
