@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bus.errors import ERR_USAGE, FAILURE, INTERRUPTED, OK, ShoalError
+from bus.errors import FAILURE, INTERRUPTED, OK, ShoalError
 from bus.units import parse_size
 from experiments.bench.cases import CASES
 from experiments.bench.contest import Contest, say
@@ -30,7 +30,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Options]:
     parser = argparse.ArgumentParser(PROGRAM, description="Shoal beside other programs.")
     names = ", ".join(CASES)
     parser.add_argument("--cases", default=",".join(CASES), metavar="NAMES", help=f"of {names} (default: all)")
-    parser.add_argument("--contenders", default="", metavar="NAMES", help="their names' beginnings (default: all)")
+    parser.add_argument("--contenders", default="", metavar="NAMES", help="their names (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="beside the warm-up (default: 5)")
     parser.add_argument("--size", type=_size, metavar="SIZE", help="of each case's content, for quick tries")
     parser.add_argument("--leechers", type=_counts, default=(10, 20), metavar="N,...", help="of the swarms (10,20)")

@@ -151,8 +151,13 @@ class Children:
         return child
 
 
-def wait_all(children: Sequence[Child], within: float = LONGEST) -> list[Ended]:
+def wait_all(children: Sequence[Child], beside: Sequence[Child] = (), within: float = LONGEST) -> list[Ended]:
     """Wait until all have ended by themselves.
+
+    Args:
+        children: whose end is awaited.
+        beside: others whose memory is looked at meanwhile.
+        within: seconds.
 
     Raises:
         ShoalError: one failed, or ERR_TIMEOUT.
@@ -164,8 +169,8 @@ def wait_all(children: Sequence[Child], within: float = LONGEST) -> list[Ended]:
         while watched.keys() - ends.keys():
             for descriptor in select.select(list(watched.keys() - ends.keys()), [], [], _SAMPLE)[0]:
                 ends[descriptor] = time.monotonic()
-            for descriptor in watched.keys() - ends.keys():
-                children[watched[descriptor]].usage()
+            for child in (*beside, *(children[watched[descriptor]] for descriptor in watched.keys() - ends.keys())):
+                child.usage()
             if time.monotonic() > deadline:
                 raise ShoalError(ERR_TIMEOUT, f"{children[0].name} has not ended within {within:g} s")
     finally:
@@ -222,5 +227,5 @@ def _session(leader: int) -> list[int]:
 def _seen(pid: int) -> Usage | None:
     try:
         return usage_of(pid, with_children=True)
-    except (OSError, KeyError):
-        return None  # it ended meanwhile; a process that ended has no memory to tell of
+    except OSError:
+        return None  # it ended meanwhile

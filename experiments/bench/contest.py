@@ -6,6 +6,7 @@ each begins from nothing, and the next round begins with another one of them. Ro
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -25,11 +26,11 @@ from experiments.provenance import provenance
 HEADROOM: Final = 2**30
 """Bytes that must be free beside what a case needs: the processes, and what a download leaves free of its disk."""
 
-J = TypeVar("J", contravariant=True)
+J_contra = TypeVar("J_contra", contravariant=True)
 K = TypeVar("K")
 
 
-class Contender(Protocol[J]):
+class Contender(Protocol[J_contra]):
     """One program, or one limit, that does a case's job; each in a file of its own."""
 
     @property
@@ -42,7 +43,7 @@ class Contender(Protocol[J]):
     def missing(self) -> str:
         """What is not installed and how to install it, in one line; empty if it can run here."""
 
-    def run(self, job: J, work: Path) -> Run:
+    def run(self, job: J_contra, work: Path) -> Run:
         """Do the job once.
 
         Args:
@@ -133,12 +134,15 @@ class Contest(Generic[K]):
     def _run(self, place: int, number: int, job: K, work: Path) -> None:
         entry, contender = self._entries[place], self._case.contenders[place]
         work.mkdir()
+        if work.stat().st_dev != Path("/dev/shm").stat().st_dev:
+            os.sync()  # what the run before left to be written is not this one's burden
         try:
             run = contender.run(job, work)
         except ShoalError as error:
             # One that fails must not take the others' hours with it; it counts as absent, and is said so loudly.
-            self._note(f"NOT MEASURED: {entry.name} failed: {error}")
-            self._entries[place] = msgspec.structs.replace(entry, runs=[], absent=f"failed: {error}")
+            reason = f"failed: {error}".replace(f"{work}/", "")
+            self._note(f"NOT MEASURED: {entry.name} {reason}")
+            self._entries[place] = msgspec.structs.replace(entry, runs=[], absent=reason)
             return
         finally:
             shutil.rmtree(work)
@@ -152,7 +156,7 @@ class Contest(Generic[K]):
 
 
 def check_room(needed: int, directory: Path) -> None:
-    """Raises ShoalError, ERR_DISK_FULL, unless so many bytes fit; on a RAM disk in the memory too.  Swap is not used."""
+    """Raises ShoalError, ERR_DISK_FULL, unless so many bytes fit; on a RAM disk in the memory too, without swap."""
     places = {f"{directory} has": shutil.disk_usage(directory).free}
     if directory.is_relative_to("/dev/shm"):
         places["the machine's memory has"] = _memory_free()

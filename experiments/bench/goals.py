@@ -25,7 +25,7 @@ def at_least(result: Result, what: str, contender: str, rival: str, wanted: floa
     found = ratio(result, contender, rival)
     goal = f">= {wanted:g} x {rival}"
     if found is None:
-        return Figure(what, goal, _why(result, contender, rival), False)
+        return Figure(what, goal, _absent(result, contender, rival), False)
     return Figure(what, goal, f"{written(found)} x", found.median >= wanted)
 
 
@@ -51,10 +51,15 @@ def number(
     wanted = f"{sign} {limit:g}{unit}"
     runs = result.runs_of(contender)
     if not runs:
-        return Figure(what, wanted, _why(result, contender), False)
+        return Figure(what, wanted, _absent(result, contender), False)
     found = spread([value(run) for run in runs])
     reached = found.median >= limit if sign == ">=" else found.median <= limit
     return Figure(what, wanted, f"{written(found)}{unit}", reached)
+
+
+def named(name: str) -> Callable[[Run], float]:
+    """The number of that name of a run."""
+    return lambda run: run.numbers[name]
 
 
 def written(values: Spread) -> str:
@@ -67,7 +72,5 @@ def medians(runs: Sequence[Run], value: Callable[[Run], float]) -> float:
     return median(value(run) for run in runs)
 
 
-def _why(result: Result, *names: str) -> str:
-    absent = {entry.name: entry.absent for entry in result.entries}
-    reasons = [f"{name} {absent.get(name) or 'was not chosen'}" for name in names if not result.runs_of(name)]
-    return f"{ABSENT}: {'; '.join(reasons)}"
+def _absent(result: Result, *names: str) -> str:
+    return f"{ABSENT}: {', '.join(name for name in names if not result.runs_of(name))}"

@@ -22,10 +22,10 @@ class Options(Struct, frozen=True):
     files: int = 10_000
     """Of the tree of small files."""
     contenders: tuple[str, ...] = ()
-    """Their names, or beginnings of them; empty: all."""
+    """Their names; empty: all."""
     ram_disk: Path = RAM_DISK
     disk: Path = RESULTS
 
     def chosen(self, name: str) -> bool:
         """Whether a contender of this name takes part."""
-        return not self.contenders or name.startswith(self.contenders)
+        return not self.contenders or name in self.contenders

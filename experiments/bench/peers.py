@@ -108,7 +108,7 @@ class Peers:
 
     def _process(self, name: str, sections: Sections) -> Process:
         tracker = self._fleet.tracker
-        configuration = {
+        configuration: dict[str, Mapping[str, object] | list[dict[str, str]] | str] = {
             **sections,
             "data_dir": str(self._base_dir),
             "tracker": {"endpoint": tracker.endpoint, "public_key": tracker.public_key},
@@ -130,7 +130,9 @@ class Peers:
             if time.monotonic() > deadline:
                 raise ShoalError(ERR_TIMEOUT, f"not all peers serve within {START:g} s")
             time.sleep(_POLL)
-        return PeerUp(*msgspec.structs.astuple(ready), None, None, None)
+        return msgspec.convert(
+            {**msgspec.structs.asdict(ready), "url": None, "token_file": None, "gateway_pid": None}, PeerUp
+        )
 
     def _stop(self) -> None:
         for process in self._processes:

@@ -1,254 +1,154 @@
-"""The bare pump: the least that moves a file over an encrypted ZeroMQ connection, checks it and writes it.
+"""The bare pump: the least that moves a file over ZeroMQ connections, checks it and writes it.
 
-    sender     a ROUTER: reads the next MiB and sends it, as far as the receiver's credit goes
-    receiver   a DEALER: drained without waiting; 2 threads check each MiB against its digest and write it in place
+    sender     a ROUTER: reads the next MiB and sends it to whoever has credit, in turns
+    receiver   a DEALER: drained without waiting; 2 threads check each MiB against its digest and write it in place,
+               a third forces it to the disk by Shoal's policy; it ends when all is durable
 
 No tracker, no manifest, no choice of anything, no events, no records, no restart. What Shoal loses against it is
-what all that costs. Nothing of Shoal's own is used, so that a slow socket factory cannot slow its own measure.
-
-Each side is a process: `python -m experiments.bench.pump send|receive ...`, started by `pump`.
+what all that costs.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Final
 
-import msgspec
 import zmq
-from blake3 import blake3
-from msgspec import Struct
 
-from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ShoalError
-from experiments.bench.usage import Usage, spent, usage_of
+from bus.errors import ERR_INTEGRITY, ShoalError
+from experiments.bench.records import Run
+from experiments.bench.sides import Address, move, say, when_told
+from experiments.bench.transferring import TransferJob
+from experiments.bench.usage import spent, usage_of
+from experiments.bench.writers import DIGEST, MESSAGE, Writers
 
-MESSAGE: Final = 2**20
-"""Bytes of one message, and of what one digest covers."""
 IN_FLIGHT: Final = 16
-"""Messages that the receiver lets the sender be ahead of what is written."""
-WORKERS: Final = 2
-DIGEST: Final = 32
-"""Bytes."""
+"""Messages that a receiver lets the sender be ahead of what is written."""
 _COUNT: Final = 8
 """Bytes of a number on the wire."""
 
 ZmqSocket = zmq.Socket[bytes]
-Job = tuple[int, zmq.Frame]
 
 
-class Ready(Struct, frozen=True):
-    """What the sender prints when it listens."""
-
-    endpoint: str
-    key: str
-
-
-class Received(Struct, frozen=True):
-    """What the receiver prints at its end."""
-
-    seconds: float
-    """From the first credit until the file is renamed."""
-    usage: Usage
-
-
-class Pumped(Struct, frozen=True):
-    """One run."""
-
-    seconds: float
-    sender: Usage
-    receiver: Usage
-
-
-def digests_of(source: Path) -> bytes:
-    """The digests of a file's messages, one behind the other."""
-    with source.open("rb") as file:
-        return b"".join(blake3(part).digest() for part in iter(lambda: file.read(MESSAGE), b""))
-
-
-def pump(source: Path, digests: Path, destination: Path) -> Pumped:
-    """Move `source` to `destination` through two processes.
+class Pump:
+    """The bare pump as a contender.
 
     Args:
-        source: the file.
-        digests: a file that holds its `digests_of`.
-        destination: where it goes; must not be there.
-
-    Raises:
-        ShoalError: ERR_FAILURE, a side ended with an error.
+        encrypted: with CURVE.
     """
-    with _started("send", str(source)) as sender:
-        assert sender.stdout is not None
-        ready = msgspec.json.decode(sender.stdout.readline(), type=Ready)
-        with _started("receive", ready.endpoint, ready.key, str(digests), str(destination)) as receiver:
-            received, _ = receiver.communicate()
-        if receiver.returncode:
-            sender.kill()
-        sent, _ = sender.communicate()
-    if sender.returncode or receiver.returncode:
-        raise ShoalError(ERR_FAILURE, f"the pump broke: sender {sender.returncode}, receiver {receiver.returncode}")
-    result = msgspec.json.decode(received, type=Received)
-    return Pumped(result.seconds, msgspec.json.decode(sent, type=Usage), result.usage)
+
+    def __init__(self, encrypted: bool) -> None:
+        self._encrypted = encrypted
+        self.name = "pump-curve" if encrypted else "pump"
+        self.how = f"DEALER/ROUTER, 1 MiB messages, {IN_FLIGHT} in flight, CURVE {'on' if encrypted else 'off'}"
+
+    def missing(self) -> str:
+        return ""
+
+    def run(self, job: TransferJob, work: Path) -> Run:
+        return move("experiments.bench.pump", job, self._encrypted, work)
 
 
-@contextmanager
-def _started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    # A session of its own, as the supervisor gives each peer: where the kernel shares the processors out by sessions
-    # (autogroup), two processes in one would get half of what two peers get on a busy machine.
-    command = [sys.executable, "-P", "-m", "experiments.bench.pump", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
+class _Receiver:
+    """What the sender knows of one."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        """Number of the next message."""
+        self.limit = 0
+        """Number of the first message that may not be sent yet."""
 
 
-def _say(record: Struct) -> None:
-    print(msgspec.json.encode(record).decode(), flush=True)
-
-
-def send(source: Path) -> None:
-    """Serve the file to one receiver, then end."""
+def send(source: Path, receivers: int, encrypted: bool) -> None:
+    """Serve the file to so many receivers, then end."""
     context: zmq.Context[ZmqSocket] = zmq.Context()
-    public, secret = zmq.curve_keypair()
     with context, context.socket(zmq.ROUTER) as socket, source.open("rb", buffering=0) as file:
         socket.set(zmq.ROUTER_MANDATORY, 1)
-        socket.set(zmq.CURVE_SERVER, 1)
-        socket.set(zmq.CURVE_SECRETKEY, secret)
+        key = b""
+        if encrypted:
+            key, secret = zmq.curve_keypair()
+            socket.set(zmq.CURVE_SERVER, 1)
+            socket.set(zmq.CURVE_SECRETKEY, secret)
         socket.bind("tcp://127.0.0.1:0")
-        _say(Ready(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"), public.decode()))
-        count = -(-source.stat().st_size // MESSAGE)
-        routing_id, limit = _credit(socket)
         before = usage_of()
-        for number in range(count):
-            while number >= limit:
-                routing_id, limit = _credit(socket)
-            payload = os.pread(file.fileno(), MESSAGE, number * MESSAGE)
-            socket.send_multipart([routing_id, number.to_bytes(_COUNT, "big"), payload], copy=False)
-        while limit < count + IN_FLIGHT:
-            _, limit = _credit(socket)
-        _say(spent(before, usage_of()))
+        say(Address(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"), key.decode()))
+        _send_all(socket, file.fileno(), -(-source.stat().st_size // MESSAGE), receivers)
+        say(spent(before, usage_of()))
 
 
-def _credit(socket: ZmqSocket) -> tuple[bytes, int]:
-    """Wait for the receiver's word on how far to go, and take the newest."""
-    routing_id, limit = socket.recv_multipart()
-    try:
-        while True:
-            routing_id, limit = socket.recv_multipart(zmq.NOBLOCK)
-    except zmq.Again:
-        return routing_id, int.from_bytes(limit, "big")
+def _send_all(socket: ZmqSocket, descriptor: int, messages: int, receivers: int) -> None:
+    known: dict[bytes, _Receiver] = {}
+    while len(known) < receivers or any(one.limit < messages + IN_FLIGHT for one in known.values()):
+        sent = False
+        for routing_id, one in known.items():
+            if one.next < min(one.limit, messages):
+                payload = os.pread(descriptor, MESSAGE, one.next * MESSAGE)
+                socket.send_multipart([routing_id, one.next.to_bytes(_COUNT, "big"), payload], copy=False)
+                one.next += 1
+                sent = True
+        if not sent:
+            socket.poll()
+        with suppress(zmq.Again):
+            while True:
+                routing_id, limit = socket.recv_multipart(zmq.NOBLOCK)
+                known.setdefault(routing_id, _Receiver()).limit = int.from_bytes(limit, "big")
 
 
-def receive(endpoint: str, key: str, digests: bytes, destination: Path) -> Received:
-    """Fetch the file whose digests these are."""
+def receive(address: Address, digests: bytes, destination: Path) -> None:
+    """Fetch the file whose digests these are, when told."""
     context: zmq.Context[ZmqSocket] = zmq.Context()
-    partial = destination.with_name(f"{destination.name}.partial")
-    with context, context.socket(zmq.DEALER) as socket, partial.open("xb", buffering=0) as file:
-        public, secret = zmq.curve_keypair()
-        socket.set(zmq.CURVE_SERVERKEY, key.encode())
-        socket.set(zmq.CURVE_PUBLICKEY, public)
-        socket.set(zmq.CURVE_SECRETKEY, secret)
-        socket.connect(endpoint)
-        writers = Writers(file.fileno(), digests)
-        before, begin = usage_of(), time.monotonic()
-        _receive_all(socket, writers, len(digests) // DIGEST)
-        partial.rename(destination)
-        seconds = time.monotonic() - begin
-        used = spent(before, usage_of())
-        writers.close()
-    return Received(round(seconds, 4), used)
+    with context, context.socket(zmq.DEALER) as socket:
+        if address.key:
+            public, secret = zmq.curve_keypair()
+            socket.set(zmq.CURVE_SERVERKEY, address.key.encode())
+            socket.set(zmq.CURVE_PUBLICKEY, public)
+            socket.set(zmq.CURVE_SECRETKEY, secret)
+        socket.connect(address.endpoint)
+        when_told(lambda: _receive_all(socket, digests, destination))
 
 
-def _receive_all(socket: ZmqSocket, writers: Writers, count: int) -> None:
+def _receive_all(socket: ZmqSocket, digests: bytes, destination: Path) -> None:
+    wake_up = os.eventfd(0, os.EFD_NONBLOCK)
+    writers: Writers[zmq.Frame] = Writers(
+        destination, digests, lambda frame: frame.buffer, lambda _: os.eventfd_write(wake_up, 1)
+    )
     poller = zmq.Poller()
     poller.register(socket, zmq.POLLIN)
-    poller.register(writers.wake_up, zmq.POLLIN)
-    told = 0
+    poller.register(wake_up, zmq.POLLIN)
+    messages, written, told = len(digests) // DIGEST, 0, 0
     while True:
-        limit = writers.written() + IN_FLIGHT
-        if limit > told:
-            socket.send(limit.to_bytes(_COUNT, "big"))
-            told = limit
-        if limit == count + IN_FLIGHT:
-            return
+        with suppress(BlockingIOError):
+            written += os.eventfd_read(wake_up)
+        if writers.error:
+            raise ShoalError(ERR_INTEGRITY, writers.error)
+        if written + IN_FLIGHT > told:
+            told = written + IN_FLIGHT
+            socket.send(told.to_bytes(_COUNT, "big"))
+        if written == messages:
+            break
         poller.poll()
-        try:
+        with suppress(zmq.Again):
             while True:
                 number, payload = socket.recv_multipart(zmq.NOBLOCK, copy=False)
                 writers.write(int.from_bytes(number.bytes, "big"), payload)
-        except zmq.Again:
-            pass
+    writers.finish()
+    os.close(wake_up)
 
 
-class Writers:
-    """Threads that check messages and write them where they belong.
-
-    Args:
-        descriptor: of the file to write.
-        digests: of all its messages.
-    """
-
-    def __init__(self, descriptor: int, digests: bytes) -> None:
-        self._descriptor = descriptor
-        self._digests = digests
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._finished = 0
-        self._error = ""
-        self.wake_up = os.eventfd(0, os.EFD_NONBLOCK)
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(WORKERS)]
-        for thread in self._threads:
-            thread.start()
-
-    def write(self, number: int, payload: zmq.Frame) -> None:
-        self._jobs.put((number, payload))
-
-    def written(self) -> int:
-        """Messages checked and written so far.
-
-        Raises:
-            ShoalError: ERR_INTEGRITY, one did not match its digest.
-        """
-        if self._error:
-            raise ShoalError(ERR_INTEGRITY, self._error)
-        with suppress(BlockingIOError):
-            self._finished += os.eventfd_read(self.wake_up)
-        return self._finished
-
-    def close(self) -> None:
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
-        os.close(self.wake_up)
-
-    def _run(self) -> None:
-        for number, payload in iter(self._jobs.get, None):
-            view = payload.buffer
-            if blake3(view).digest() != self._digests[number * DIGEST : (number + 1) * DIGEST]:
-                self._error = f"message {number} of the pump does not match its digest"
-            os.pwrite(self._descriptor, view, number * MESSAGE)
-            os.eventfd_write(self.wake_up, 1)
-
-
-def main(arguments: Iterable[str]) -> int:
-    """One side, as `pump` starts it."""
+def main(arguments: Sequence[str]) -> None:
+    """One side, as `sides.move` starts it."""
     role, *rest = arguments
     if role == "send":
-        send(Path(rest[0]))
+        source, receivers, *curve = rest
+        send(Path(source), int(receivers), bool(curve))
     else:
         endpoint, key, digests, destination = rest
-        _say(receive(endpoint, key, Path(digests).read_bytes(), Path(destination)))
-    return 0
+        receive(Address(endpoint, key), Path(digests).read_bytes(), Path(destination))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Final
 
-from bus.errors import ERR_FAILURE, ShoalError
-from bus.events import LinkRow
+from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ShoalError
+from bus.events import MetricsSample
 from bus.rpc import RpcClient
 from experiments.bench.downloads import Downloads, check_same
 from experiments.bench.peers import Meter, Peers
 from experiments.bench.records import Part, Run
 from experiments.bench.swarming import Member, SwarmJob, swarm_numbers
+
+_SAMPLED: Final = 10.0
+"""Seconds within which a peer must publish its counters anew; it does so every second."""
+_LOOK: Final = 0.05
 
 
 class ShoalSwarm:
@@ -25,8 +31,9 @@ class ShoalSwarm:
     def run(self, job: SwarmJob, work: Path) -> Run:
         with Peers(work / "base", [{"limits": {"up": rate}} for rate in (*job.seeds, *job.leechers)]) as peers:
             seeds, leechers = peers.ups[: len(job.seeds)], peers.ups[len(job.seeds) :]
-            for count, seed in enumerate(seeds, 1):
-                shared = peers.share(seed, job.source, leechers[0], count)
+            shared = peers.share(seeds[0], job.source, leechers[0])
+            for count, seed in enumerate(seeds[1:], 2):
+                peers.share(seed, job.source, leechers[0], count)
             if shared.chunks != job.chunks:
                 raise ShoalError(ERR_FAILURE, f"{shared.chunks} chunks were made, {job.chunks} were expected")
             with Downloads(peers, leechers) as downloads:
@@ -47,6 +54,17 @@ class ShoalSwarm:
 
 
 def _sent(peers: Peers, control: str) -> int:
-    """Payload bytes that a peer has sent to all others."""
+    """Payload bytes that a peer has sent to all others, by its next sample; it makes one each second."""
+    deadline = time.monotonic() + _SAMPLED
     with RpcClient(peers.fleet.context, control) as client:
-        return sum(row.sent for row in client.snapshot(["peers"]).rows(["peers"]) if isinstance(row, LinkRow))
+        before = _sample(client)
+        while (sample := _sample(client)) == before:
+            if time.monotonic() > deadline:
+                raise ShoalError(ERR_TIMEOUT, f"no sample of a seed's counters within {_SAMPLED:g} s")
+            time.sleep(_LOOK)
+    return round(sample.get("sent_bytes_total", 0))
+
+
+def _sample(client: RpcClient) -> dict[str, float]:
+    samples = client.snapshot(["metrics"]).of(MetricsSample, "metrics")
+    return samples[0].values if samples else {}

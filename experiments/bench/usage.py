@@ -41,14 +41,14 @@ def usage_of(pid: int | str = "self", with_children: bool = False) -> Usage:
 
     Raises:
         OSError: there is no such process.
-        KeyError: it has ended and was not yet waited for.
     """
+    # One that has ended and was not waited for yet has no memory to tell of.
     status = Path(f"/proc/{pid}/status").read_text()
     kib = dict(re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE))
     # The second field, the command's name, may hold spaces and brackets; the rest counts from behind the last bracket.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11 : 15 if with_children else 13])
-    return Usage(ticks / _TICKS, 1024 * int(kib["VmHWM"]), 1024 * int(kib["RssShmem"]))
+    return Usage(ticks / _TICKS, 1024 * int(kib.get("VmHWM", 0)), 1024 * int(kib.get("RssShmem", 0)))
 
 
 class Others:

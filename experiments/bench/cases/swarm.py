@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from bus.units import format_limit
+from bus.units import format_limit, format_size
 from experiments.bench.bounds import chunked_bound, fluid_bound
 from experiments.bench.contest import Case
-from experiments.bench.goals import at_least, number
+from experiments.bench.goals import at_least, named, number
 from experiments.bench.options import Options
 from experiments.bench.records import Figure, Result, Run
 from experiments.bench.rivals.libtorrent import LibtorrentSwarm
@@ -42,16 +42,17 @@ def _equal(options: Options, count: int) -> Case[SwarmJob]:
     job = _job(options, [RATE], [RATE] * count)
     bound = chunked_bound(job.size, RATE, count, job.chunks)
     title = (
-        f"{count} leechers and a seed, {format_limit(RATE)} of upload each, {job.chunks} chunks of {job.chunk // 1024} KiB; "
+        f"{count} leechers and a seed, {format_limit(RATE)} of upload each, {job.chunks} chunks of "
+        f"{format_size(job.chunk)}; "
         f"timed from the first request to the last finisher; bound (F/u)(1 + floor(log2 N)/M) = {bound:.2f} s"
     )
 
     def figures(result: Result) -> list[Figure]:
         return [
             number(result, "last finisher, share of the chunked bound", "shoal", _share(bound), (">=", 0.92)),
-            number(result, "slowest/median", "shoal", _named("slowest/median"), ("<=", 1.15)),
-            number(result, "duplicate bytes, share", "shoal", _named("duplicate share"), ("<=", 0.01)),
-            number(result, "bytes that the seed sent / F", "shoal", _named("seed sent/F"), ("<=", 1.1)),
+            number(result, "slowest/median", "shoal", named("slowest/median"), ("<=", 1.15)),
+            number(result, "duplicate bytes, share", "shoal", named("duplicate share"), ("<=", 0.01)),
+            number(result, "bytes that the seed sent / F", "shoal", named("seed sent/F"), ("<=", 1.1)),
             _better(result),
         ]
 
@@ -64,7 +65,8 @@ def mixed(options: Options) -> list[Case[SwarmJob]]:
     job = _job(options, [FAST], rates)
     bound = fluid_bound(job.size, FAST, rates)
     title = (
-        f"10 leechers with {format_limit(SLOW)} and {format_limit(FAST)} of upload by turns, a seed with {format_limit(FAST)}; "
+        f"10 leechers with {format_limit(SLOW)} and {format_limit(FAST)} of upload by turns, a seed with "
+        f"{format_limit(FAST)}; "
         f"fluid bound max(F/u_seed, N F/(u_seed + sum of u_i)) = {bound:.2f} s"
     )
 
@@ -124,7 +126,3 @@ def _better(result: Result) -> Figure:
 
 def _share(bound: float) -> Callable[[Run], float]:
     return lambda run: bound / run.seconds
-
-
-def _named(name: str) -> Callable[[Run], float]:
-    return lambda run: run.numbers[name]

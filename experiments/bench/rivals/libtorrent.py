@@ -15,9 +15,11 @@ from typing import Final
 import msgspec
 
 from experiments.bench.children import Child, Children
+from experiments.bench.downloads import check_same
 from experiments.bench.records import Part, Run
 from experiments.bench.rivals.libtorrent_node import Node, Setting, Totals
 from experiments.bench.swarming import Member, SwarmJob, swarm_numbers
+from experiments.bench.transferring import TransferJob
 
 INSTALL: Final = "its Python wheel is not installed: .venv/bin/pip install libtorrent"
 PLAIN_TCP: Final[dict[str, Setting]] = {
@@ -28,6 +30,18 @@ PLAIN_TCP: Final[dict[str, Setting]] = {
 }
 """No uTP, no obfuscation."""
 SWARM: Final[dict[str, Setting]] = {**PLAIN_TCP, "unchoke_slots_limit": 8}
+FAST: Final[dict[str, Setting]] = {
+    **PLAIN_TCP,
+    "max_out_request_queue": 2000,
+    "request_queue_time": 10,
+    "send_buffer_watermark": 16 * 2**20,
+    "send_buffer_low_watermark": 2**20,
+    "send_buffer_watermark_factor": 150,
+    "max_queued_disk_bytes": 256 * 2**20,
+    "hashing_threads": 2,
+}
+PIECE: Final = 4 * 2**20
+"""Bytes."""
 _SETTLE: Final = 0.2
 """Seconds between telling the seeds and telling the leechers."""
 
@@ -35,6 +49,11 @@ _SETTLE: Final = 0.2
 def missing() -> str:
     """Why libtorrent cannot be used here, in one line, or nothing."""
     return "" if importlib.util.find_spec("libtorrent") else INSTALL
+
+
+def written(settings: dict[str, Setting]) -> str:
+    """Settings as they stand in a table."""
+    return ", ".join(f"{name} {str(value).lower()}" for name, value in settings.items())
 
 
 class LibtorrentSwarm:
@@ -73,11 +92,41 @@ class LibtorrentSwarm:
         members = [Member(at, total.redundant) for at, total in zip(ends, taking, strict=True)]
         numbers = swarm_numbers(job, begin, members, sent)
         if len(seeds) > 1:
-            taken = {f"from seed {n}": _taken(taking, port) for n, (_, port) in enumerate(seeds, 1)}
-            numbers |= taken
+            numbers |= {f"from seed {n}": float(total.uploaded) for n, total in enumerate(totals[: len(seeds)], 1)}
         roles = [*("seed" for _ in seeds), *("leecher" for _ in leechers)]
         parts = [Part(role, total.usage) for role, total in zip(roles, totals, strict=True)]
         return Run(round(max(ends) - begin, 4), parts, numbers)
+
+
+class LibtorrentTransfer:
+    """One seed and some leechers without limits."""
+
+    name = "libtorrent"
+    how = f"v1 torrent, pieces of {PIECE >> 20} MiB (a tree: chosen by libtorrent), {written(FAST)}"
+
+    def missing(self) -> str:
+        return missing()
+
+    def run(self, job: TransferJob, work: Path) -> Run:
+        from experiments.bench.rivals.libtorrent_node import make_torrent
+
+        torrent = job.source.parent / "content.torrent"
+        if not torrent.exists():  # hashing is not what is timed; the first run makes it for all
+            make_torrent(job.source, torrent, PIECE if job.source.is_file() else 0)
+        with Children(work) as children:
+            seed = started(children, "seed", Node(str(torrent), str(job.source.parent), True, settings=FAST))
+            leechers, folders = [], [work / f"leecher{number}" for number in range(job.receivers)]
+            for folder in folders:
+                folder.mkdir()
+                node = Node(str(torrent), str(folder), False, settings=FAST)
+                leechers.append(started(children, folder.name, node))
+            begin, ends = connect([seed], leechers)
+            totals = [totals_of(child) for child, _ in (seed, *leechers)]
+        for folder in folders:
+            check_same(job.source, folder / job.source.name)
+        roles = ["seed", *("leecher" for _ in leechers)]
+        parts = [Part(role, total.usage) for role, total in zip(roles, totals, strict=True)]
+        return Run(round(max(ends) - begin, 4), parts)
 
 
 Session = tuple[Child, int]
@@ -110,14 +159,5 @@ def totals_of(child: Child) -> Totals:
     return msgspec.json.decode(child.line(), type=Totals)
 
 
-def written(settings: dict[str, Setting]) -> str:
-    """Settings as they stand in a table."""
-    return ", ".join(f"{name} {str(value).lower()}" for name, value in settings.items())
-
-
 def _limited(node: Node, rate: int) -> Node:
     return msgspec.structs.replace(node, settings={**SWARM, "upload_rate_limit": rate})
-
-
-def _taken(totals: Sequence[Totals], port: int) -> float:
-    return float(sum(total.from_peers.get(port, 0) for total in totals))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -70,8 +70,6 @@ class Totals(Struct, frozen=True):
     """Payload bytes."""
     redundant: int
     """Payload bytes that it had already."""
-    from_peers: dict[int, int]
-    """Payload bytes received by the other's port."""
 
 
 def serve(node: Node) -> None:
@@ -79,9 +77,8 @@ def serve(node: Node) -> None:
     import libtorrent as lt
 
     parameters = lt.session_params()
-    settings = parameters.settings
-    settings.update(SETTINGS | node.settings | {"alert_mask": lt.alert.category_t.status_notification})
-    parameters.settings = settings
+    chosen = SETTINGS | node.settings | {"alert_mask": lt.alert_category.status | lt.alert_category.storage}
+    parameters.settings = cast("lt.settings_pack", dict(parameters.settings) | chosen)
     if node.disk:
         parameters.disk_io_constructor = node.disk
     session = lt.session(parameters)
@@ -96,13 +93,12 @@ def serve(node: Node) -> None:
     for port in ports:
         handle.connect_peer(("127.0.0.1", port))
     if not node.seed:
-        _await_finished(session)
+        _await_finished(session, handle)
         print(time.monotonic(), flush=True)
     sys.stdin.read()
     status = handle.status()
-    received = {peer.ip[1]: peer.total_download for peer in handle.get_peer_info()}
     used = spent(before, usage_of())
-    totals = Totals(used, status.total_payload_upload, status.total_redundant_bytes, received)
+    totals = Totals(used, status.total_payload_upload, status.total_redundant_bytes)
     print(msgspec.json.encode(totals).decode(), flush=True)
 
 
@@ -120,13 +116,16 @@ def _added(session: lt.session, node: Node) -> lt.torrent_handle:
     return session.add_torrent(parameters)
 
 
-def _await_finished(session: lt.session) -> None:
+def _await_finished(session: lt.session, handle: lt.torrent_handle) -> None:
+    """Until every piece is verified and handed to the file system: other programs can read it then."""
     import libtorrent as lt
 
     while True:
         session.wait_for_alert(_LOOK)
         for alert in session.pop_alerts():
             if isinstance(alert, lt.torrent_finished_alert):
+                handle.flush_cache()
+            if isinstance(alert, lt.cache_flushed_alert):
                 return
             if isinstance(alert, lt.torrent_error_alert | lt.file_error_alert):
                 sys.exit(alert.message())

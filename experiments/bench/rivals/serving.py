@@ -1,0 +1,47 @@
+"""What rivals with a server and a client have in common: the server runs, the clients start at once and end."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from experiments.bench.children import Child, Children, wait_all
+from experiments.bench.records import Part, Run
+from experiments.bench.usage import spent
+
+INSTALL: Final = "make bench-rivals, as root (apt-get install nginx-light rsync aria2 b3sum)"
+_PLACES: Final = ("/usr/sbin", "/usr/local/sbin")
+"""Where servers are installed that are not on every user's PATH."""
+
+
+def program(name: str) -> str:
+    """Where a program is; empty if it is not installed."""
+    return shutil.which(name) or next((str(p) for p in (Path(d, name) for d in _PLACES) if p.exists()), "")
+
+
+def missing(*names: str) -> str:
+    """Which programs are not installed and how to install them, in one line; empty if all are."""
+    absent = [name for name in names if not program(name)]
+    return f"{', '.join(absent)} not installed: {INSTALL}" if absent else ""
+
+
+def fetch(children: Children, server: Child, clients: Sequence[Sequence[str]]) -> Run:
+    """Run all clients at once.
+
+    Args:
+        children: of this run.
+        server: answers already.
+        clients: their command lines.
+
+    Raises:
+        ShoalError: a client failed.
+    """
+    before = server.usage()
+    begin = time.monotonic()
+    started = [children.start(command, f"client{number}") for number, command in enumerate(clients)]
+    ended = wait_all(started, beside=[server])
+    parts = [Part("server", spent(before, server.usage())), *(Part("client", one.usage) for one in ended)]
+    return Run(round(max(one.at for one in ended) - begin, 4), parts)
