@@ -187,7 +187,7 @@ class Listener:
                 if connection is not None and before not in _NEVER_SPOKE:
                     connection.ended_at = self._reactor.now
                     self._ending.append(connection)
-                    self._reactor.touch(self._socket)
+                    self._reactor.revisit(self._socket)
             before = event
         return False
 

@@ -9,7 +9,8 @@ libzmq has news for the socket (messages, a pipe that drained), and stops when a
 socket takes the news.  Two rules follow, and the loop depends on both:
 
 - a callback drains its socket until it would block, or says that more may be waiting;
-- who sends on a socket calls `touch`, since the send may have taken news of arrivals.
+- who sends on a socket calls `touch`, since the send may have taken news of arrivals; it is
+  asked for them before the loop sleeps.
 
 Source: zmq_getsockopt(3), ZMQ_FD and ZMQ_EVENTS.
 """
@@ -60,7 +61,7 @@ class Timer:
 class _Watched:
     """One socket in the loop."""
 
-    __slots__ = ("descriptor", "listed", "on_readable", "priority", "socket")
+    __slots__ = ("descriptor", "listed", "on_readable", "priority", "socket", "touched")
 
     def __init__(self, socket: zmq.Socket[bytes], on_readable: Readable, priority: int) -> None:
         self.socket = socket
@@ -69,6 +70,8 @@ class _Watched:
         self.priority = priority
         self.listed = False
         """In the list of those to be called."""
+        self.touched = False
+        """In the list of those to be looked at before the next sleep."""
 
 
 class Reactor:
@@ -87,6 +90,7 @@ class Reactor:
         self._watched: dict[zmq.Socket[bytes], _Watched] = {}
         self._by_descriptor: dict[int, _Watched] = {}
         self._ready: tuple[deque[_Watched], ...] = (deque(), deque(), deque())
+        self._touched: list[_Watched] = []
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._posted: deque[Callable[[], object]] = deque()
@@ -116,6 +120,13 @@ class Reactor:
 
     def touch(self, socket: zmq.Socket[bytes]) -> None:
         """Something was sent on it: look at it before the next sleep."""
+        watched = self._watched.get(socket)
+        if watched is not None and not watched.touched:
+            watched.touched = True
+            self._touched.append(watched)
+
+    def revisit(self, socket: zmq.Socket[bytes]) -> None:
+        """Call its callback before the next sleep, whether it is readable or not."""
         watched = self._watched.get(socket)
         if watched is not None and not watched.listed:
             self._list(watched)
@@ -188,7 +199,18 @@ class Reactor:
         for function in self._turn_ends:
             function()
 
+    def _look_at_touched(self) -> None:
+        # To ask costs a third of a reading that finds nothing, and nearly all that was sent has no answer yet.
+        touched, self._touched = self._touched, []
+        for watched in touched:
+            watched.touched = False
+            idle = watched.on_readable is not None and not watched.listed
+            if idle and int(watched.socket.get(zmq.EVENTS)) & zmq.POLLIN:
+                self._list(watched)
+
     def _sleep(self) -> None:
+        if self._touched:
+            self._look_at_touched()
         for descriptor, _ in self._poll.poll(self._patience()):
             if descriptor == self._wake_up:
                 os.eventfd_read(self._wake_up)

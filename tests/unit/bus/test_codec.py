@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import msgpack
 import msgspec
 import pytest
+from msgspec import inspect
 
 from bus import events, messages
 from bus.codec import (
@@ -209,6 +211,35 @@ def test_the_longest_lists_that_are_declared_pass_the_limits_of_msgpack():
     rows: list[tuple[str, dict[str, object]]] = [("swarm.changed", {"content": "x"})] * 10_000
     page = messages.SnapshotPage(1, 1, 0, True, 1, {"swarm": 1}, rows)
     assert decode(encode(page), "control", "server") == page
+
+
+def unlimited(kind: inspect.Type, path: str) -> list[str]:
+    """The lists and maps inside a declared type that may have any length, and what is of no declared type."""
+    if isinstance(kind, inspect.StructType):
+        return [one for field in kind.fields for one in unlimited(field.type, f"{path}.{field.name}")]
+    if isinstance(kind, inspect.ListType):
+        return ([path] if kind.max_length is None else []) + unlimited(kind.item_type, f"{path}[]")
+    if isinstance(kind, inspect.TupleType | inspect.UnionType):
+        inner = kind.item_types if isinstance(kind, inspect.TupleType) else kind.types
+        return [one for part in inner for one in unlimited(part, path)]
+    plain = inspect.BoolType | inspect.IntType | inspect.FloatType | inspect.StrType | inspect.BytesType
+    return [] if isinstance(kind, plain | inspect.LiteralType | inspect.NoneType) else [path]
+
+
+def test_every_list_in_what_strangers_send_has_a_limit_so_that_it_may_be_read_straight():
+    rows = [row for row in BY_NUMBER.values() if row.channel != "control"]
+    assert [one for row in rows for one in unlimited(inspect.type_info(row.type), row.type.__name__)] == []
+
+
+@pytest.mark.parametrize("extra", [{}, {"colour": "red"}])
+def test_a_list_over_its_limit_is_refused_before_there_is_room_for_it(extra: dict[str, object]):
+    fields = {"request": 1, "version": {"epoch": 1, "n": 1}, **extra, "added": [], "removed": []}
+    body = msgpack.packb(fields).replace(b"\xa5added\x90", b"\xa5added\xdd\x7f\xff\xff\xff")
+    tracemalloc.start()
+    refused([b"\x01\x00\x02", body], "tracker")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**6
 
 
 def test_the_number_of_a_message_is_the_declared_one():

@@ -283,6 +283,24 @@ def test_arrivals_that_a_send_has_noticed_are_not_left_lying():
     assert heard == [b"arrives"]
 
 
+@pytest.mark.parametrize(("visit", "calls"), [("touch", 0), ("revisit", 1)])
+def test_a_socket_with_nothing_to_read_is_only_called_if_that_is_asked_for(visit: str, calls: int):
+    reactor = Reactor()
+    called: list[list[bytes]] = []
+
+    def begin() -> None:
+        called.clear()  # it was called because it was new
+        getattr(reactor, visit)(pipe.here)
+
+    with a_context() as context:
+        pipe = Pipe(context)
+        reactor.add(pipe.here, lambda: bool(called.append(pipe.drain())), DATA)  # type: ignore[func-returns-value]
+        reactor.call_later(0.02, begin)
+        reactor.call_later(0.05, reactor.stop)
+        reactor.run()
+    assert called == [[]] * calls
+
+
 def test_data_sockets_share_their_slice_and_take_turns():
     reactor = Reactor()
     calls: list[int] = []
