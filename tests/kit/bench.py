@@ -24,11 +24,15 @@ E = TypeVar("E")
 class End:
     """One program's links, and every event of theirs in order."""
 
-    def __init__(self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None) -> None:
+    def __init__(
+        self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None, *, encryption: bool = True
+    ) -> None:
         self.identity = Identity(seed.to_bytes(32, "big"))
         self.events: list[LinkEvent] = []
         self.on_event: Callable[[LinkEvent], object] = self.events.append
-        self.links = Links(bench.reactor, bench.context, self.identity, self._hear, hwm=hwm, wire=wire)
+        self.links = Links(
+            bench.reactor, bench.context, self.identity, self._hear, hwm=hwm, wire=wire, encryption=encryption
+        )
         bench.ends.append(self)
 
     def _hear(self, event: LinkEvent) -> None:
