@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import zmq
@@ -122,4 +123,6 @@ class ZapLoop:
 
 def _reply(socket: zmq.Socket[bytes], request: list[bytes], status: bytes, user: bytes) -> None:
     text = b"" if status == b"200" else b"refused"
-    socket.send_multipart([request[0], b"", b"1.0", request[3], status, text, user, b""])
+    # Who closes its connection while it is judged must not end the loop for all others.
+    with suppress(zmq.ZMQError):
+        socket.send_multipart([request[0], b"", b"1.0", request[3], status, text, user, b""], zmq.DONTWAIT)
