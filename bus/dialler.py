@@ -207,6 +207,8 @@ class _Call:
             self._unequal = True
             other, ours = ("encrypts its links", "false") if self._clear else ("does not encrypt its links", "true")
             self._fail(f"{other}, and security.encryption is {ours} here; it must be the same on both sides")
+        elif self._answered and self._clear:
+            self._fail("ended the connection before it greeted: it encrypts its links, or is another kind of program")
         elif self._answered:
             self._wrong_key = True
             self._fail(f"{self._another_key()}, or is another kind of program")

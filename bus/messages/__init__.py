@@ -113,12 +113,12 @@ from bus.messages.tracker import (
 
 __all__ = [
     "BOTH", "BY_NUMBER", "BY_TYPE", "CLIENT", "MAX_CHUNKS", "MAX_CHUNKS_PER_FILE", "MAX_CHUNK_SIZE",
-    "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "NONCE_SIZE", "PROTOCOL_VERSION", "SERVER", "Announce", "Cancel", "Channel", "ChunkCount",
-    "ChunkIndex", "CloseReason", "Closed", "ContentEntry", "ControlFailed", "ControlPing", "Count", "Credit",
-    "Data", "Declared", "Done", "Endpoint", "Endpoints", "ExplainReputation", "FileRow", "Files", "Found",
-    "FoundContent", "Get", "Have", "Hello", "Hex64", "Introduce", "Kind", "Leave", "ListFiles", "Message", "Name", "Open",
-    "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Progress", "Prove", "Query", "Ranges",
-    "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew", "ReputationEvent",
+    "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "NONCE_SIZE", "PROTOCOL_VERSION", "SERVER", "Announce", "Cancel", "Channel",
+    "ChunkCount", "ChunkIndex", "CloseReason", "Closed", "ContentEntry", "ControlFailed", "ControlPing", "Count",
+    "Credit", "Data", "Declared", "Done", "Endpoint", "Endpoints", "ExplainReputation", "FileRow", "Files", "Found",
+    "FoundContent", "Get", "Have", "Hello", "Hex64", "Introduce", "Kind", "Leave", "ListFiles", "Message", "Name",
+    "Open", "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Progress", "Prove", "Query",
+    "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew", "ReputationEvent",
     "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search", "SearchContents",
     "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "Snapshot", "SnapshotPage", "StreamNumber",
     "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch",

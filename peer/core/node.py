@@ -291,7 +291,7 @@ class PeerNode:
             self.trackers.dial_failed(event)
         else:
             self.neighbours.dial_failed(event)
-            self.swarms.dial_failed(event.peer)
+            self.swarms.dial_failed(event)
 
     def _link_flow(self, event: LinkBlocked | LinkWritable) -> None:
         if neighbour := self.neighbours.by_link.get(event.link):
