@@ -116,8 +116,8 @@ class SecuritySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may connect."""
 
     encryption: bool = True
-    """Whether data links between peers are encrypted (CURVE); false only where every machine on the network is trusted.
-    Tracker links always are."""
+    """Whether data links between peers are encrypted (CURVE), the same on both sides; false only where every machine on
+    the network is trusted, and never beside `access: private`."""
     access: Literal["open", "private"] = "open"
     """Who may fetch from the peers here: open, everybody; private, only `allow`."""
     allow: tuple[Key, ...] = ()

@@ -7,14 +7,14 @@ import os
 import socket
 
 import pytest
-import zmq
 
 from bus.boundary import Dial, DialFailed, HangUp, LinkLost, LinkUp, Received
 from bus.codec import decode, encode
 from bus.identity import Identity
 from bus.messages import Data, Hello, Introduce, Ping, Pong, Prove
 from bus.proof import Proof
-from tests.kit.bench import Bench, End, Stranger
+from bus.sockets import live_sockets
+from tests.kit.bench import Bench, End, Impostor, Stranger
 from tests.kit.waiting import eventually
 
 MIB = 2**20
@@ -68,7 +68,7 @@ def test_tracker_links_are_encrypted_all_the_same():
         bench.link(server, client, "tracker")
         assert bench.zap.counts == {"allowed": 1}
         [listener] = server.links._listeners
-        assert listener._socket.get(zmq.MECHANISM) == zmq.CURVE
+        assert [role for role, socket in live_sockets() if socket is listener._socket] == ["tracker-server"]
 
 
 def test_what_the_server_says_first_follows_its_proof():
@@ -111,35 +111,30 @@ def test_another_peer_than_the_one_dialled_is_told_apart_and_the_next_endpoint_i
 def test_a_program_that_answers_and_never_proves_itself_costs_two_seconds():
     with Bench() as bench:
         client = clear(bench, 1)
-        mute = bench.context.socket(zmq.ROUTER)
-        port = mute.bind_to_random_port("tcp://127.0.0.1")
-        client.links.perform(Dial("data", ALICE.peer_id, (f"tcp://127.0.0.1:{port}",)))
+        mute = Impostor(bench.context)
+        client.links.perform(Dial("data", ALICE.peer_id, (mute.endpoint,)))
         bench.until(lambda: client.events)
         assert "did not prove who it is within 2 s" in client.of(DialFailed)[0].reason
-        mute.close(0)
+        mute.close()
 
 
 @pytest.mark.parametrize("forged", ["signature", "message"])
 def test_a_listener_that_claims_another_id_gets_no_link(forged: str):
     with Bench() as bench:
         client = clear(bench, 1)
-        liar = bench.context.socket(zmq.ROUTER)
-        port = liar.bind_to_random_port("tcp://127.0.0.1")
-        client.links.perform(Dial("data", ALICE.peer_id, (f"tcp://127.0.0.1:{port}",)))
+        liar = Impostor(bench.context)
+        client.links.perform(Dial("data", ALICE.peer_id, (liar.endpoint,)))
         lies = [Introduce(ALICE.verify_key.hex(), bytes(32)), Prove(bytes(64)) if forged == "signature" else HELLO]
 
         def lied() -> list[DialFailed]:
-            try:
-                route = liar.recv_multipart(zmq.DONTWAIT)[0]
-            except zmq.Again:
-                return client.of(DialFailed)
-            liar.send_multipart([route, *encode(lies.pop(0))])
-            return []
+            if lies and liar.answer(*encode(lies[0])):
+                lies.pop(0)
+            return client.of(DialFailed)
 
         bench.until(lied)
         assert "did not prove who it is: " in client.of(DialFailed)[0].reason
         assert client.of(LinkUp) == []
-        liar.close(0)
+        liar.close()
 
 
 # --- strangers --------------------------------------------------------------------------------
@@ -262,24 +257,20 @@ def test_who_comes_back_under_the_routing_id_and_descriptor_of_another_has_not_i
         alice.say(*encode(HELLO))
         bench.until(lambda: server.messages() == [HELLO])
         descriptor = listener._by_route[b"alice"].descriptor
-        mallory = bench.context.socket(zmq.DEALER)
-        mallory.set(zmq.ROUTING_ID, b"alice")
-        mallory.set(zmq.LINGER, 0)
+        mallory = Stranger(bench.context, endpoint, routing_id=b"alice", later=True)
 
         # From here the loop stands still: nobody has told the listener that alice is gone.
         alice.close()
         eventually(lambda: not os.path.exists(f"/proc/self/fd/{descriptor}"), within=5)
-        eventually(
-            lambda: listener._drain() is False and not int(listener._socket.get(zmq.EVENTS)) & zmq.POLLIN, within=5
-        )
+        eventually(lambda: not listener._drain() and not server.has_news(), within=5)
         fillers = [os.open("/dev/null", os.O_RDONLY)]
         while fillers[-1] < descriptor:
             fillers.append(os.open("/dev/null", os.O_RDONLY))
         os.close(fillers.pop())  # the descriptor itself, for the server's end
         os.close(fillers.pop(0))  # one below, for mallory's end, which is made first
-        mallory.connect(endpoint)
+        mallory.connect()
         for nonce in range(3):
-            mallory.send_multipart(encode(Ping(nonce)))
+            mallory.say(*encode(Ping(nonce)))
 
         def knocked() -> bool:
             listener._drain()
@@ -295,7 +286,7 @@ def test_who_comes_back_under_the_routing_id_and_descriptor_of_another_has_not_i
         bench.turn_for(0.1)
         assert server.messages() == [HELLO]
         assert {up.peer for up in server.of(LinkUp)} == {ALICE.peer_id}
-        mallory.close(0)
+        mallory.close()
 
 
 def test_a_client_that_claims_the_routing_id_of_another_gets_none_of_its_messages():

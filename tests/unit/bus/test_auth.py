@@ -6,14 +6,12 @@ import logging
 import threading
 
 import pytest
-import zmq
 
-from bus.auth import ENDPOINT
 from bus.boundary import Dial, DialFailed, LinkUp
 from bus.identity import Identity
 from bus.sockets import make_context
 from tests.kit.bench import Bench, End
-from tests.kit.zap import ask
+from tests.kit.zap import ask, asking
 
 
 def knock(bench: Bench, server: End, endpoint: str, client: End) -> type:
@@ -92,12 +90,8 @@ def test_a_client_that_is_gone_before_it_is_judged_disturbs_nobody(caplog: pytes
         return True
 
     with Bench(allow) as bench:
-        asker = bench.context.socket(zmq.DEALER)
-        asker.set(zmq.LINGER, 0)
-        asker.connect(ENDPOINT)
-        asker.send_multipart([b"", b"1.0", b"7", b"data", b"1.2.3.4", b"", b"CURVE", b"k" * 32])
-        assert judged.wait(10)
-        asker.close()
+        with asking(bench.context, [b"1.0", b"7", b"data", b"1.2.3.4", b"", b"CURVE", b"k" * 32]):
+            assert judged.wait(10)
         gone.set()
         assert ask(bench.context, [b"1.0", b"7", b"data", b"5.6.7.8", b"", b"CURVE", b"k" * 32])[2] == b"200"
         assert bench.zap.counts == {"allowed": 2}
