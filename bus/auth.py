@@ -3,15 +3,21 @@
 Every bound CURVE socket names a domain and enforces it, so that without this loop, or when it
 fails, nobody gets in.  An admitted connection's User-Id is its CURVE public key in hex: that
 is the peer id of everything that arrives on it.
+
+A data connection in clear text proves nothing here.  Its User-Id is a name that no other
+connection of this process ever has, so that what it proves later (bus/proof.py) is its own and
+cannot pass to another one, whatever routing id and descriptor that one gets.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import zmq
@@ -22,6 +28,7 @@ log = logging.getLogger(__name__)
 
 ENDPOINT: Final = "inproc://zeromq.zap.01"
 DOMAINS: Final = ("tracker", "data")
+CLEAR_DOMAIN: Final = "clear-data"
 _SLOW: Final = 1.0
 """Seconds after which a check is reported: every other handshake waits for it."""
 _PAUSE: Final = 0.1
@@ -38,7 +45,7 @@ class ZapLoop:
     Args:
         context: whose sockets it serves.
         allow: called in the loop's thread with (domain, peer id, address); True lets the connection in.  It must be
-            quick; if it raises, the connection is refused and the error logged.
+            quick; if it raises, the connection is refused and the error logged.  In clear text the peer id is empty.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], allow: Allow) -> None:
@@ -46,6 +53,7 @@ class ZapLoop:
         self._allow = allow
         self._stopping = threading.Event()
         self._bound = threading.Event()
+        self._unproved = itertools.count(1)
         self._thread = threading.Thread(target=self._supervise, name="zap", daemon=True)
         self.counts: Counter[str] = Counter()
         """allowed, denied, failed (the check raised), malformed, restarts"""
@@ -86,21 +94,21 @@ class ZapLoop:
     def _answer(self, socket: zmq.Socket[bytes]) -> None:
         frames = socket.recv_multipart()
         # [route, empty, version, request, domain, address, routing id, mechanism, credentials ...]
-        if len(frames) != 9 or frames[2] != b"1.0" or frames[7] != b"CURVE" or len(frames[8]) != 32:
+        curve = len(frames) == 9 and frames[7] == b"CURVE" and len(frames[8]) == 32
+        if not (curve or (len(frames) == 8 and frames[7] == b"NULL")) or frames[2] != b"1.0":
             self.counts["malformed"] += 1
             if len(frames) >= 4:
                 _reply(socket, frames, b"400", b"")
             return
-        peer = frames[8].hex()
-        allowed = self._check(
-            frames[4].decode("ascii", "replace"), peer, plain_host(frames[5].decode("ascii", "replace"))
-        )
+        peer = frames[8].hex() if curve else ""
+        domain = frames[4].decode("ascii", "replace")
+        known = domain in DOMAINS if curve else domain == CLEAR_DOMAIN
+        allowed = known and self._check(domain, peer, plain_host(frames[5].decode("ascii", "replace")))
         self.counts["allowed" if allowed else "denied"] += 1
-        _reply(socket, frames, b"200" if allowed else b"400", peer.encode() if allowed else b"")
+        user = peer or f"connection {next(self._unproved)}"
+        _reply(socket, frames, b"200" if allowed else b"400", user.encode() if allowed else b"")
 
     def _check(self, domain: str, peer: str, address: str) -> bool:
-        if domain not in DOMAINS:
-            return False
         began = time.monotonic()
         try:
             return self._allow(domain, peer, address)
@@ -115,4 +123,6 @@ class ZapLoop:
 
 def _reply(socket: zmq.Socket[bytes], request: list[bytes], status: bytes, user: bytes) -> None:
     text = b"" if status == b"200" else b"refused"
-    socket.send_multipart([request[0], b"", b"1.0", request[3], status, text, user, b""])
+    # Who closes its connection while it is judged must not end the loop for all others.
+    with suppress(zmq.ZMQError):
+        socket.send_multipart([request[0], b"", b"1.0", request[3], status, text, user, b""], zmq.DONTWAIT)

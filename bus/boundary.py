@@ -50,6 +50,8 @@ class DialFailed(Struct, frozen=True, gc=False):
     reason: str
     wrong_key: bool = False
     """Something answered, but not with the wanted key, or it refused ours."""
+    unequal: bool = False
+    """Something answered, and only one of the two sides encrypts."""
 
 
 class LinkBlocked(Struct, frozen=True, gc=False):

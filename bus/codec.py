@@ -57,6 +57,9 @@ _LIMITS: Final[dict[tuple[Channel, str], BodyLimits]] = {
     # A want of 8,192 ranges; a have-map of 2^22 bits.
     ("data", "client"): BodyLimits(8192, 64, 4096, 2**19),
     ("data", "server"): BodyLimits(8192, 64, 4096, 2**19),
+    # A key, a nonce, a signature, from anybody.
+    ("proof", "client"): BodyLimits(64, 64, 4096, 4096),
+    ("proof", "server"): BodyLimits(64, 64, 4096, 4096),
     # Towards a client of the control socket: a snapshot's page of at most 256 KiB, from our own peer.
     ("control", "client"): BodyLimits(1000, 64, 4096, 4096),
     ("control", "server"): BodyLimits(2**14, 4096, 2**16, 4096),

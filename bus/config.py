@@ -196,11 +196,12 @@ def _plain(text: str) -> str:
 
 
 def _conflicts(settings: Settings, flat: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(keys, what is wrong) for what no single key can be blamed for, and for what this version cannot do."""
-    if not settings.security.encryption:
+    """(keys, what is wrong) for what no single key can be blamed for."""
+    if not settings.security.encryption and settings.security.access == "private":
         yield (
-            ("security.encryption",),
-            "expected true, found false: this version encrypts every connection; remove the key",
+            ("security.encryption", "security.access"),
+            "expected security.encryption: true beside security.access: private, found false: "
+            "who is on the network could take over a link in clear text; set one of the two otherwise",
         )
     gateway = settings.gateway
     if not gateway.password_file and not is_loopback(gateway.host):

@@ -1,7 +1,8 @@
 """The side of links that dials: one DEALER for each dial, with a monitor.
 
 The socket is closed when its connection ends; whether to dial again is the core's decision.
-The handshake proves the other side's key, so a link is up when the handshake is.
+The handshake proves the other side's key, so a link is up when the handshake is; in clear text
+when the other side has proved who it is (bus/proof.py).
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from typing import Final
 import zmq
 
 from bus.boundary import Dial, DialFailed
+from bus.errors import RemoteProtocolError
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
-from bus.monitor import HANDSHAKE_FAILED, close_monitor, open_monitor, read_monitor
+from bus.messages import Message
+from bus.monitor import HANDSHAKE_FAILED, OTHER_ENCRYPTION, close_monitor, open_monitor, read_monitor
+from bus.proof import Proof, WrongPeerError
 from bus.reactor import BATCH, Timer
 from bus.sockets import client_role, make_socket
 
 TIME_LIMIT: Final = 2.0
-"""Seconds for one endpoint, from the first packet to the end of the handshake."""
+"""Seconds for one endpoint, from the first packet to the end of the handshake, and of the proof in clear text."""
 FAREWELL: Final = 1000
 """Milliseconds that a closed link still has to send what it was given before."""
 EVENTS: Final = (
@@ -35,13 +39,17 @@ class Dialler:
         context: of this process.
         identity: our keys.
         hwm: messages that each connection may queue each way.
+        encryption: of data links; all others are always encrypted.
     """
 
-    def __init__(self, book: LinkBook, context: zmq.Context[ZmqSocket], identity: Identity, hwm: int) -> None:
+    def __init__(
+        self, book: LinkBook, context: zmq.Context[ZmqSocket], identity: Identity, hwm: int, encryption: bool
+    ) -> None:
         self.book = book
         self.context = context
         self.identity = identity
         self.hwm = hwm
+        self.encryption = encryption
         self._calls: dict[_Call, None] = {}
 
     def dial(self, effect: Dial) -> None:
@@ -70,7 +78,12 @@ class _Call:
         self._endpoints = list(effect.endpoints)
         self._endpoint = ""
         self._failures: list[str] = []
+        self._clear = effect.channel == "data" and not dialler.encryption
+        self._proof: Proof | None = None
+        """In clear text, until the link is up; and what is then the link."""
+        self._unopened: Link | None = None
         self._wrong_key = False
+        self._unequal = False
         self._answered = False
         self._over = False
         self._socket: ZmqSocket | None = None
@@ -97,11 +110,14 @@ class _Call:
             return
         self._endpoint = self._endpoints.pop(0)
         self._answered = False
-        dialler, channel = self._dialler, self._effect.channel
+        dialler, channel, peer = self._dialler, self._effect.channel, self._effect.peer
         self._timer = self._reactor.call_later(TIME_LIMIT, self._time_out)
-        self._socket = make_socket(
-            dialler.context, client_role(channel), hwm=dialler.hwm, identity=dialler.identity, server=self._effect.peer
-        )
+        if self._clear:
+            self._socket = make_socket(dialler.context, client_role(channel, clear=True), hwm=dialler.hwm)
+        else:
+            self._socket = make_socket(
+                dialler.context, client_role(channel), hwm=dialler.hwm, identity=dialler.identity, server=peer
+            )
         self._monitor = open_monitor(self._socket, EVENTS)
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(self._socket, self._drain, PRIORITIES[channel])
@@ -113,6 +129,8 @@ class _Call:
     def _time_out(self) -> None:
         if self._link is None:
             what = "took the connection and said nothing" if self._answered else "did not answer"
+            if self._proof is not None:
+                what = "did not prove who it is"
             self._fail(f"{what} within {TIME_LIMIT:g} s")
 
     def _fail(self, why: str) -> None:
@@ -125,7 +143,7 @@ class _Call:
         self.hang_up(0)
         reason = "; ".join(self._failures) or "no endpoint is known"
         self._book.note(self._effect.channel, self._effect.peer, f"dial failed {reason}")
-        self._book.on_event(DialFailed(self._effect.channel, self._effect.peer, reason, self._wrong_key))
+        self._book.on_event(DialFailed(self._effect.channel, self._effect.peer, reason, self._wrong_key, self._unequal))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -134,6 +152,7 @@ class _Call:
 
     def _close(self, linger: int) -> None:
         self._stop_timer()
+        self._proof = self._unopened = None
         if self._socket is None or self._monitor is None:
             return
         self._reactor.remove(self._monitor)
@@ -163,22 +182,64 @@ class _Call:
 
     def _rise(self) -> None:
         socket = self._socket
-        if socket is None or self._link is not None:
+        if socket is None or self._link is not None or self._proof is not None:
             return
-        self._stop_timer()
         socket.get(zmq.EVENTS)  # lets the socket notice its new connection, so that the first message is not refused
         self._reactor.touch(socket)
         effect = self._effect
-        self._link = Link(self._book.next_id(), self, socket, effect.channel, effect.peer)
-        self._book.open(self._link, host_of(self._endpoint))
+        link = Link(self._book.next_id(), self, socket, effect.channel, effect.peer)
+        if self._clear:
+            self._unopened, self._proof = link, Proof(self._dialler.identity, effect.peer)
+            self._say(self._proof.introduction())
+        else:
+            self._open(link)
 
-    def _handshake_failed(self, event: int, _value: int) -> None:
+    def _open(self, link: Link) -> None:
+        self._stop_timer()
+        self._link = link
+        self._book.open(link, host_of(self._endpoint))
+
+    def _handshake_failed(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self._wrong_key = True
             self._fail("refused this program's key")
+        elif value == OTHER_ENCRYPTION and self._effect.channel == "data":
+            self._unequal = True
+            other, ours = ("encrypts its links", "false") if self._clear else ("does not encrypt its links", "true")
+            self._fail(f"{other}, and security.encryption is {ours} here; it must be the same on both sides")
+        elif self._answered and self._clear:
+            self._fail("ended the connection before it greeted: it encrypts its links, or is another kind of program")
         elif self._answered:
             self._wrong_key = True
-            self._fail(f"has another key than {self._effect.peer[:16]}..., or is another kind of program")
+            self._fail(f"{self._another_key()}, or is another kind of program")
+
+    def _another_key(self) -> str:
+        return f"has another key than {self._effect.peer[:16]}..."
+
+    # --- the proof, in clear text ---------------------------------------------------------------
+
+    def _say(self, message: Message) -> None:
+        if self._unopened is not None and not self._book.send_proof(self._unopened, message):
+            self._fail("takes no messages")
+
+    def _hear_proof(self, frames: list[bytes | zmq.Frame]) -> None:
+        """The next step of the proof; then the link is up, or this endpoint is of no use."""
+        proof, link = self._proof, self._unopened
+        if proof is None or link is None:
+            return
+        try:
+            answer = proof.answer(self._book.read_proof(link, frames))
+        except WrongPeerError as error:
+            self._wrong_key = True
+            self._fail(f"{self._another_key()}: {error}")
+        except RemoteProtocolError as error:
+            self._fail(f"did not prove who it is: {error}")
+        else:
+            if answer is not None:
+                self._say(answer)
+            elif proof.done:
+                self._proof = self._unopened = None
+                self._open(link)
 
     def _ended(self) -> None:
         if self._link is None:
@@ -205,6 +266,9 @@ class _Call:
             frames = receive_frames(socket, first, keep_first=True)
             if link is not None:
                 self._book.receive(link, frames)
+            elif self._clear:
+                self._hear_proof(frames)
+                link = self._link
             if reactor.slice_over():
                 break
         return True

@@ -29,16 +29,23 @@ PUBLISHED_SECRET: Final = (b"JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6", b"D:)Q[I
 class Identity:
     """The keys of one tracker or peer."""
 
-    __slots__ = ("curve_public", "curve_secret", "peer_id")
+    __slots__ = ("_signing", "curve_public", "curve_secret", "peer_id", "verify_key")
 
     def __init__(self, seed: bytes) -> None:
-        secret = SigningKey(seed).to_curve25519_private_key()
+        self._signing = SigningKey(seed)
+        secret = self._signing.to_curve25519_private_key()
+        self.verify_key: bytes = bytes(self._signing.verify_key)
+        """The Ed25519 public key; converted to Curve25519 it is the peer id."""
         self.peer_id: str = bytes(secret.public_key).hex()
         self.curve_public: bytes = z85.encode(bytes(secret.public_key))
         self.curve_secret: bytes = z85.encode(bytes(secret))
 
     def __repr__(self) -> str:
         return f"Identity({self.peer_id[:8]})"
+
+    def sign(self, text: bytes) -> bytes:
+        """The Ed25519 signature of a text, 64 bytes; what it is for must stand in the text."""
+        return self._signing.sign(text).signature
 
     @classmethod
     def load_or_create(cls, path: Path) -> Identity:

@@ -27,6 +27,7 @@ class Links:
         on_event: hears every link event, in order.
         hwm: messages that each connection may queue each way inside libzmq; 1 must do.
         wire: gets a record of every message, while somebody watches.
+        encryption: of data links; without it their two ends prove who they are by signatures (bus/proof.py).
     """
 
     def __init__(
@@ -38,23 +39,26 @@ class Links:
         *,
         hwm: int,
         wire: WireStream | None = None,
+        encryption: bool = True,
     ) -> None:
         self._context = context
         self._identity = identity
         self._hwm = hwm
         self._book = LinkBook(reactor, on_event, wire)
-        self._dialler = Dialler(self._book, context, identity, hwm)
+        self._encryption = encryption
+        self._dialler = Dialler(self._book, context, identity, hwm, encryption)
         self._listeners: list[Listener] = []
 
     def listen(self, channel: Channel, endpoint: str) -> str:
-        """Take links of a channel: CURVE on tcp, our own user only on ipc.  Returns the real endpoint.
+        """Take links of a channel: CURVE or a proof on tcp, our own user only on ipc.  Returns the real endpoint.
 
         Raises:
             ShoalError: ERR_PORT_IN_USE or ERR_USAGE if the endpoint cannot be had.
         """
-        identity = None if channel == "control" else self._identity
-        socket = make_socket(self._context, server_role(channel), hwm=self._hwm, identity=identity)
-        listener = Listener(self._book, socket, channel)
+        clear = channel == "data" and not self._encryption
+        identity = None if clear or channel == "control" else self._identity
+        socket = make_socket(self._context, server_role(channel, clear=clear), hwm=self._hwm, identity=identity)
+        listener = Listener(self._book, socket, channel, self._identity if clear else None)
         try:
             bound = bind(socket, endpoint)
         except BaseException:

@@ -169,6 +169,34 @@ class LinkBook:
             self._record("in", link, message, len(frames[0]) + len(frames[1]) + size)
         self.on_event(Received(link.id, message, payload, size))
 
+    # --- proofs, on a connection that is no link yet ----------------------------------------------
+
+    def read_proof(self, link: Link, frames: list[bytes | zmq.Frame]) -> Message:
+        """Decode a message that came before its link is open.
+
+        Raises:
+            RemoteProtocolError: it is none of those that may come then.
+        """
+        message = decode(frames, "proof", link.sender)
+        if message is None:
+            raise RemoteProtocolError("a message of an unknown number before the proof")
+        if self._wire is not None and self._wire.active:
+            self._record("in", link, message, len(frames[0]) + len(frames[1]))
+        return message
+
+    def send_proof(self, link: Link, message: Message) -> bool:
+        """Send a message before its link is open; False if the connection does not take it, and is to be ended."""
+        frames = encode(message)
+        if self._wire is not None and self._wire.active:
+            self._record("out", link, message, sum(map(len, frames)))
+        link.socket.get(zmq.EVENTS)  # takes the news that what was sent before has left
+        try:
+            return self._put(link, frames, None)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            return False
+
     # --- sending --------------------------------------------------------------------------------
 
     def send(self, link: Link, message: Message, payload: object) -> None:

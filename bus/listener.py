@@ -3,6 +3,10 @@
 Who sent a message is read from the message each time: the User-Id that the handshake proved,
 never the routing id, which the client chooses.  A link is (routing id, User-Id, descriptor).
 
+In clear text the User-Id proves nothing: it is the connection's own name (bus/auth.py).  The
+connection is then a link once it has proved who is at its other end (bus/proof.py), and is
+ended if it says anything else before, or takes too long (bus/gate.py).
+
 A connection's end is heard from the socket's monitor, which names it by its descriptor.  Two
 races follow from that, and the order below settles both:
 
@@ -14,6 +18,7 @@ races follow from that, and the order below settles both:
 
 from __future__ import annotations
 
+import logging
 import os
 import socket as sockets
 from collections import Counter
@@ -21,11 +26,17 @@ from typing import Final
 
 import zmq
 
+from bus.errors import RemoteProtocolError
+from bus.gate import Gate
+from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Channel
-from bus.monitor import HANDSHAKE_FAILED, close_monitor, open_monitor, read_monitor
+from bus.monitor import HANDSHAKE_FAILED, OTHER_ENCRYPTION, close_monitor, open_monitor, read_monitor
+from bus.proof import Proof
 from bus.reactor import BATCH
 from bus.sockets import plain_host
+
+log = logging.getLogger(__name__)
 
 EVENTS: Final = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_ACCEPT_FAILED) | HANDSHAKE_FAILED
 FAREWELL: Final = 1.0
@@ -46,14 +57,19 @@ _COUNTED: Final = {
 class _Connection:
     """One accepted connection, from ACCEPTED until its end counts."""
 
-    __slots__ = ("descriptor", "ended_at", "link", "route")
+    __slots__ = ("address", "descriptor", "ended_at", "link", "proof", "route", "unopened", "user")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.route = b""
         """Empty until its first message."""
+        self.user = ""
+        self.address = ""
         self.link: Link | None = None
         """None again once the link is forgotten."""
+        self.proof: Proof | None = None
+        """In clear text, until it is proved or refused; and what is then the link."""
+        self.unopened: Link | None = None
         self.ended_at = 0.0
 
 
@@ -64,9 +80,10 @@ class Listener:
         book: where the links go.
         socket: with all its options set, and not yet bound; it belongs to this object.
         channel: what is spoken on it.
+        identity: our keys, if it is in clear text; libzmq then proves nothing, and we do.
     """
 
-    def __init__(self, book: LinkBook, socket: ZmqSocket, channel: Channel) -> None:
+    def __init__(self, book: LinkBook, socket: ZmqSocket, channel: Channel, identity: Identity | None = None) -> None:
         self._book = book
         self._reactor = book.reactor
         self._socket = socket
@@ -77,6 +94,8 @@ class Listener:
         self._by_route: dict[bytes, _Connection] = {}
         """Those that have said something, until their end counts; also those whose link is forgotten."""
         self._ending: list[_Connection] = []
+        self._identity = identity
+        self._gate = None if identity is None else Gate(self._reactor, self._too_late)
         self.admitting = True
         self.counts: Counter[str] = Counter()
         """Connections by what became of them, and messages dropped."""
@@ -85,6 +104,8 @@ class Listener:
 
     def close(self, linger: int) -> None:
         """Close the sockets; `linger` is milliseconds for what is still to be sent."""
+        if self._gate is not None:
+            self._gate.close()
         self._reactor.remove(self._socket)
         self._reactor.remove(self._monitor)
         close_monitor(self._socket, self._monitor)
@@ -115,6 +136,8 @@ class Listener:
             link = self._sender_of(first)
             if link is not None:
                 book.receive(link, frames)
+            elif self._identity is not None:
+                self._hear_proof(first, frames)
             if socket.closed:
                 return False
             if reactor.slice_over():
@@ -129,13 +152,15 @@ class Listener:
         connection = self._by_route.get(first.bytes)
         if connection is not None and connection.descriptor == descriptor:
             link = connection.link
-            if link is not None and link.peer == self._peer_of(first):
+            if link is not None and connection.user == self._user_of(first):
                 return link
-            self.counts["dropped"] += 1
+            if connection.proof is None:
+                self.counts["dropped"] += 1
             return None
         return self._admit(first, descriptor)
 
     def _admit(self, first: zmq.Frame, descriptor: int) -> Link | None:
+        """Take a new connection by its first message; None if it is no link, or not yet."""
         self._hear()
         connection = self._connections.get(descriptor)
         if connection is None:
@@ -148,8 +173,8 @@ class Listener:
             self.counts["dropped"] += 1
             self._cut(connection, _remote_of(descriptor))
             return None
-        peer = self._peer_of(first)
-        if not peer:
+        user = self._user_of(first)
+        if not user:
             self.counts["refused_user"] += 1
             self._cut(connection, _remote_of(descriptor))
             return None
@@ -157,39 +182,98 @@ class Listener:
         previous = self._by_route.get(route)
         if previous is not None and previous.link is not None:  # a client that claims the same id on each connection
             self._book.lose(previous.link, "replaced by a newer connection")
-        connection.route = route
+        connection.route, connection.user = route, user
         self._by_route[route] = connection
-        address = plain_host(str(first.get("Peer-Address"))) if self._channel != "control" else "local"
-        link = connection.link = Link(self._book.next_id(), self, self._socket, self._channel, peer, route)
-        self._book.open(link, address)
+        connection.address = plain_host(str(first.get("Peer-Address"))) if self._channel != "control" else "local"
+        peer = user if self._identity is None else ""
+        link = Link(self._book.next_id(), self, self._socket, self._channel, peer, route)
+        if self._identity is not None:
+            connection.proof, connection.unopened = Proof(self._identity), link
+            return None
+        connection.link = link
+        self._book.open(link, connection.address)
         return connection.link
 
-    def _peer_of(self, frame: zmq.Frame) -> str:
-        """Who is proved to have sent this; empty if nobody is."""
+    def _user_of(self, frame: zmq.Frame) -> str:
+        """Who is proved to have sent this, or in clear text which connection did; empty if nobody is."""
         if self._channel != "control":
             return str(frame.get("User-Id"))
         # ipc: "host:uid:gid:pid", from the kernel (SO_PEERCRED).
         uid = str(frame.get("Peer-Address")).split(":")[1]
         return f"uid:{uid}" if uid == str(os.getuid()) else ""
 
+    # --- proofs, in clear text ------------------------------------------------------------------
+
+    def _hear_proof(self, first: zmq.Frame, frames: list[bytes | zmq.Frame]) -> None:
+        """A message that is of no link: the next step of its connection's proof, or its end."""
+        connection = self._by_route.get(first.bytes)
+        if connection is None or connection.proof is None or connection.unopened is None:
+            return
+        if connection.descriptor != int(first.get(zmq.SRCFD)) or connection.user != self._user_of(first):
+            return
+        proof, link = connection.proof, connection.unopened
+        try:
+            answer = proof.answer(self._book.read_proof(link, frames))
+        except RemoteProtocolError as error:
+            self._refuse(connection, str(error))
+            return
+        link.peer = proof.peer
+        if answer is not None and not self._book.send_proof(link, answer):
+            self._refuse(connection, "it takes no messages")
+        elif proof.done:
+            assert self._gate is not None
+            self._gate.leave(connection)
+            connection.proof = connection.unopened = None
+            connection.link = link
+            self._book.open(link, connection.address)
+
+    def _too_late(self, connection: _Connection) -> None:
+        self._refuse(connection, "it did not prove who it is in time")
+
+    def _refuse(self, connection: _Connection, why: str) -> None:
+        """End a connection that has not proved who it is; what it still says is dropped."""
+        self.counts["refused_proof"] += 1
+        self._book.note(self._channel, "", f"refused {connection.address or 'a connection'}: {why}")
+        connection.proof = connection.unopened = None
+        self._cut(connection, _remote_of(connection.descriptor))
+
     # --- connections ----------------------------------------------------------------------------
 
     def _hear(self) -> bool:
         before = 0
+        crowd: list[_Connection] = []
         for event, value in read_monitor(self._monitor):
             self.counts[_COUNTED.get(event, "other")] += 1
             if event == zmq.EVENT_ACCEPTED:
-                self._connections[value] = _Connection(value)
+                connection = self._connections[value] = _Connection(value)
+                if self._gate is not None and not self._gate.enter(connection):
+                    crowd.append(connection)
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == OTHER_ENCRYPTION:
+                self._say_unequal()
             elif event == zmq.EVENT_DISCONNECTED:
-                connection = self._connections.pop(value, None)
+                gone = self._connections.pop(value, None)
+                if gone is not None and self._gate is not None:
+                    self._gate.leave(gone)
                 # One that ends in the middle of its handshake has said nothing.  With one I/O thread nothing else is
                 # reported between its failure and its end.
-                if connection is not None and before not in _NEVER_SPOKE:
-                    connection.ended_at = self._reactor.now
-                    self._ending.append(connection)
+                if gone is not None and before not in _NEVER_SPOKE:
+                    gone.ended_at = self._reactor.now
+                    self._ending.append(gone)
                     self._reactor.revisit(self._socket)
             before = event
+        for connection in crowd:
+            self.counts["refused_crowd"] += 1
+            self._shut(connection, _remote_of(connection.descriptor))
         return False
+
+    def _say_unequal(self) -> None:
+        self.counts["refused_encryption"] += 1
+        if self._channel == "data" and self.counts["refused_encryption"] == 1:
+            other = "does not encrypt its links" if self._identity is None else "encrypts its links"
+            log.warning(
+                "a connection to the data port was refused, because its other side %s: "
+                "security.encryption must be the same on both sides (this is said once)", other,
+            )  # fmt: skip
 
     def _bury(self, latest: float) -> None:
         """Let the ends count that were heard up to `latest`, on the turn clock."""
@@ -211,6 +295,9 @@ class Listener:
         that was used again since.
         """
         self._hear()
+        self._shut(connection, remote)
+
+    def _shut(self, connection: _Connection, remote: object) -> None:
         if self._channel == "control" or remote is None or not self._stands(connection):
             return
         if _remote_of(connection.descriptor) == remote:

@@ -15,6 +15,9 @@ HANDSHAKE_FAILED: Final = int(
     zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
 
+OTHER_ENCRYPTION: Final = int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+"""The value of HANDSHAKE_FAILED_PROTOCOL when one side encrypts and the other does not."""
+
 _EVENT: Final = struct.Struct("=Hi")  # zmq_socket_monitor(3): u16 event, i32 value; the second frame is the endpoint
 
 

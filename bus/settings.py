@@ -116,7 +116,8 @@ class SecuritySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may connect."""
 
     encryption: bool = True
-    """Whether TCP connections are encrypted (CURVE); this version has no other way."""
+    """Whether data links between peers are encrypted (CURVE), the same on both sides; false only where every machine on
+    the network is trusted, and never beside `access: private`."""
     access: Literal["open", "private"] = "open"
     """Who may fetch from the peers here: open, everybody; private, only `allow`."""
     allow: tuple[Key, ...] = ()

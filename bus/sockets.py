@@ -7,6 +7,7 @@ rules need saying:
   at the same one, and a client that claims the next aborts libzmq 4.3.5.  `make_context`
   seeds it before the first ROUTER exists.
 - CURVE without a ZAP domain that is enforced lets any key in, so the domain is set here too.
+  A server in clear text has one as well: its ZAP loop gives each connection a name of its own.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _FRAMING: Final = 2**16
 """Room for headers, bodies and CURVE beside a payload."""
 
 Role = Literal[
-    "tracker-server", "tracker-client", "data-server", "data-client", "control-server", "control-client",
-    "publisher", "subscriber", "monitor", "zap",
+    "tracker-server", "tracker-client", "data-server", "data-client", "clear-data-server", "clear-data-client",
+    "control-server", "control-client", "publisher", "subscriber", "monitor", "zap",
 ]  # fmt: skip
 Options = dict[zmq.SocketOption, int]
 
@@ -68,6 +69,8 @@ _ROLES: Final[dict[Role, _Row]] = {
     "tracker-client": _Row(zmq.DEALER, 256, 2**20, {**_TCP, **_DIALLED}),
     "data-server": _Row(zmq.ROUTER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_SERVER}),
     "data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
+    "clear-data-server": _Row(zmq.ROUTER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_SERVER}),
+    "clear-data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
     "control-server": _Row(zmq.ROUTER, 256, 2**16, _SERVER),
     "control-client": _Row(zmq.DEALER, 256, 2**20, {**_LOCAL, zmq.SNDTIMEO: 5_000, zmq.RCVTIMEO: 5_000}),
     # Subscribers may miss events (they see it by seq); the publisher never waits for them.
@@ -77,8 +80,9 @@ _ROLES: Final[dict[Role, _Row]] = {
     "monitor": _Row(zmq.PAIR, 0, -1, {}),
     "zap": _Row(zmq.ROUTER, 0, -1, {zmq.ROUTER_MANDATORY: 1}),
 }
-_HWM_IS_A_SETTING: Final = {"tracker-server", "tracker-client", "data-server", "data-client", "control-server",
-                            "control-client"}  # fmt: skip
+_HWM_IS_A_SETTING: Final = {"tracker-server", "tracker-client", "data-server", "data-client", "clear-data-server",
+                            "clear-data-client", "control-server", "control-client"}  # fmt: skip
+_CLEAR: Final = {"clear-data-server", "clear-data-client"}
 
 _live: Final[weakref.WeakKeyDictionary[zmq.Socket[bytes], Role]] = weakref.WeakKeyDictionary()
 
@@ -99,14 +103,14 @@ def make_context() -> zmq.Context[zmq.Socket[bytes]]:
     return context
 
 
-def server_role(channel: Channel) -> Role:
-    """The role of the bound socket of a channel."""
-    return _SERVER_ROLES[channel]
+def server_role(channel: Channel, *, clear: bool = False) -> Role:
+    """The role of the bound socket of a channel; `clear` for data links without encryption."""
+    return "clear-data-server" if clear else _SERVER_ROLES[channel]
 
 
-def client_role(channel: Channel) -> Role:
-    """The role of a connecting socket of a channel."""
-    return _CLIENT_ROLES[channel]
+def client_role(channel: Channel, *, clear: bool = False) -> Role:
+    """The role of a connecting socket of a channel; `clear` for data links without encryption."""
+    return "clear-data-client" if clear else _CLIENT_ROLES[channel]
 
 
 _SERVER_ROLES: Final[dict[Channel, Role]] = {
@@ -141,12 +145,17 @@ def make_socket(
     socket.set(zmq.SNDHWM, mark)
     # libzmq 4.3.5 puts the User-Id into the same pipe as the messages and never counts it as read, so a server's
     # connection holds one message less than its mark: at a mark of 1, none, for ever.
-    socket.set(zmq.RCVHWM, mark + 1 if identity is not None and not server else mark)
+    named = (identity is not None and not server) or role == "clear-data-server"
+    socket.set(zmq.RCVHWM, mark + 1 if named else mark)
     socket.set(zmq.MAXMSGSIZE, row.max_message)
     for option, value in row.options.items():
         socket.set(option, value)
     if identity is not None:
         _secure(socket, role, identity, server)
+    elif role in _CLEAR:
+        socket.set(zmq.IPV6, int(has_ipv6()))
+        if role == "clear-data-server":
+            _name_connections(socket, role)
     _live[socket] = role
     return socket
 
@@ -159,6 +168,11 @@ def _secure(socket: zmq.Socket[bytes], role: Role, identity: Identity, server: s
         socket.set(zmq.CURVE_SERVERKEY, z85_of(server))
         return
     socket.set(zmq.CURVE_SERVER, 1)
+    _name_connections(socket, role)
+
+
+def _name_connections(socket: zmq.Socket[bytes], role: Role) -> None:
+    """Let nobody in whom the ZAP loop does not know or name."""
     socket.set(zmq.ZAP_DOMAIN, role.removesuffix("-server").encode())
     socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
 

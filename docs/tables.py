@@ -201,6 +201,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "limits": limits,
     "tracker messages": partial(channel_table, "tracker"),
     "data messages": partial(channel_table, "data"),
+    "proof messages": partial(channel_table, "proof"),
     "control messages": partial(channel_table, "control"),
     "records in messages": message_records,
     "envelope": envelope,

@@ -60,6 +60,7 @@ def run(loaded: Loaded, name: str, places: PeerPlaces, port: int) -> None:
         lambda event: services[0].link_event(event),  # noqa: PLW0108  there is no service yet
         hwm=settings.network.hwm,
         wire=wire,
+        encryption=settings.security.encryption,
     )
     data = links.listen("data", tcp_endpoint(settings.network.bind, port))
     links.listen("control", places.control)

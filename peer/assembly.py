@@ -80,6 +80,7 @@ def node_settings(loaded: Loaded, name: str, identity: Identity, places: PeerPla
         download_dir=str(places.download_dir),
         data_port=data_port,
         loopback=is_loopback(network.bind),
+        encryption=settings.security.encryption,
         advertise=tuple(network.advertise),
         addresses=() if is_loopback(network.bind) else interface_addresses(),
         trackers=tracker_addresses(loaded),

@@ -99,6 +99,8 @@ def _prepare(connection: sqlite3.Connection) -> SavedState:
     [(version,)] = connection.execute("PRAGMA user_version").fetchall()
     if version == 0:
         schema.create(connection)
+    elif version == 1:
+        schema.upgrade(connection)
     # Who is present may be a moment old after a power loss: peers whose list is newer register again.
     connection.execute("PRAGMA synchronous = NORMAL")
     state = schema.load(connection)

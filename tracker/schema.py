@@ -25,7 +25,7 @@ from tracker.core.interface import (
 )
 from tracker.core.ranking import fold
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables below; kept in `user_version`."""
 
 _TABLES: Final = """
@@ -39,7 +39,8 @@ CREATE TABLE peers (
     advertise TEXT NOT NULL,    -- JSON array
     addresses TEXT NOT NULL,    -- JSON array
     epoch     INTEGER NOT NULL,
-    n         INTEGER NOT NULL
+    n         INTEGER NOT NULL,
+    encrypted INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 
 -- What each peer says of each content on its list; the number keeps the order in which it was first said.
@@ -71,10 +72,10 @@ CREATE VIRTUAL TABLE search.names USING fts5(folded, tokenize = 'trigram case_se
 """
 
 _PUT_PEER: Final = """
-INSERT INTO peers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO peers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (peer) DO UPDATE SET name = excluded.name, address = excluded.address, port = excluded.port,
     loopback = excluded.loopback, advertise = excluded.advertise, addresses = excluded.addresses,
-    epoch = excluded.epoch, n = excluded.n
+    epoch = excluded.epoch, n = excluded.n, encrypted = excluded.encrypted
 """
 _PUT_OFFER: Final = """
 INSERT INTO offers (peer, content, name, kind, size, complete) VALUES (?, ?, ?, ?, ?, ?)
@@ -91,6 +92,12 @@ RETURNING number
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables of an empty database, all or none."""
     connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the tables of version 1 up to this one, all or none."""
+    column = "ALTER TABLE peers ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 1"
+    connection.executescript(f"BEGIN IMMEDIATE; {column}; PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def make_index(connection: sqlite3.Connection) -> None:
@@ -112,7 +119,7 @@ def load(connection: sqlite3.Connection) -> SavedState:
         msgspec.DecodeError: nor is a list in it.
     """
     peers = connection.execute(
-        "SELECT peer, name, address, port, loopback, advertise, addresses, epoch, n FROM peers ORDER BY peer"
+        "SELECT peer, name, address, port, loopback, advertise, addresses, epoch, n, encrypted FROM peers ORDER BY peer"
     )
     offers = connection.execute("SELECT peer, content, name, kind, size, complete FROM offers ORDER BY number")
     contents = connection.execute("SELECT id, name, kind, size FROM contents ORDER BY number")
@@ -141,9 +148,8 @@ def _record(kind: type[R], row: tuple[object, ...]) -> R:
 
 def _put_peer(connection: sqlite3.Connection, one: PeerRecord) -> None:
     lists = [msgspec.json.encode(texts).decode() for texts in (one.advertise, one.addresses)]
-    connection.execute(
-        _PUT_PEER, (one.peer, one.name, one.address, one.port, int(one.loopback), *lists, one.epoch, one.n)
-    )
+    fields = (one.peer, one.name, one.address, one.port, int(one.loopback), *lists, one.epoch, one.n)
+    connection.execute(_PUT_PEER, (*fields, int(one.encrypted)))
 
 
 def _drop_peer(connection: sqlite3.Connection, one: PeerGone) -> None:

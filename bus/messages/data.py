@@ -1,4 +1,4 @@
-"""The data channel, numbers 32 to 63: a peer dials a peer; who dialled says nothing about who sends bytes."""
+"""The data channel, numbers 32 to 59: a peer dials a peer; who dialled says nothing about who sends bytes."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ Parts = Annotated[list[Part], Meta(max_length=8192, min_length=1)]
 Kind = Literal["file", "tree", ""]
 """Empty while a leecher does not know it yet."""
 
-Channel = Literal["tracker", "data", "control"]
+Channel = Literal["tracker", "data", "control", "proof"]
+"""`proof` is spoken on data connections in clear text until they are links."""
 CLIENT: Final = "client"
 SERVER: Final = "server"
 BOTH: Final = "both"

@@ -42,13 +42,15 @@ class ContentEntry(Struct, frozen=True, gc=False):
     """True for a seed."""
 
 
-class SwarmPeer(Struct, frozen=True, gc=False):
+class SwarmPeer(Struct, frozen=True, gc=False, omit_defaults=True):
     """One member of a swarm, as the tracker lists it."""
 
     peer: Hex64
     endpoints: Endpoints
     """In the order to try; the host `@tracker` stands for the host by which the asker reached the tracker."""
     complete: bool
+    encrypted: bool = True
+    """Whether its data links are encrypted: two peers can link only if both encrypt or neither does."""
 
 
 class FoundContent(Struct, frozen=True, gc=False):
@@ -80,6 +82,8 @@ class Register(Message, frozen=True, gc=False):
     addresses: Endpoints
     """Interface addresses, without port."""
     contents: Annotated[list[ContentEntry], Meta(max_length=1000)]
+    encrypted: bool = True
+    """Whether its data links are encrypted."""
 
 
 @declare(2, "tracker", CLIENT)

@@ -7,11 +7,9 @@ the same encryption answers the same requests on the same core.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +20,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ERR_USAGE, FAILURE, INTERRUPTED, OK, ShoalError
+from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ERR_USAGE, ShoalError
 from bus.places import TrackerPlaces
 from bus.process import Process
 from bus.ready import TrackerReady

@@ -87,7 +87,7 @@ class PageView:
         """Take another state: a snapshot from the peer replaced the one before."""
         self.touch(published, published.rows())
         self._running = {
-            row.id for row in published.of(events.Transfer, "transfers") if not row.finished and not row.error
+            row.id for row in published.of(events.Transfer, "transfers") if not row.finished and row.state != "error"
         }
         for section, present in self._rows.items():
             self._touched.update(dict.fromkeys((section, key) for key in present))

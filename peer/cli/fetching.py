@@ -53,6 +53,7 @@ class Wait:
         self._heard = self._seen = time.monotonic()
         self._mentioned = False
         self._state = self._told = ""
+        """The state last heard, and the state and reason last told."""
         self._since = 0.0
 
     def run(self) -> Fetched:
@@ -112,10 +113,12 @@ class Wait:
         if state != self._state:
             self._state, self._since, self._told = state, self._heard, ""
         lasts = self._heard - self._since >= SETTLES_WITHIN
-        if self._moved is None and state in WAITS and lasts and self._told != state:
-            self._told = state
+        now = f"{state} {transfer.error}"
+        if self._moved is None and state in WAITS and lasts and self._told != now:
+            self._told = now
             said = WAITS[state].format(command=self._session.command, content=self._content[:16])
-            self._session.note(f"{plain(transfer.name) or self._content[:16]}: {said}")
+            reason = f" ({plain(transfer.error)})" if transfer.error else ""
+            self._session.note(f"{plain(transfer.name) or self._content[:16]}: {said}{reason}")
 
 
 @contextmanager

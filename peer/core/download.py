@@ -91,6 +91,8 @@ class Download:
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, Candidate] = {}
         """Peers a tracker named."""
+        self.unequal: dict[PeerId, bool] = {}
+        """Members that cannot be linked, because only one of us encrypts; True if a dial told so, not a tracker."""
         self.preparing = 0
         """Answers to Prepare or VerifyData that are still to come; only the last one counts."""
         self.looks = 0

@@ -77,6 +77,10 @@ class Downloads:
 
     # -- life of a download --
 
+    def changed(self, download: Download) -> None:
+        """Something about a download changed outside of it."""
+        self._on_change(download)
+
     def start(self, record: DownloadRecord) -> Download:
         """Begin, or go on with, a download."""
         download = self.active[record.id] = Download(record, self._turn.now)

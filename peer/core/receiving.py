@@ -92,7 +92,7 @@ class Receiving:
             self._trackers.dial_failed(event)
         else:
             self._neighbours.dial_failed(event)
-            self._swarms.dial_failed(event.peer)
+            self._swarms.dial_failed(event)
 
     def link_flow(self, event: LinkBlocked | LinkWritable) -> None:
         if neighbour := self._neighbours.by_link.get(event.link):

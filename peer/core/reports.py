@@ -95,12 +95,22 @@ class Reports:
             rejected_bytes=download.rejected_bytes,
             sources=download.source_rows(rows),
             have=strip(download.held, layout.chunks).hex() if layout and layout.chunks else "",
-            error=download.error,
+            error=download.error or (self._unequal(download) if state == "no_sources" else ""),
             error_code=download.error_code,
             added=record.added,
             finished=0.0,
             priority=record.priority,
             sequential=record.sequential,
+        )
+
+    def _unequal(self, download: Download) -> str:
+        """Why there are no sources, if that is because only one side encrypts."""
+        if not (count := len(download.unequal)):
+            return ""
+        ours, theirs = ("true", "false") if self._settings.encryption else ("false", "true")
+        peers = "1 peer" if count == 1 else f"{count} peers"
+        return (
+            f"security.encryption is {ours} here and {theirs} at {peers} of the swarm; make it the same on both sides"
         )
 
     def remember(self, record: DownloadRecord) -> None:

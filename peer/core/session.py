@@ -81,7 +81,8 @@ class Session:
 def resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
     """`@tracker` stands for the host by which we reached the tracker."""
     endpoints = [endpoint.replace("@tracker", host) for endpoint in peer.endpoints]
-    return SwarmPeer(peer.peer, [endpoint for endpoint in endpoints if DIALLABLE.fullmatch(endpoint)], peer.complete)
+    diallable = [endpoint for endpoint in endpoints if DIALLABLE.fullmatch(endpoint)]
+    return SwarmPeer(peer.peer, diallable, peer.complete, peer.encrypted)
 
 
 def pages_of(entries: list[ContentEntry]) -> list[list[ContentEntry]]:
@@ -113,4 +114,5 @@ def register_page(
         list(settings.advertise),
         list(settings.addresses),
         page,
+        settings.encryption,
     )

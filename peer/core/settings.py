@@ -43,6 +43,8 @@ class NodeSettings(Struct, frozen=True):
     data_port: int
     loopback: bool
     """The data socket is bound to loopback only."""
+    encryption: bool = True
+    """Of data links; peers whose setting is another cannot be linked."""
     advertise: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     trackers: tuple[TrackerAddress, ...] = ()

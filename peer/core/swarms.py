@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, PeerId
+from bus.boundary import ContentId, DialFailed, PeerId
 from bus.events import SwarmHasChanged
 from bus.messages import Swarm, SwarmChanged, SwarmPeer
 from peer.core.download import Candidate, Download
@@ -76,7 +76,8 @@ class Swarms:
             self._meet(download, push.joined)
         elif push.content in self._shelf.offers:
             for member in push.joined:
-                if not member.complete and not self._neighbours.connected(member.peer):
+                linkable = member.encrypted == self._settings.encryption
+                if linkable and not member.complete and not self._neighbours.connected(member.peer):
                     self._introduce.setdefault(member.peer, {})[push.content] = True
                     self._introduce_to[member.peer] = tuple(member.endpoints)
                     self._turn.timers.set_earlier(("introduce", member.peer), self._turn.now + INTRODUCE_AFTER)
@@ -88,18 +89,35 @@ class Swarms:
         if not (wanted and self._neighbours.dial(peer, endpoints)):
             self._introduce.pop(peer, None)
 
-    def dial_failed(self, peer: PeerId) -> None:
+    def dial_failed(self, event: DialFailed) -> None:
         """A dial led nowhere."""
+        peer = event.peer
         self._introduce.pop(peer, None)
+        for download in self._downloads.active.values() if event.unequal else ():
+            if peer in download.candidates:
+                download.unequal[peer] = True
+                self._downloads.changed(download)
         self.look_soon(peer)
 
     def _meet(self, download: Download, members: list[SwarmPeer]) -> None:
         """A tracker named members of a download's swarm: dial the best of them."""
+        before = dict(download.unequal)
         for member in members:
+            if member.peer == self._settings.peer:
+                continue
+            if member.encrypted != self._settings.encryption:
+                download.candidates.pop(member.peer, None)
+                if len(download.unequal) < CANDIDATES:
+                    download.unequal[member.peer] = False
+                continue
+            if not download.unequal.get(member.peer):
+                download.unequal.pop(member.peer, None)
             known = download.candidates.get(member.peer)
-            if member.peer != self._settings.peer and (known or len(download.candidates) < CANDIDATES):
+            if known or len(download.candidates) < CANDIDATES:
                 since = known.since if known else self._turn.now
                 download.candidates[member.peer] = Candidate(tuple(member.endpoints), member.complete, since)
+        if download.unequal != before:
+            self._downloads.changed(download)
         self._dial_candidates(download)
 
     def _dial_candidates(self, download: Download) -> None:
@@ -148,5 +166,7 @@ class Swarms:
 
     def introduced(self, peer: PeerId) -> list[ContentId]:
         """The contents a peer that just linked is to be told of, because a push named it."""
+        for download in self._downloads.active.values():
+            download.unequal.pop(peer, None)
         self._introduce_to.pop(peer, None)
         return list(self._introduce.pop(peer, {}))

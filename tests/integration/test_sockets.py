@@ -19,7 +19,7 @@ from bus.rpc import Requests, RpcClient
 from bus.sockets import Role, live_sockets, make_context, make_socket, plain_endpoint, plain_host
 from bus.tap import EventTap, Subscription, WireStream
 from tests.kit.bench import Bench, End
-from tests.kit.socket_table import SECURED, a_full_router_refuses, differences
+from tests.kit.socket_table import CLEAR, SECURED, a_full_router_refuses, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +34,7 @@ def test_all_live_sockets_have_the_options_of_their_role(hwm: int, tmp_path: Pat
         endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
         server.links.listen("control", f"{ipc}/control.ipc")
         bench.link(server, client)
+        bench.link(End(bench, 3, hwm, encryption=False), End(bench, 4, hwm, encryption=False))
         client.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
         bench.until(lambda: len(client.of(LinkUp)) == 2)
         publisher = Publisher(bench.reactor, bench.context, f"{ipc}/events.ipc", "x", 1.0, PeerHeartbeat)
@@ -44,7 +45,7 @@ def test_all_live_sockets_have_the_options_of_their_role(hwm: int, tmp_path: Pat
         assert {role for role, _ in live} == set(get_args(Role))
         wrong = []
         for role, socket in live:
-            mark = hwm if role in SECURED or role == "control-server" else 0
+            mark = hwm if role in {*SECURED, *CLEAR, "control-server"} else 0
             wrong += differences(role, socket, mark)
             if role.endswith("-server") and not a_full_router_refuses(socket):
                 wrong.append(f"{role}: ROUTER_MANDATORY is not set")

@@ -16,6 +16,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bus.errors import ERR_ALREADY_RUNNING, ERR_DATABASE, ShoalError
 from tests.kit.waiting import eventually
@@ -38,7 +39,9 @@ from tracker.core.ranking import fold, matches, parse_terms
 from tracker.schema import VERSION
 from tracker.store import Store
 
-A_PEER = PeerRecord(identity("a"), "north", "192.168.1.7", 4000, True, ["a.example:1"], ["10.0.0.1"], 2**63 - 1, 3)
+A_PEER = PeerRecord(
+    identity("a"), "north", "192.168.1.7", 4000, True, ["a.example:1"], ["10.0.0.1"], 2**63 - 1, 3, False
+)
 ITS_OFFER = OfferRecord(identity("a"), identity("x"), "Bücher", "tree", 2**63 - 1, True)
 THE_CONTENT = ContentRecord(identity("x"), "Bücher", "tree", 2**63 - 1)
 
@@ -100,6 +103,18 @@ def test_what_was_saved_comes_back(path: Path):
         one.store.save((A_PEER, ITS_OFFER))
         one.store.save((THE_CONTENT,))
     assert held(path) == SavedState((A_PEER,), (ITS_OFFER,), (THE_CONTENT,))
+
+
+def test_a_database_of_before_there_was_clear_text_opens_with_every_peer_encrypted(path: Path):
+    with opened(path) as one:
+        one.store.save((A_PEER, ITS_OFFER, THE_CONTENT))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("ALTER TABLE peers DROP COLUMN encrypted; PRAGMA user_version = 1")
+    before = replace(A_PEER, encrypted=True)
+    assert held(path) == SavedState((before,), (ITS_OFFER,), (THE_CONTENT,))
+    with opened(path) as one:
+        one.store.save((A_PEER,))
+    assert held(path).peers == (A_PEER,)
 
 
 def test_later_changes_replace_earlier_ones_and_keep_their_place(path: Path):

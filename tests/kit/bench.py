@@ -24,11 +24,15 @@ E = TypeVar("E")
 class End:
     """One program's links, and every event of theirs in order."""
 
-    def __init__(self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None) -> None:
+    def __init__(
+        self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None, *, encryption: bool = True
+    ) -> None:
         self.identity = Identity(seed.to_bytes(32, "big"))
         self.events: list[LinkEvent] = []
         self.on_event: Callable[[LinkEvent], object] = self.events.append
-        self.links = Links(bench.reactor, bench.context, self.identity, self._hear, hwm=hwm, wire=wire)
+        self.links = Links(
+            bench.reactor, bench.context, self.identity, self._hear, hwm=hwm, wire=wire, encryption=encryption
+        )
         bench.ends.append(self)
 
     def _hear(self, event: LinkEvent) -> None:
@@ -129,7 +133,9 @@ class Stranger:
         server: str = "",
         identity: Identity | None = None,
         routing_id: bytes = b"",
+        later: bool = False,
     ) -> None:
+        """Connects at once, unless it is to be done `later`."""
         self.socket = context.socket(kind)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RECONNECT_IVL, -1)
@@ -140,7 +146,12 @@ class Stranger:
             self.socket.set(zmq.CURVE_SERVERKEY, z85_of(server))
             self.socket.set(zmq.CURVE_PUBLICKEY, identity.curve_public)
             self.socket.set(zmq.CURVE_SECRETKEY, identity.curve_secret)
-        self.socket.connect(endpoint)
+        self._endpoint = endpoint
+        if not later:
+            self.connect()
+
+    def connect(self) -> None:
+        self.socket.connect(self._endpoint)
 
     def say(self, *frames: bytes) -> None:
         """Send, or queue until the handshake is done."""
@@ -155,3 +166,24 @@ class Stranger:
 
     def close(self, linger: int = 0) -> None:
         self.socket.close(linger)
+
+
+class Impostor:
+    """A server in clear text that is not ours: it answers what a test tells it."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.set(zmq.LINGER, 0)
+        self.endpoint = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def answer(self, *frames: bytes) -> bool:
+        """Answer the next message there is with these frames; False if there is none."""
+        try:
+            route = self.socket.recv_multipart(zmq.DONTWAIT)[0]
+        except zmq.Again:
+            return False
+        self.socket.send_multipart([route, *frames])
+        return True
+
+    def close(self) -> None:
+        self.socket.close()

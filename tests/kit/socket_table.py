@@ -9,7 +9,8 @@ import zmq
 from bus.sockets import Role, has_ipv6
 
 SECURED: Final = ("tracker-server", "tracker-client", "data-server", "data-client")
-_TCP: Final = {
+CLEAR: Final = ("clear-data-server", "clear-data-client")
+_CLEAR_TCP: Final = {
     "HANDSHAKE_IVL": 5_000,
     "HEARTBEAT_IVL": 5_000,
     "HEARTBEAT_TIMEOUT": 15_000,
@@ -19,8 +20,9 @@ _TCP: Final = {
     "TCP_KEEPALIVE_CNT": 3,
     "TCP_KEEPALIVE_INTVL": 20,
     "IPV6": int(has_ipv6()),
-    "MECHANISM": zmq.CURVE,
+    "MECHANISM": zmq.NULL,
 }
+_TCP: Final = {**_CLEAR_TCP, "MECHANISM": zmq.CURVE}
 _MIB: Final = 2**20
 
 
@@ -31,6 +33,13 @@ def expected(role: Role, hwm: int) -> dict[str, object]:
         "tracker-client": {"TYPE": zmq.DEALER, "MAXMSGSIZE": _MIB, "CONNECT_TIMEOUT": 5_000, **_TCP},
         "data-server": {"TYPE": zmq.ROUTER, "MAXMSGSIZE": _MIB + 64 * 1024, **_TCP},
         "data-client": {"TYPE": zmq.DEALER, "MAXMSGSIZE": _MIB + 64 * 1024, "CONNECT_TIMEOUT": 5_000, **_TCP},
+        "clear-data-server": {"TYPE": zmq.ROUTER, "MAXMSGSIZE": _MIB + 64 * 1024, **_CLEAR_TCP},
+        "clear-data-client": {
+            "TYPE": zmq.DEALER,
+            "MAXMSGSIZE": _MIB + 64 * 1024,
+            "CONNECT_TIMEOUT": 5_000,
+            **_CLEAR_TCP,
+        },
         "control-server": {"TYPE": zmq.ROUTER, "MAXMSGSIZE": 64 * 1024},
         "control-client": {"TYPE": zmq.DEALER, "MAXMSGSIZE": _MIB, "IMMEDIATE": 1, "RCVTIMEO": 5_000},
         "publisher": {"TYPE": zmq.XPUB, "MAXMSGSIZE": 1024, "SNDHWM": 10_000},
@@ -39,17 +48,19 @@ def expected(role: Role, hwm: int) -> dict[str, object]:
         "zap": {"TYPE": zmq.ROUTER, "RCVHWM": 0},
     }
     options = {"LINGER": 0, **table[role]}
-    if role in {*SECURED, "control-server", "control-client"}:
+    if role in {*SECURED, *CLEAR, "control-server", "control-client"}:
         options["SNDHWM"] = hwm or 256
-        # One more at a CURVE server: the User-Id takes a place in the pipe and never leaves it.
-        options["RCVHWM"] = (hwm or 256) + (role in {"tracker-server", "data-server"})
-    if role in {"tracker-client", "data-client"}:
+        # One more at a server with a ZAP loop: the User-Id takes a place in the pipe and never leaves it.
+        options["RCVHWM"] = (hwm or 256) + (role in {"tracker-server", "data-server", "clear-data-server"})
+    if role in {"tracker-client", "data-client", "clear-data-client"}:
         # No reconnection while a link's end is being read, and no message lost by its end.
         options |= {"RECONNECT_IVL": 3_600_000, "IMMEDIATE": 0}
     if role in {"control-client", "subscriber"}:
         options |= {"RECONNECT_IVL": 200, "RECONNECT_IVL_MAX": 2_000}
+    if role in {"tracker-server", "data-server", "clear-data-server"}:
+        options |= {"ZAP_DOMAIN": role.removesuffix("-server").encode(), "ZAP_ENFORCE_DOMAIN": 1}
     if role in {"tracker-server", "data-server"}:
-        options |= {"CURVE_SERVER": 1, "ZAP_DOMAIN": role.removesuffix("-server").encode(), "ZAP_ENFORCE_DOMAIN": 1}
+        options["CURVE_SERVER"] = 1
     if role.endswith("-server"):
         options["SNDTIMEO"] = 0
     return options

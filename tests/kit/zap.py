@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import zmq
 
 from bus.auth import ENDPOINT
@@ -15,3 +18,13 @@ def ask(context: zmq.Context[zmq.Socket[bytes]], frames: list[bytes]) -> list[by
         socket.connect(ENDPOINT)
         socket.send_multipart(frames)
         return socket.recv_multipart()
+
+
+@contextmanager
+def asking(context: zmq.Context[zmq.Socket[bytes]], frames: list[bytes]) -> Iterator[None]:
+    """Ask, and be gone at the end of the block without having heard the answer."""
+    with context.socket(zmq.DEALER) as socket:
+        socket.set(zmq.LINGER, 0)
+        socket.connect(ENDPOINT)
+        socket.send_multipart([b"", *frames])
+        yield

@@ -17,7 +17,7 @@ from bus.messages import BOTH, BY_NUMBER, Channel, Data, Declared, Message
 from tests.unit.bus.make_golden_vectors import vector
 
 SIDES: list[tuple[Channel, str]] = [
-    (channel, sender) for channel in ("tracker", "data", "control") for sender in ("client", "server")
+    (channel, sender) for channel in ("tracker", "data", "control", "proof") for sender in ("client", "server")
 ]
 
 
@@ -48,7 +48,8 @@ def limited(base: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.text("0123456789abcdef", min_size=64, max_size=64)
         return st.text(max_size=min(limits.get("max_length", 20), 20))
     if base is bytes:
-        return st.binary(max_size=100)
+        low = limits.get("min_length", 0)
+        return st.binary(min_size=low, max_size=max(low, 100) if low < limits.get("max_length", 100) else low)
     return compound(base, limits)
 
 

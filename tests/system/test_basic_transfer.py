@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.kit.payload import MIB, differences, random_file, standard_library
-from tests.kit.swarm import Loose, Swarm
+from tests.kit.swarm import SHOAL, Loose, Swarm
 from tests.kit.waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -45,6 +47,55 @@ def test_a_gibibyte_and_a_tree_of_thousands_reach_another_peer_and_a_third_from_
         assert differences(big, Path(east.download_dir) / big.name) == ""
         assert len(result["sources"]) == 2
         assert all(row["bytes"] >= 0.3 * size for row in result["sources"])
+
+
+def mechanism(endpoint: str) -> str:
+    """How the connections of a TCP endpoint are secured, as its greeting says (ZeroMQ RFC 37)."""
+    host, port = endpoint.removeprefix("tcp://").rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as connection, connection.makefile("rb") as stream:
+        connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03")  # and no more: it would hang up on another mechanism
+        return stream.read(64)[12:32].rstrip(b"\0").decode()
+
+
+@pytest.mark.parametrize("hwm", [256, 1])
+def test_without_encryption_a_file_and_a_tree_arrive_and_only_the_tracker_encrypts(tmp_path: Path, hwm: int) -> None:
+    big, tree = random_file(tmp_path / "big.bin", 40 * MIB), tmp_path / "tree"
+    tree.mkdir()
+    for number in range(20):
+        random_file(tree / f"{number}", 30_000)
+    settings: dict[str, dict[str, object]] = {"security": {"encryption": False}, "network": {"hwm": hwm}}
+    with Swarm(tmp_path, settings=settings) as swarm:
+        for row in swarm.cli("share", str(big), str(tree)).data:
+            assert swarm.cli("get", row["id"], peer="south").data["duplicate_bytes"] == 0
+        south = swarm.peer("south")
+        assert differences(big, Path(south.download_dir) / big.name) == ""
+        assert differences(tree, Path(south.download_dir) / tree.name) == ""
+        assert [mechanism(swarm.peer(name).data) for name in ("north", "south")] == ["NULL", "NULL"]
+        assert mechanism(swarm.tracker.endpoint) == "CURVE"
+
+
+def test_peers_of_which_only_one_encrypts_do_not_link_and_say_why_in_one_line(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", MIB)
+    with Loose(tmp_path) as swarm:
+        swarm.start_tracker()
+        swarm.start_peer("north")
+        south = swarm.start_peer("south", {"SHOAL__SECURITY__ENCRYPTION": "false"})
+        content = swarm.cli("share", str(sample), peer="north").data[0]["id"]
+        command = [SHOAL, *swarm.options, "--peer", "south", "get", content]
+        with (tmp_path / "said").open("w") as said:
+            waiting = subprocess.Popen(command, env=swarm.environ, stderr=said)
+        why = "security.encryption is false here and true at 1 peer of the swarm; make it the same on both sides"
+        eventually(lambda: why in (tmp_path / "said").read_text(), within=20)
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(10) == 130
+        row = swarm.cli("ls", peer="south").data[0]
+        assert (row["state"], row["error"]) == ("no_sources", why)
+        assert swarm.cli("peers", peer="south").data == []
+        # Once it is the same on both sides, the download goes on by itself.
+        swarm.kill("south", signal.SIGTERM)
+        swarm.start_peer("south")
+        eventually(lambda: swarm.cli("ls", peer="south").data[0]["state"] == "seeding", within=40)
+        assert differences(sample, Path(south.download_dir) / sample.name) == ""
 
 
 def test_odd_trees_arrive_as_they_are(tmp_path: Path) -> None:

@@ -17,18 +17,19 @@ from tests.kit.swarm import Swarm
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
-def test_a_thousand_claimed_routing_ids_leave_the_peer_alive_and_serving(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encryption", [True, False], ids=["encrypted", "in clear text"])
+def test_a_thousand_claimed_routing_ids_leave_the_peer_alive_and_serving(tmp_path: Path, encryption: bool) -> None:
     sample = random_file(tmp_path / "sample.bin", 8 * MIB)
-    with Swarm(tmp_path) as swarm, Bench() as bench:
+    with Swarm(tmp_path, settings={"security": {"encryption": encryption}}) as swarm, Bench() as bench:
         content = swarm.cli("share", str(sample)).data[0]["id"]
         north, pid = swarm.peer("north"), swarm.pid("north")
         liar = Identity(b"l" * 32)
-        strangers = [
-            Stranger(bench.context, north.data, server=north.id, identity=liar, routing_id=claimed)
-            for claimed in unseeded_routing_ids(1000)
-        ]
-        for stranger in strangers:
+        keys = liar if encryption else None
+        strangers = []
+        for claimed in unseeded_routing_ids(1000):
+            stranger = Stranger(bench.context, north.data, server=north.id, identity=keys, routing_id=claimed)
             stranger.say(*encode(Hello("liar", "liar")))
+            strangers.append(stranger)
         swarm.cli("get", content, peer="south")
         assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
         for stranger in strangers:

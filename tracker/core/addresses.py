@@ -86,9 +86,13 @@ class Reach(Struct, frozen=True):
     """(zone, endpoint)"""
     interfaces: tuple[tuple[str, str], ...]
     """(zone, endpoint), private ones only: a public interface address is what the tracker sees."""
+    encrypted: bool = True
+    """Whether its data links are; who does otherwise need not dial it."""
 
 
-def reach_of(port: int, loopback: bool, advertise: Sequence[str], addresses: Sequence[str]) -> Reach:
+def reach_of(
+    port: int, loopback: bool, advertise: Sequence[str], addresses: Sequence[str], encrypted: bool = True
+) -> Reach:
     """Parse what a peer registers.
 
     Raises:
@@ -102,6 +106,7 @@ def reach_of(port: int, loopback: bool, advertise: Sequence[str], addresses: Seq
         tuple(addresses),
         tuple(_advertised(text) for text in advertise),
         tuple(row for row in interfaces if port and row[0] not in (LOOPBACK, ELSEWHERE)),
+        encrypted,
     )
 
 

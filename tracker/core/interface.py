@@ -110,6 +110,7 @@ class PeerRecord(Struct, frozen=True, gc=False):
     addresses: Endpoints
     epoch: Count
     n: Count
+    encrypted: bool = True
 
 
 class PeerGone(Struct, frozen=True, gc=False):

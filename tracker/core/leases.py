@@ -16,7 +16,7 @@ from bus.errors import ERR_LIMIT, ShoalError
 from bus.messages import ContentEntry, SwarmPeer, Version
 from tracker.core.addresses import ELSEWHERE, Place, Reach, listed_endpoints
 
-PEER_BYTES: Final = 100
+PEER_BYTES: Final = 112
 """Of a SwarmPeer in a message, around its endpoints: field names and the id."""
 
 SAME_ROUTER: Final = "same router"
@@ -73,8 +73,8 @@ class Lease:
         if not endpoints:
             return None
         return Listed(
-            SwarmPeer(self.peer, endpoints, complete=True),
-            SwarmPeer(self.peer, endpoints, complete=False),
+            SwarmPeer(self.peer, endpoints, True, self.reach.encrypted),
+            SwarmPeer(self.peer, endpoints, False, self.reach.encrypted),
             PEER_BYTES + sum(len(endpoint) + 3 for endpoint in endpoints),
         )
 

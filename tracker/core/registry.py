@@ -135,7 +135,7 @@ class Registry:
         changes = Changes()
         for record in state.peers:
             try:
-                reach = reach_of(record.port, record.loopback, record.advertise, record.addresses)
+                reach = reach_of(record.port, record.loopback, record.advertise, record.addresses, record.encrypted)
                 lease = self.leases.open(record.peer, place_of(record.address, exempt), reach)
             except (ValueError, ShoalError):  # a damaged row, or a limit that was higher before the restart
                 changes.saved.append(PeerGone(record.peer))
@@ -226,5 +226,5 @@ def _peer_record(lease: Lease) -> PeerRecord:
     reach = lease.reach
     return PeerRecord(
         lease.peer, lease.name, lease.seen.address, reach.port, reach.loopback,
-        list(reach.advertise), list(reach.addresses), lease.version.epoch, lease.version.n,
+        list(reach.advertise), list(reach.addresses), lease.version.epoch, lease.version.n, reach.encrypted,
     )  # fmt: skip

@@ -80,7 +80,7 @@ class Staging:
         if page.page == 0:
             check_peer_name(page)
             try:
-                self.reach = reach_of(page.port, page.loopback, page.advertise, page.addresses)
+                self.reach = reach_of(page.port, page.loopback, page.advertise, page.addresses, page.encrypted)
             except ValueError as error:
                 raise ShoalError(ERR_USAGE, str(error)) from None
         check_entries(page.contents)

@@ -54,7 +54,7 @@ def _leaf(kind: Any, salt: int) -> Any:
         case inspect.StrType():
             return f"{salt:x}".zfill(64) if kind.pattern else f"text é{salt}"
         case inspect.BytesType():
-            return bytes([salt, 255])
+            return bytes([salt, 255]).ljust(kind.min_length or 0, b"\xff")
         case inspect.LiteralType():
             return kind.values[salt % len(kind.values)]
     return [1, "two", {"three": None}]  # of an undeclared type

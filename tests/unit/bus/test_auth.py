@@ -11,7 +11,7 @@ from bus.boundary import Dial, DialFailed, LinkUp
 from bus.identity import Identity
 from bus.sockets import make_context
 from tests.kit.bench import Bench, End
-from tests.kit.zap import ask
+from tests.kit.zap import ask, asking
 
 
 def knock(bench: Bench, server: End, endpoint: str, client: End) -> type:
@@ -80,6 +80,24 @@ def test_a_loop_that_fails_is_started_again(caplog: pytest.LogCaptureFixture, mo
     assert "nobody gets in meanwhile" in caplog.text
 
 
+def test_a_client_that_is_gone_before_it_is_judged_disturbs_nobody(caplog: pytest.LogCaptureFixture):
+    judged, gone = threading.Event(), threading.Event()
+
+    def allow(_domain: str, _peer: str, address: str) -> bool:
+        if address == "1.2.3.4":
+            judged.set()
+            gone.wait(10)
+        return True
+
+    with Bench(allow) as bench:
+        with asking(bench.context, [b"1.0", b"7", b"data", b"1.2.3.4", b"", b"CURVE", b"k" * 32]):
+            assert judged.wait(10)
+        gone.set()
+        assert ask(bench.context, [b"1.0", b"7", b"data", b"5.6.7.8", b"", b"CURVE", b"k" * 32])[2] == b"200"
+        assert bench.zap.counts == {"allowed": 2}
+    assert caplog.text == ""
+
+
 def test_without_a_loop_nobody_gets_in():
     with Bench() as bench:
         server, client = End(bench, 1), End(bench, 2)
@@ -96,6 +114,8 @@ def test_without_a_loop_nobody_gets_in():
         ([b"1.0", b"7", b"elsewhere", b"1.2.3.4", b"", b"CURVE", b"k" * 32], b"400"),
         ([b"1.0", b"7", b"", b"1.2.3.4", b"", b"CURVE", b"k" * 32], b"400"),
         ([b"1.0", b"7", b"data", b"1.2.3.4", b"", b"NULL"], b"400"),
+        ([b"1.0", b"7", b"clear-data", b"1.2.3.4", b"", b"CURVE", b"k" * 32], b"400"),
+        ([b"1.0", b"7", b"clear-data", b"1.2.3.4", b"", b"NULL", b"k" * 32], b"400"),
         ([b"1.0", b"7", b"data", b"1.2.3.4", b"", b"PLAIN", b"user", b"password"], b"400"),
         ([b"2.0", b"7", b"data", b"1.2.3.4", b"", b"CURVE", b"k" * 32], b"400"),
         ([b"1.0", b"7", b"data", b"1.2.3.4", b"", b"CURVE", b"k" * 31], b"400"),
@@ -107,6 +127,21 @@ def test_a_request_is_answered_by_the_letter_of_zap(frames: list[bytes], status:
         reply = ask(bench.context, frames)
         assert reply[:3] == [b"1.0", b"7", status]
         assert reply[4] == ((b"k" * 32).hex().encode() if status == b"200" else b"")
+
+
+def test_a_connection_in_clear_text_gets_a_name_that_no_other_has():
+    frames = [b"1.0", b"7", b"clear-data", b"1.2.3.4", b"", b"NULL"]
+    with Bench() as bench:
+        replies = [ask(bench.context, frames) for _ in range(20)]
+    assert {reply[2] for reply in replies} == {b"200"}
+    assert len({reply[4] for reply in replies}) == 20
+    assert not any(len(reply[4]) == 64 for reply in replies), "it must never look like a peer id"
+
+
+def test_a_check_that_asks_for_a_key_lets_nobody_in_in_clear_text():
+    known = Identity(b"known".ljust(32)).peer_id
+    with Bench(lambda _domain, peer, _address: peer == known) as bench:
+        assert ask(bench.context, [b"1.0", b"7", b"clear-data", b"1.2.3.4", b"", b"NULL"])[2] == b"400"
 
 
 def test_a_thousand_unknown_keys_are_refused_and_the_known_one_is_not():

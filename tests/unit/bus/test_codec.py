@@ -111,6 +111,13 @@ def test_a_message_of_another_channel_is_refused(channel: Channel, sender: str):
     assert "message 8 does not belong on the tracker channel from a server" in refused(search, "tracker", "server")
 
 
+def test_a_proof_is_of_its_own_channel_and_never_reaches_a_link():
+    prove = encode(messages.Prove(bytes(64)))
+    assert "message 61 does not belong on the data channel from a client" in refused(prove)
+    assert "message 44 does not belong on the proof channel from a client" in refused(PING, "proof")
+    assert decode(prove, "proof", CLIENT) == messages.Prove(bytes(64))
+
+
 def test_the_payload_is_as_long_as_its_parts_say_and_no_longer_than_the_limit():
     data = encode(Data(1, 0, 1, [(0, 0, 5), (1, 0, 3)]))
     assert decode([*data, bytes(8)], "data", CLIENT) == Data(1, 0, 1, [(0, 0, 5), (1, 0, 3)])

@@ -178,8 +178,9 @@ FILE_ERRORS = [
         "peers: expected a port of its own for each use, found 5570 in tracker.listen and peers[0].data_port",
     ),
     (
-        "security: {encryption: false}",
-        "security.encryption: expected true, found false: this version encrypts every connection; remove the key",
+        "security: {encryption: false, access: private}",
+        "security.encryption: expected security.encryption: true beside security.access: private, found false: "
+        "who is on the network could take over a link in clear text; set one of the two otherwise",
     ),
     (
         "gateway: {host: 0.0.0.0}",

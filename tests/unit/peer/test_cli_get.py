@@ -146,6 +146,16 @@ def test_without_a_bar_a_line_says_that_nothing_comes(shoal, peer, monkeypatch):
     assert shoal("get", A, "-q").err == ""
 
 
+def test_why_there_are_no_sources_is_said_once_where_the_peer_knows_it(shoal, peer, monkeypatch):
+    monkeypatch.setattr(fetching, "SETTLES_WITHIN", 0.0)
+    why = "security.encryption is true here and false at 1 peer of the swarm; make it the same on both sides"
+    waiting = msgspec.structs.replace(MOVING, state="no_sources")
+    known = msgspec.structs.replace(waiting, error=why)
+    states(peer, [waiting], [known], [known], [MOVING], [DONE])
+    said = "shoal: iso: nobody who has it is reached; waiting for somebody"
+    assert shoal("get", A).err.splitlines() == [said, f"{said} ({why})"]
+
+
 def test_a_moment_without_sources_is_not_worth_a_line(shoal, peer):
     states(peer, [msgspec.structs.replace(MOVING, state="no_sources")], [MOVING], [DONE])
     assert shoal("get", A).err == ""

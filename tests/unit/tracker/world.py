@@ -71,10 +71,12 @@ def register(
     advertise: tuple[str, ...] = (),
     addresses: tuple[str, ...] = (),
     request: int = 1,
+    encrypted: bool = True,
 ) -> Register:
     return Register(
-        request, Version(epoch, n), page, last, name, port, loopback, list(advertise), list(addresses), list(contents)
-    )
+        request, Version(epoch, n), page, last, name, port, loopback, list(advertise), list(addresses), list(contents),
+        encrypted,
+    )  # fmt: skip
 
 
 def announce(*added: ContentEntry, n: int, removed: tuple[str, ...] = (), epoch: int = 7, request: int = 2) -> Announce:

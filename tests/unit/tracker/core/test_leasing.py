@@ -196,6 +196,16 @@ def test_every_change_is_saved():
     assert world.saved() == [PeerGone(identity("a"))]
 
 
+def test_a_peer_is_listed_with_its_setting_of_encryption_and_the_setting_is_saved():
+    world = World()
+    asker = world.up("b")
+    world.say(world.up("a", "192.168.1.7"), register(entry("x"), encrypted=False))
+    assert PeerRecord(identity("a"), "north", "192.168.1.7", 4000, False, [], [], 7, 1, False) in world.saved()
+    assert [one.encrypted for one in world.swarm(asker, "x").peers] == [False]
+    world.say(world.up("c"), register(entry("y", complete=False)))
+    assert [one.encrypted for one in world.swarm(asker, "y").peers] == [True]
+
+
 def test_registering_the_same_list_again_saves_only_the_version():
     world = World()
     peer = world.join("a", entry("x"), entry("y"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bus.events import ContentAnnounced, PeerExpired, PeerRegistered
 from bus.messages import Registered
 from tests.unit.tracker.world import World, entry, identity, register, renew
@@ -57,6 +59,12 @@ def test_swarms_names_and_addresses_are_back():
     swarm = world.swarm(world.up("z"), "x")
     assert (swarm.name, swarm.kind, swarm.size, swarm.seeds) == ("book", "file", 10, 1)
     assert [(one.peer, one.endpoints) for one in swarm.peers] == [(identity("a"), ["tcp://192.168.1.7:4000"])]
+
+
+def test_a_peer_in_clear_text_is_back_as_one():
+    state = SavedState((replace(A_PEER, encrypted=False),), (ITS_OFFER,), (THE_CONTENT,))
+    world = restarted(state)
+    assert [one.encrypted for one in world.swarm(world.up("z"), "x").peers] == [False]
 
 
 def test_what_is_back_is_published_and_not_saved_again():

@@ -3,9 +3,12 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+import msgspec
 import pytest
 
-from tests.unit.tracker.world import World, entry, register
+from tests.unit.tracker.world import World, entry, identity, register
+from tracker.core.addresses import place_of, reach_of
+from tracker.core.leases import Lease
 from tracker.core.selection import pick
 
 
@@ -38,6 +41,15 @@ def test_two_askers_of_one_zone_are_told_different_addresses_when_one_shares_the
         assert [one.endpoints for one in world.swarm(inside, "x").peers] == [
             ["tcp://203.0.113.7:4000", "tcp://192.168.1.20:4000"]
         ]
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_listed_peer_takes_no_more_room_in_a_message_than_was_counted(encrypted: bool):
+    reach = reach_of(4000, False, [f"host-{n}.example.org:1" for n in range(7)], [], encrypted)
+    listed = Lease(identity("a"), place_of("203.0.113.7"), reach).listed_for(place_of("198.51.100.9"))
+    assert listed is not None
+    for one in (listed.seed, listed.leecher):
+        assert len(msgspec.msgpack.encode(one)) <= listed.size <= len(msgspec.msgpack.encode(one)) + 40
 
 
 def test_a_peer_that_moves_is_listed_where_it_is_now():
