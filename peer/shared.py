@@ -37,6 +37,11 @@ def record_at(stats: Stats, entry: int) -> bytes:
     return stats.records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE]
 
 
+def mtime_of(record: bytes) -> int:
+    """The modification time in a record, nanoseconds."""
+    return int(_RECORD.unpack(record)[1])
+
+
 class SharedFiles:
     """A content's files on disk, for reading."""
 
