@@ -160,7 +160,8 @@ class Hasher:
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 errors.append(error)
 
-        _run_in_threads(work, 1 if layout.size < INLINE_BYTES else self._threads)
+        alone = layout.size < INLINE_BYTES or has_small_chunks(layout)
+        _run_in_threads(work, 1 if alone else self._threads)
         if errors:
             raise errors[0]
         return digests
