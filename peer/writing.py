@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from blake3 import blake3
 
@@ -26,6 +27,9 @@ from peer.temporary import SmallFile, TemporaryFiles
 from peer.workers import Workers
 
 log = logging.getLogger(__name__)
+
+NEIGHBOURS: Final = 4 * 2**20
+"""About so many bytes that follow one another go to one worker, so that a message of some chunks is mostly one job."""
 
 
 Placed = tuple[int, int, int, int]
@@ -130,11 +134,14 @@ class WritePool:
         """Worker -> its parts, without those that are to be passed over."""
         small, count = has_small_chunks(download.layout), len(self._writers)
         own = int(download.content[:8], 16) % count
+        layout = download.layout
+        together = max(1, NEIGHBOURS * layout.chunks // max(1, layout.size))
         shares: dict[int, list[Placed]] = {}
         place = 0
         for chunk, offset, length in parts:
             if chunk >= 0:
-                shares.setdefault(own if small else chunk % count, []).append((chunk, offset, length, place))
+                worker = own if small else chunk // together % count
+                shares.setdefault(worker, []).append((chunk, offset, length, place))
             place += length
         return shares
 
