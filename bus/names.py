@@ -111,6 +111,8 @@ _PERHAPS_WARNED: Final = re.compile(r'[\\:<>"|?*]|[. ](?:/|$)|(?:^|/)(?:con|prn|
 _RESERVED_NAME: Final = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[1-9\u00b9\u00b2\u00b3]) *(?:[.:]|$)", re.IGNORECASE | re.ASCII
 )
+# What no rule says anything about, if it is short enough and the search above finds nothing: told in one step.
+_ORDINARY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 _SHOWN: Final = 80  # characters of a refused name in the message; a longer one is cut in the middle
 
 
@@ -169,6 +171,8 @@ def check_tree(paths: Iterable[str], target: FileSystemRules = POSIX) -> tuple[T
 
 
 def _judge(what: str, name: str | bytes, target: FileSystemRules) -> SafePath:
+    if isinstance(name, str) and _is_ordinary(name):
+        return SafePath(name, tuple(name.split("/")), ())
     path = _decode(what, name)
     parts = tuple(path.split("/"))
     reason = _why_never(path, parts)
@@ -185,6 +189,10 @@ def _judge(what: str, name: str | bytes, target: FileSystemRules) -> SafePath:
                 raise _refusal(what, name, f"{subject} {_PHRASES[kind]}, which {target.name} cannot hold")
         met.update(kinds)
     return SafePath(path, parts, tuple(kind for kind in WARNINGS if kind in met))
+
+
+def _is_ordinary(path: str) -> bool:
+    return len(path) <= MAX_PART and bool(_ORDINARY.fullmatch(path)) and not _PERHAPS_WARNED.search(path)
 
 
 def _decode(what: str, name: str | bytes) -> str:
@@ -263,21 +271,28 @@ def _shared_folders(left: tuple[str, ...], right: tuple[str, ...]) -> int:
 class _Folder:
     """The names met so far in one folder of a tree, and what other file systems would make of them."""
 
-    __slots__ = ("folded", "names")
+    __slots__ = ("ascii", "folded", "names")
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
+        self.names: dict[str, None] = {}  # in the order in which they came
+        self.ascii: dict[str, str] | None = {}  # lower case -> the name met first, while all are ASCII
         self.folded: dict[tuple[str, str], str] = {}  # (kind of twin, folded name) -> the name met first
 
     def add(self, name: str) -> list[tuple[str, str]]:
         """Note a new name; return (kind, the other name) for the twins met before."""
+        if self.ascii is not None and name.isascii():  # they have no normal forms, only cases
+            self.names[name] = None
+            first = self.ascii.setdefault(name.lower(), name)
+            return [(CASE_TWIN, first)] if first != name else []
+        self.ascii = None
         if not self.names:
             # Folding waits for a second name: it is the costly part, and deep trees are mostly folders of one name.
-            self.names.add(name)
+            self.names[name] = None
             return []
         if not self.folded:
-            self._fold(next(iter(self.names)))
-        self.names.add(name)
+            for known in self.names:
+                self._fold(known)
+        self.names[name] = None
         twins = self._fold(name)
         # Whoever is a twin in one respect is also one in both.
         return twins if len(twins) < 2 else [twin for twin in twins if twin[0] != MIXED_TWIN]

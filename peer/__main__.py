@@ -21,6 +21,7 @@ from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
 from bus.tap import WireStream
+from peer.allocator import keep_freed_memory
 from peer.assembly import access_rule, link_trackers, node_settings, tcp_endpoint
 from peer.catalogue import Catalogue
 from peer.files import FileOps
@@ -111,6 +112,7 @@ def main() -> int:
         parser = Arguments("shoal peer", "Run one peer until SIGTERM or Ctrl-C.")
         parser.add_argument("name", metavar="NAME", help="the peer, as config.yaml names it")
         chosen = parser.parse_args()
+        keep_freed_memory()
         loaded = load(chosen.config, os.environ, chosen.base_dir)
         setup(loaded.settings.logging, f"peer {chosen.name}")
         serve(chosen.name, loaded)

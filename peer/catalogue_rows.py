@@ -44,6 +44,8 @@ class Stats(Struct, frozen=True):
     """One packed record for each entry of the layout (see peer/shared.py)."""
     links: dict[int, str] = {}
     """Entry -> path below the root, for those that are symbolic links to another file of the tree."""
+    hashed: int = 0
+    """When the hashing began, nanoseconds of the wall clock; 0 if it was not of these files as they lie there."""
 
 
 class Temporary(Struct, frozen=True):

@@ -35,10 +35,11 @@ from bus.messages import (
 )
 from bus.publisher import Publisher
 from bus.reactor import Reactor
-from peer.core.interface import Command, KnownContent, Reply, ReplyWhenAnnounced, Token
+from peer.core.interface import Command, Reply, ReplyWhenAnnounced, Token
 from peer.core.reputation import NEUTRAL
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
 from peer.reputation_store import ReputationStore
+from peer.sharing import Hashed
 from peer.storage import Hashing, Storage
 
 log = logging.getLogger(__name__)
@@ -118,15 +119,15 @@ class Control:
                     hashing.files,
                 )
             )
-            self.reply(Reply(token, Progress(0, hashing.bytes_done, hashing.size)))
+            self.reply(Reply(token, Progress(0, hashing.bytes_done, hashing.size, hashing.files_done, hashing.files)))
 
-        def done(content: KnownContent | ShoalError, skipped: tuple[str, ...]) -> None:
-            if isinstance(content, ShoalError):
-                self._publisher.publish(ContentHashed(message.path, content.message))
-                self._fail(token, content)
+        def done(hashed: Hashed | ShoalError) -> None:
+            if isinstance(hashed, ShoalError):
+                self._publisher.publish(ContentHashed(message.path, hashed.message))
+                self._fail(token, hashed)
             else:
                 self._publisher.publish(ContentHashed(message.path, ""))
-                shared = self._shared(content, skipped, self._reactor.now - began)
+                shared = self._shared(hashed, self._reactor.now - began)
                 self._feed(ReplyWhenAnnounced(token, shared))
 
         self._storage.share(
@@ -134,11 +135,11 @@ class Control:
             message.name,
             message.upload,
             lambda hashing: self._reactor.post(lambda: progress(hashing)),
-            lambda content, skipped: self._reactor.post(lambda: done(content, skipped)),
+            lambda hashed: self._reactor.post(lambda: done(hashed)),
         )
 
-    def _shared(self, content: KnownContent, skipped: tuple[str, ...], seconds: float) -> Shared:
-        layout = content.layout
+    def _shared(self, hashed: Hashed, seconds: float) -> Shared:
+        content, layout = hashed.content, hashed.content.layout
         return Shared(
             request=0,
             id=content.id,
@@ -149,7 +150,9 @@ class Control:
             chunks=layout.chunks,
             seconds=round(seconds, 3),
             link=format_link(ShareLink(content.id, content.name, self._trackers)),
-            skipped=list(skipped[:100]),
+            skipped=list(hashed.skipped[:100]),
+            hashed_files=hashed.hashed_files,
+            hashed_bytes=hashed.hashed_bytes,
         )
 
     # -- looking --

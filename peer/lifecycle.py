@@ -34,7 +34,7 @@ from peer.core.interface import (
     StoreManifest,
 )
 from peer.files import error_of, shown
-from peer.manifest import kind_of, parse, parse_digest_list
+from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
 from peer.preparing import Disk, prepare
 from peer.removing import remove_content, remove_temporary, remove_upload
@@ -66,6 +66,8 @@ class Lifecycle:
         self._uploads = uploads
         self._post = post
         self._collector = Collector()
+        self._parsed: Manifest | None = None
+        """The manifest that was checked last: usually the one that is to be prepared next."""
 
     # -- manifests --
 
@@ -87,7 +89,7 @@ class Lifecycle:
         if manifest == content:
             kind_of(raw, content)
             try:
-                parse(raw, content)
+                self._parsed = parse(raw, content)
             except ShoalError as error:  # it is what was asked for: nobody who sent it is to blame
                 self._post(StoreFailed(content, 0, error.code, error.message))
                 return
@@ -117,7 +119,8 @@ class Lifecycle:
     def reopen(self, record: DownloadRecord) -> CoreEvent:
         """Open a download's temporary files, again if they were open."""
         self._retire(record.id, keep=True)
-        download, prepared = prepare(self._disk, record)
+        parsed, self._parsed = self._parsed, None
+        download, prepared = prepare(self._disk, record, parsed if parsed and parsed.id == record.id else None)
         self._contents.downloads[record.id] = download
         self._sync.touched(download)
         return prepared
@@ -222,6 +225,7 @@ class Lifecycle:
     def _drop_download(self, content: ContentId, data: bool = False) -> str:
         """Forget a download that is not finished, and delete its temporary files; one line if that fails."""
         self._collector.drop(content)
+        self._parsed = None
         self._retire(content, keep=False)
         kept = self._disk.catalogue.download(content)
         if kept is None or kept.record.finished:

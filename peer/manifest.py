@@ -46,6 +46,8 @@ _ENTRY_HEAD: Final = struct.Struct("<BH")
 _ENTRY_TAIL: Final = struct.Struct("<QB32s")
 _NO_FILE: Final = bytes(DIGEST_SIZE)
 _CHUNK: Final = blake3(derive_key_context=CHUNK_CONTEXT)
+_FILE: Final = blake3(derive_key_context=FILE_CONTEXT)
+_TREE: Final = blake3(derive_key_context=TREE_CONTEXT)
 
 
 class Manifest(Struct, frozen=True):
@@ -72,14 +74,14 @@ def file_manifest(size: int, digests: bytes | bytearray | memoryview) -> bytes:
     return _FILE_HEAD.pack(_VERSION, size, chunk_size_for(size)) + digests
 
 
-def file_id(manifest: bytes) -> str:
+def file_id(manifest: bytes | bytearray) -> str:
     """The id of a file, from its digest list."""
-    return blake3(manifest, derive_key_context=FILE_CONTEXT).hexdigest()
+    return _FILE.copy().update(manifest).hexdigest()
 
 
-def tree_id(manifest: bytes) -> str:
+def tree_id(manifest: bytes | bytearray) -> str:
     """The id of a tree, from its manifest."""
-    return blake3(manifest, derive_key_context=TREE_CONTEXT).hexdigest()
+    return _TREE.copy().update(manifest).hexdigest()
 
 
 EMPTY_FILE_ID: Final = file_id(file_manifest(0, b""))
@@ -125,9 +127,9 @@ def kind_of(raw: bytes | bytearray, expected_id: str) -> str:
     Raises:
         ShoalError: ERR_MANIFEST if neither does.
     """
-    if blake3(raw, derive_key_context=FILE_CONTEXT).hexdigest() == expected_id:
+    if file_id(raw) == expected_id:
         return FILE
-    if blake3(raw, derive_key_context=TREE_CONTEXT).hexdigest() == expected_id:
+    if tree_id(raw) == expected_id:
         return TREE
     raise ShoalError(ERR_MANIFEST, f"the manifest does not match its id {expected_id[:16]}; fetch it from another peer")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import groupby
 
 from msgspec.structs import replace
 
@@ -52,6 +53,8 @@ def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownConte
 
 
 def _chosen(download: TemporaryFiles) -> list[int]:
+    if not download.record.only:
+        return list(range(len(download.layout.entries)))
     only = frozenset(download.record.only)
     return [number for number, entry in enumerate(download.layout.entries) if is_chosen(entry, only)]
 
@@ -78,16 +81,19 @@ def _records(disk: Disk, download: TemporaryFiles) -> bytes:
         _check_file(status, download, 0)
         return record_of(status)
     records = [ABSENT] * len(download.layout.entries)
-    for number in _chosen(download):
-        entry = download.layout.entries[number]
-        if entry.directory:
-            continue
+    entries = download.layout.entries
+    numbers = [number for number in _chosen(download) if not entries[number].directory]
+    for folder, together in groupby(numbers, key=lambda number: entries[number].path.rpartition("/")[0]):
+        group = list(together)
+        number = group[0]
         try:
-            status = download.folder.look(entry.path)
+            with download.folder.enter(folder) as parent:
+                for number in group:
+                    status = disk.files.look(entries[number].path.rpartition("/")[2], parent)
+                    _check_file(status, download, number)
+                    records[number] = record_of(status)
         except FileNotFoundError:
             raise _vanished(download, number) from None
-        _check_file(status, download, number)
-        records[number] = record_of(status)
     return b"".join(records)
 
 

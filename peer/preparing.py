@@ -50,13 +50,16 @@ class Disk(NamedTuple):
     """Bytes that a download leaves free."""
 
 
-def prepare(disk: Disk, record: DownloadRecord) -> tuple[TemporaryFiles, Prepared]:
+def prepare(disk: Disk, record: DownloadRecord, parsed: Manifest | None = None) -> tuple[TemporaryFiles, Prepared]:
     """Open a download's temporary files.
+
+    Args:
+        parsed: its manifest, if that is at hand.
 
     Raises:
         ShoalError, OSError: they cannot be used.
     """
-    manifest, lists = manifests_of(disk.catalogue, record.id)
+    manifest, lists = manifests_of(disk.catalogue, record.id, parsed)
     wanted = wanted_chunks(manifest.layout, record.only)
     kept = disk.catalogue.download(record.id) or KeptDownload(record, None, None)
     record = replace(record, directory=os.path.abspath(record.directory))

@@ -37,6 +37,11 @@ def record_at(stats: Stats, entry: int) -> bytes:
     return stats.records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE]
 
 
+def mtime_of(record: bytes) -> int:
+    """The modification time in a record, nanoseconds."""
+    return int(_RECORD.unpack(record)[1])
+
+
 class SharedFiles:
     """A content's files on disk, for reading."""
 
@@ -73,12 +78,22 @@ class SharedFiles:
     def read_into(self, entry: int, view: memoryview, offset: int) -> None:
         """Fill `view` with bytes of one file; raises as `read` does."""
         try:
-            with self.use(entry) as number:
-                done = self._files.read_into(number, view, offset)
+            if self._small(entry):
+                done = self._read_small(entry, view, offset)
+            else:
+                with self.use(entry) as number:
+                    done = self._files.read_into(number, view, offset)
         except OSError as error:
             raise self._failure(error, entry) from None
         if done != len(view):
             raise self._changed(entry)
+
+    def _read_small(self, entry: int, view: memoryview, offset: int) -> int:
+        number = self._open(entry)
+        try:
+            return self._files.read_into(number, view, offset)
+        finally:
+            self._files.close(number)
 
     def check_held(self, chunk: int) -> None:
         """All chunks of what is offered whole are held."""

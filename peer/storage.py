@@ -15,6 +15,7 @@ which things happened, from several threads, through `post`.
 from __future__ import annotations
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -63,7 +64,10 @@ from peer.shared import SharedFiles
 from peer.sharing import Hashed, hash_path
 from peer.syncing import IDLE_SECONDS, SyncThread
 from peer.temporary import TemporaryFiles
+from peer.traffic import Traffic
+from peer.unchanged import Known, known_files
 from peer.verifying import Verifier
+from peer.walking import Found
 from peer.workers import Workers, attempt
 from peer.writing import WritePool
 
@@ -73,10 +77,12 @@ log = logging.getLogger(__name__)
 
 READERS: Final = 2
 """Threads that read for uploads: one may wait for the disk while the other has its bytes."""
+MOST_HASHERS: Final = 16
+"""Threads that hash, at most; else there are as many as processors."""
 CLOSE_SECONDS: Final = 3.0
 _BOOT_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
 
-Shared = Callable[[KnownContent | ShoalError, tuple[str, ...]], None]
+Shared = Callable[[Hashed | ShoalError], None]
 
 
 class Storage:
@@ -98,6 +104,7 @@ class Storage:
         self._download_dir = str(places.download_dir)
         self._open_files = OpenFiles(files)
         self._contents = Contents()
+        self._traffic = Traffic()
         for content, stats in catalogue.contents:
             self._contents.shared[content.id] = SharedFiles(content, stats, files, self._open_files)
         for notice in catalogue.notices:
@@ -105,7 +112,7 @@ class Storage:
         close_idle = partial(self._open_files.close_idle, IDLE_SECONDS)
         self._sync = SyncThread(settings, files, catalogue, self._sync_failed, close_idle)
         self._writers = WritePool(settings.workers, post, self._sync.touched)
-        self._hasher = Hasher(settings.workers, files)
+        self._hasher = Hasher(min(MOST_HASHERS, len(os.sched_getaffinity(0))), files, self._traffic.busy)
         disk = Disk(catalogue, files, self._open_files, boot or _boot(), settings.min_free_disk)
         self._life = Lifecycle(disk, self._contents, self._writers, self._sync, str(places.uploads_dir), post)
         self._life_thread = Workers("contents")
@@ -136,26 +143,31 @@ class Storage:
         Args:
             name: to show instead of its own, or empty.
             upload: it lies in the uploads folder and is Shoal's to delete.
-            on_progress, on_done: called in a thread of the storage; `on_done` gets the content or the reason why there
-                is none, and one line for each thing that was left out.
+            on_progress, on_done: called in a thread of the storage; `on_done` gets what is offered now, or the reason
+                why there is nothing.
         """
 
         def hash_it() -> None:
             hashed = attempt(
-                lambda: hash_path(self._files, self._open_files, self._hasher, path, name, upload, on_progress),
+                lambda: hash_path(
+                    self._files, self._open_files, self._hasher, path, name, upload, on_progress, self._known_files
+                ),
                 lambda error: error,
                 path,
             )
             if isinstance(hashed, ShoalError):
-                on_done(hashed, ())
+                on_done(hashed)
             else:
                 self._life_thread.submit(lambda: adopt(hashed))
 
         def adopt(hashed: Hashed) -> None:
             content = attempt(lambda: self._life.adopt(hashed), lambda error: error, path)
-            on_done(content, hashed.skipped)
+            on_done(content if isinstance(content, ShoalError) else hashed._replace(content=content))
 
         self._hash_thread.submit(hash_it)
+
+    def _known_files(self, found: Found) -> dict[int, Known]:
+        return known_files(found, list(self._contents.shared.values()), self._catalogue)
 
     def layout_of(self, content: str) -> Layout | None:
         """Layout of a content, named by its id or by 8 or more of its first digits; None if it is not known."""
@@ -221,6 +233,7 @@ class Storage:
             reason = f"download {effect.content[:16]} is not open; resume it"
             self._post(StoreFailed(effect.content, effect.job, ERR_STATE, reason))
         else:
+            self._traffic.moved(len(effect.payload))  # type: ignore[arg-type]  # a buffer, by contract
             self._writers.store(effect, download)
 
     def _forget(self, effect: Forget) -> None:
@@ -253,6 +266,7 @@ class Storage:
         self._post(attempt(lambda: self._read_now(effect), lambda error: read_failed(effect, error), where))
 
     def _read_now(self, effect: Read) -> PartRead | ReadFailed:
+        self._traffic.moved(sum(length for _, _, length in effect.parts))
         source = self._contents.source(effect.content)
         try:
             return read(effect, source)

@@ -13,7 +13,10 @@ reached the disk, so it is neither believed nor synced a second time, but hashed
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from bus.errors import ERR_DISK, ERR_STATE, ERR_UNREADABLE, ShoalError
@@ -34,6 +37,10 @@ class Batch(NamedTuple):
 
     chunks: list[int]
     entries: list[int]
+
+
+SmallFile = tuple[int, int, memoryview]
+"""The only chunk of a file in a tree: (chunk, entry, bytes)."""
 
 
 class TemporaryFiles:
@@ -137,8 +144,7 @@ class TemporaryFiles:
             number = self._folder.open(described.path, UPDATE)
             found = self._files.status(number).st_size
         else:
-            mode = 0o755 if described.executable else 0o644
-            number = self._folder.open(described.path, CREATE_NEW, mode, make=True)
+            number = self._folder.open(described.path, CREATE_NEW, _mode_of(described), make=True)
             self.present.add(entry)
             found = 0
         if found > described.size or (found < described.size and not small):
@@ -154,6 +160,36 @@ class TemporaryFiles:
                 self._files.write(number, data, offset)
         except OSError as error:
             raise error_of(error, self.where(entry), self._files, self.bytes_missing()) from None
+
+    def write_small(self, files: Sequence[SmallFile]) -> None:
+        """Write files of one chunk each, whole; they are held as soon as all are written.  Raises as `write` does."""
+        for folder, together in groupby(files, key=self._folder_of):
+            group = list(together)
+            where = f"{self.path}/{folder}"
+            try:
+                with self._folder.enter(folder, make=True) as parent:
+                    for _, entry, data in group:
+                        where = self.where(entry)
+                        self._write_small(entry, data, parent)
+            except OSError as error:
+                raise error_of(error, where, self._files, self.bytes_missing()) from None
+            self._add_all_held(group)
+
+    def _folder_of(self, file: SmallFile) -> str:
+        return self.layout.entries[file[1]].path.rpartition("/")[0]
+
+    def _write_small(self, entry: int, data: memoryview, parent: int) -> None:
+        if entry in self.present:
+            self.write(entry, data, 0)
+            return
+        described = self.layout.entries[entry]
+        number = self._folder.make(described.path, _mode_of(described), parent)
+        try:
+            self.present.add(entry)
+            self._files.write(number, data, 0)
+        finally:
+            with contextlib.suppress(OSError):  # what was written is checked by sync, not by close
+                self._files.close(number)
 
     def read(self, entry: int, offset: int, length: int) -> bytes:
         """Bytes of a held chunk; raises ShoalError if they are not there."""
@@ -211,17 +247,7 @@ class TemporaryFiles:
 
     def bytes_missing(self) -> int:
         """Bytes of the wanted chunks that are not held."""
-        if not self.wanted.mask & ~self.held.mask:
-            return 0
-        total = 0
-        for number, entry in enumerate(self.layout.entries):
-            chunks = self.layout.chunks_of(number)
-            missing = self.wanted.count(chunks) - self.held.count(chunks)
-            if missing > 0:
-                total += missing * self.layout.chunk_sizes[number]
-                if chunks[-1] in self.wanted and chunks[-1] not in self.held:
-                    total -= len(chunks) * self.layout.chunk_sizes[number] - entry.size
-        return total
+        return self.layout.bytes_in(self.wanted.mask & ~self.held.mask)
 
     def check_held(self, chunk: int) -> None:
         """Raises ShoalError if a chunk is not held."""
@@ -236,6 +262,15 @@ class TemporaryFiles:
                 self._batch.append(chunk)
                 self._dirty.add(entry)
                 self.unsynced_bytes += length
+
+    def _add_all_held(self, files: Iterable[SmallFile]) -> None:
+        with self._lock:
+            if self.failure is None:
+                for chunk, entry, data in files:
+                    self.held.add(chunk)
+                    self._batch.append(chunk)
+                    self._dirty.add(entry)
+                    self.unsynced_bytes += len(data)
 
     def take_batch(self) -> Batch:
         """Take over what is to be synced and recorded."""
@@ -286,3 +321,7 @@ class TemporaryFiles:
         for entry in entries:
             with self.use(entry) as number:
                 self._files.sync(number)
+
+
+def _mode_of(entry: Entry) -> int:
+    return 0o755 if entry.executable else 0o644

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from peer.catalogue import Catalogue
 from peer.catalogue_rows import Stats
 from peer.chunkset import ChunkSet
 from peer.contents import Contents
+from peer.core.bitmap import chunks_in, ranges_of
 from peer.core.interface import CoreEvent, Prepared, StoreFailed, Verified
 from peer.core.layout import Layout
 from peer.descriptors import Descriptor
@@ -115,7 +117,7 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
 
     A file that was touched, or copied back, but has the same bytes is the same content.
     """
-    layout = source.layout
+    layout, began = source.layout, time.time_ns()
     records = bytearray(source.stats.records)
 
     def use(entry: int) -> Descriptor:
@@ -126,7 +128,7 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
 
     digests = hasher.hash(
         layout,
-        range(layout.chunks),
+        (range(layout.chunks),),
         use,
         looked=looked,
         missing=lambda entry, error: None,
@@ -140,15 +142,18 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
     differing = [chunk for chunk in wrong if record_at(source.stats, layout.entry_of(chunk)) != ABSENT]
     if differing:
         return Outcome(Verified(source.content.id, held.mask, _differs(source, differing)), None)
-    stats = replace(source.stats, records=bytes(records))
-    return Outcome(Verified(source.content.id, held.mask, ""), stats if stats != source.stats else None)
+    stats = replace(source.stats, records=bytes(records), hashed=began)
+    looks_different = stats.records != source.stats.records
+    return Outcome(Verified(source.content.id, held.mask, ""), stats if looks_different else None)
 
 
 def verify_download(disk: Disk, download: TemporaryFiles, hasher: Hasher) -> Verified:
     """Hash the chunks that a download holds; those that are wrong are held no more."""
     layout = download.layout
-    held = [chunk for chunk in range(layout.chunks) if chunk in download.held]
-    digests = hasher.hash(layout, held, download.use, missing=lambda entry, error: None)
+    mask = download.held.mask
+    spans = [range(first, first + count) for first, count in ranges_of(mask)]
+    digests = hasher.hash(layout, spans, download.use, missing=lambda entry, error: None)
+    held = list(chunks_in(mask))
     wrong = []
     for chunk in held:
         digest = bytes(digests[chunk * DIGEST_SIZE : (chunk + 1) * DIGEST_SIZE])

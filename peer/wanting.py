@@ -14,12 +14,15 @@ from peer.manifest import Manifest, parse, parse_digest_list
 from peer.temporary import TemporaryFiles
 
 
-def manifests_of(catalogue: Catalogue, content: str) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest, and the digests by file id of the lists that are here and right."""
-    manifest = parse(catalogue.manifest(content, content), content, checked=True)
-    described = {entry.file_id: entry for entry in manifest.layout.entries}
-    lists = {}
-    for file, raw in catalogue.digest_lists(content).items():
+def manifests_of(
+    catalogue: Catalogue, content: str, parsed: Manifest | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest (`parsed`, if that is at hand), and the digests by file id of the lists that are here and right."""
+    manifest = parsed or parse(catalogue.manifest(content, content), content, checked=True)
+    lists: dict[str, bytes] = {}
+    kept = catalogue.digest_lists(content)
+    described = {entry.file_id: entry for entry in manifest.layout.entries} if kept else {}
+    for file, raw in kept.items():
         with contextlib.suppress(ShoalError):  # a damaged one is fetched again
             if file in described:
                 lists[file] = parse_digest_list(raw, described[file])
@@ -42,8 +45,10 @@ def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, tuple[Range, ...
         return ()
     missing: dict[str, tuple[Range, ...]] = {}
     for number, entry in enumerate(download.layout.entries):
+        if entry.size <= download.layout.chunk_sizes[number] or entry.file_id in download.lists:
+            continue
         chunks = download.layout.chunks_of(number)
-        if len(chunks) > 1 and entry.file_id not in download.lists and download.wanted.count(chunks):
+        if download.wanted.count(chunks):
             missing[entry.file_id] = (*missing.get(entry.file_id, ()), (chunks.start, len(chunks)))
     return tuple(missing.items())
 

@@ -15,17 +15,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from blake3 import blake3
 
 from bus.errors import ERR_FAILURE, ShoalError
 from peer.core.interface import CoreEvent, Part, Store, Stored, StoreFailed
 from peer.hashing import has_small_chunks
-from peer.manifest import chunk_digest, new_chunk
-from peer.temporary import TemporaryFiles
+from peer.manifest import chunk_digest, chunk_is_right, new_chunk
+from peer.temporary import SmallFile, TemporaryFiles
 from peer.workers import Workers
 
 log = logging.getLogger(__name__)
+
+NEIGHBOURS: Final = 4 * 2**20
+"""About so many bytes that follow one another go to one worker, so that a message of some chunks is mostly one job."""
+
+
+Placed = tuple[int, int, int, int]
+"""A part and where it is: (chunk, offset, length, place in the payload)."""
 
 
 class Pending:
@@ -60,6 +68,12 @@ class _Writer:
         self.thread = Workers("store")
         self.pending: dict[TemporaryFiles, dict[int, Pending]] = {}
 
+    def forget(self, download: TemporaryFiles, *chunks: int) -> None:
+        """Drop what was collected of these chunks."""
+        if begun := self.pending.get(download):
+            for chunk in chunks:
+                begun.pop(chunk, None)
+
 
 class WritePool:
     """The workers that verify and write."""
@@ -89,7 +103,7 @@ class WritePool:
     def forget(self, chunks: tuple[int, ...], download: TemporaryFiles) -> None:
         """Drop what was collected of these chunks."""
         for writer in self._writers:
-            writer.thread.submit(lambda writer=writer: self._forget(writer, download, chunks))  # type: ignore[misc]
+            writer.thread.submit(lambda writer=writer: writer.forget(download, *chunks))  # type: ignore[misc]
 
     def flush(self) -> None:
         """Wait until everything that was given so far is written."""
@@ -116,34 +130,35 @@ class WritePool:
 
     # -- sharing out --
 
-    def _share_out(
-        self, parts: tuple[Part, ...], download: TemporaryFiles
-    ) -> dict[int, list[tuple[int, int, int, int]]]:
-        """Worker -> (chunk, offset, length, place in the payload), without the parts that are to be passed over."""
+    def _share_out(self, parts: tuple[Part, ...], download: TemporaryFiles) -> dict[int, list[Placed]]:
+        """Worker -> its parts, without those that are to be passed over."""
         small, count = has_small_chunks(download.layout), len(self._writers)
         own = int(download.content[:8], 16) % count
-        shares: dict[int, list[tuple[int, int, int, int]]] = {}
+        layout = download.layout
+        together = max(1, NEIGHBOURS * layout.chunks // max(1, layout.size))
+        shares: dict[int, list[Placed]] = {}
         place = 0
         for chunk, offset, length in parts:
             if chunk >= 0:
-                shares.setdefault(own if small else chunk % count, []).append((chunk, offset, length, place))
+                worker = own if small else chunk // together % count
+                shares.setdefault(worker, []).append((chunk, offset, length, place))
             place += length
         return shares
 
-    def _submit(self, writer: _Writer, job: _Job, parts: list[tuple[int, int, int, int]]) -> None:
+    def _submit(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
         writer.thread.submit(lambda: self._work(writer, job, parts))
 
     # -- in a worker --
 
-    def _work(self, writer: _Writer, job: _Job, parts: list[tuple[int, int, int, int]]) -> None:
+    def _work(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
         download = job.download
         try:
             if download.failure is not None:
                 raise download.failure
-            for chunk, offset, length, place in parts:
-                right = self._take(writer, download, chunk, offset, job.view[place : place + length])
-                if right is not None:
-                    (job.held if right else job.rejected).append(chunk)
+            if download.is_file or not has_small_chunks(download.layout):
+                self._take_all(writer, job, parts)
+            else:
+                self._take_small(writer, job, parts)
         except ShoalError as error:
             job.error = error
         except Exception:  # a bug: said in the log, and the download stops as for any other failure
@@ -153,6 +168,35 @@ class WritePool:
             download.fail(job.error)
             writer.pending.pop(download, None)
         self._done(job)
+
+    def _take_all(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
+        for chunk, offset, length, place in parts:
+            right = self._take(writer, job.download, chunk, offset, job.view[place : place + length])
+            if right is not None:
+                (job.held if right else job.rejected).append(chunk)
+
+    def _take_small(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
+        """Files of one chunk that came whole are written folder by folder; the rest as ever."""
+        download, layout = job.download, job.download.layout
+        small: list[SmallFile] = []
+        rest: list[Placed] = []
+        for part in parts:
+            chunk, offset, length, place = part
+            if chunk >= layout.chunks or chunk in download.held:
+                continue
+            entry = layout.entry_of(chunk)
+            if offset or length != layout.entries[entry].size or length > layout.chunk_sizes[entry]:
+                rest.append(part)
+                continue
+            data = job.view[place : place + length]
+            if chunk_is_right(layout.entries[entry], chunk_digest(data), None):
+                small.append((chunk, entry, data))
+            else:
+                job.rejected.append(chunk)
+            writer.forget(download, chunk)
+        download.write_small(small)
+        job.held += [chunk for chunk, _, _ in small]
+        self._take_all(writer, job, rest)
 
     def _done(self, job: _Job) -> None:
         """One worker's share is done; the last one answers."""
@@ -201,8 +245,3 @@ class WritePool:
         download.write(entry, data, start + offset)
         download.add_held(chunk, entry, size)
         return True
-
-    def _forget(self, writer: _Writer, download: TemporaryFiles, chunks: tuple[int, ...]) -> None:
-        pending = writer.pending.get(download, {})
-        for chunk in chunks:
-            pending.pop(chunk, None)

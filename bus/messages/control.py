@@ -43,6 +43,9 @@ class Progress(Message, frozen=True, gc=False):
     request: RequestId
     bytes_done: Count
     bytes_total: Count
+    files_done: Count = 0
+    files_total: Count = 0
+    """0 if what runs does not count files."""
 
 
 @declare(66, "control", SERVER)
@@ -60,6 +63,9 @@ class Shared(Message, frozen=True, gc=False):
     link: PathText
     skipped: Annotated[list[PathText], Meta(max_length=100)] = []
     """One line for each thing in the tree that is not shared, with the reason."""
+    hashed_files: Count = 0
+    """Files that were hashed; the others are as they were when they were hashed before."""
+    hashed_bytes: Count = 0
 
 
 @declare(67, "control", CLIENT)

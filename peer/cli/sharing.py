@@ -34,6 +34,8 @@ class SharedRow(Struct, frozen=True):
     seconds: float
     link: str
     skipped: list[str]
+    hashed_files: int
+    hashed_bytes: int
 
 
 def absolute(path: str) -> str:
@@ -71,7 +73,7 @@ def hashing_bar(session: Session, path: str) -> Iterator[Callable[[Progress], No
 
     text = f"{os.path.basename(path) or path}  hashing"
     with bar(text) as moved:
-        yield lambda progress: moved(progress.bytes_done, progress.bytes_total, text)
+        yield lambda progress: moved(progress.bytes_done, progress.bytes_total, text + _files_of(progress))
 
 
 @click.command(cls=Command)
@@ -168,12 +170,30 @@ def _row(reply: Shared) -> SharedRow:
         reply.seconds,
         reply.link,
         reply.skipped,
+        reply.hashed_files,
+        reply.hashed_bytes,
     )
 
 
+def _files_of(progress: Progress) -> str:
+    """How many files are hashed, where there are several."""
+    return f" {progress.files_done:,}/{progress.files_total:,} files" if progress.files_total > 1 else ""
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'s' if count != 1 else ''}"
+
+
 def _show(row: SharedRow) -> None:
-    files = f"{row.files:,} file{'s' if row.files != 1 else ''}, " if row.kind == "tree" else ""
-    click.echo(f"{plain(row.name)}: {files}{format_size(row.size)}, hashed in {format_duration(row.seconds)}")
+    files = f"{_files(row.files)}, " if row.kind == "tree" else ""
+    took = f"in {format_duration(row.seconds)}"
+    if row.hashed_bytes == row.size:
+        how = f"hashed {took}"
+    elif not row.hashed_bytes:
+        how = f"as it was, looked at {took}"
+    else:
+        how = f"of which {_files(row.hashed_files)}, {format_size(row.hashed_bytes)}, hashed anew {took}"
+    click.echo(f"{plain(row.name)}: {files}{format_size(row.size)}, {how}")
     click.echo(f"  {row.id}\n  {row.link}")
 
 

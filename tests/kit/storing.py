@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import queue
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +35,7 @@ from peer.core.interface import (
 )
 from peer.core.layout import Layout
 from peer.files import FileOps
+from peer.sharing import Hashed
 from peer.storage import Storage
 
 E = TypeVar("E")
@@ -115,19 +115,16 @@ class Disk:
     def share_and_see(
         self, path: Path | str, name: str = "", upload: bool = False
     ) -> tuple[KnownContent, tuple[str, ...]]:
-        done = threading.Event()
-        results: list[tuple[KnownContent | ShoalError, tuple[str, ...]]] = []
+        hashed = self.share_and_count(path, name, upload)
+        return hashed.content, hashed.skipped
 
-        def on_done(content: KnownContent | ShoalError, skipped: tuple[str, ...]) -> None:
-            results.append((content, skipped))
-            done.set()
-
-        self.storage.share(str(path), name, upload, lambda hashing: None, on_done)
-        assert done.wait(PATIENCE)
-        content, skipped = results[0]
-        if isinstance(content, ShoalError):
-            raise content
-        return content, skipped
+    def share_and_count(self, path: Path | str, name: str = "", upload: bool = False) -> Hashed:
+        results: queue.SimpleQueue[Hashed | ShoalError] = queue.SimpleQueue()
+        self.storage.share(str(path), name, upload, lambda hashing: None, results.put)
+        hashed = results.get(timeout=PATIENCE)
+        if isinstance(hashed, ShoalError):
+            raise hashed
+        return hashed
 
     # -- serving --
 

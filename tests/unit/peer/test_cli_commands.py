@@ -58,7 +58,7 @@ def peer(shoal):
 
 def shared(request):
     name = request.name or os.path.basename(request.path)
-    return [Progress(0, 1, 2), Shared(0, A, name, "file", 100, 1, 1, 0.5, LINK, ["link: outside the tree"])]
+    return [Progress(0, 1, 2), Shared(0, A, name, "file", 100, 1, 1, 0.5, LINK, ["link: outside the tree"], 1, 100)]
 
 
 def test_share_gives_absolute_paths_and_prints_an_array(shoal, peer, tmp_path, monkeypatch):
@@ -132,6 +132,17 @@ def test_a_path_too_long_for_a_message_is_refused_before_anything_is_asked(shoal
 def test_one_file_is_not_files(shoal, peer, tmp_path, files, said):
     peer.answers[SharePath] = lambda request: [Shared(0, A, "docs", "tree", 100, files, 1, 0.5, LINK, [])]
     assert shoal("share", str(tmp_path)).out.startswith(f"docs: {said}, 100 B, ")
+
+
+@pytest.mark.parametrize(
+    ("hashed", "said"),
+    [((7, 100), "hashed in 500 ms"), ((0, 0), "as it was, looked at in 500 ms"),
+     ((1, 40), "of which 1 file, 40 B, hashed anew in 500 ms")],
+)  # fmt: skip
+def test_share_says_what_was_hashed_anew(shoal, peer, tmp_path, hashed, said):
+    peer.answers[SharePath] = lambda request: [Shared(0, A, "docs", "tree", 100, 7, 1, 0.5, LINK, [], *hashed)]
+    assert shoal("share", str(tmp_path)).out.startswith(f"docs: 7 files, 100 B, {said}\n")
+    assert shoal("share", str(tmp_path), "--json").data[0]["hashed_files"] == hashed[0]
 
 
 def test_an_interruption_of_share_says_that_hashing_goes_on(shoal, peer, tmp_path, monkeypatch):

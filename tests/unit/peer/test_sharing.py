@@ -237,7 +237,7 @@ def test_progress_is_reported_up_to_the_end(north, tmp_path):
     (root / "big").write_bytes(bytes(5_000_000))
     seen: list[Hashing] = []
     done = threading.Event()
-    north.storage.share(str(root), "", False, seen.append, lambda content, skipped: done.set())
+    north.storage.share(str(root), "", False, seen.append, lambda hashed: done.set())
     assert done.wait(10)
     assert seen[-1] == Hashing("tree", 5_000_150, 5_000_150, 51, 51)
     assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from bus.errors import ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE, ShoalError
 from bus.settings import TransferSettings
 from peer.core.interface import (
     CheckChunk,
@@ -31,6 +34,7 @@ from peer.core.interface import (
     Verified,
     VerifyData,
 )
+from tests.kit.faults import FailingFiles
 from tests.kit.storing import Disk, FailedError, messages, record_of
 
 KIB = 1024
@@ -243,6 +247,66 @@ def test_many_small_files_come_in_one_message_and_one_answer(seed, south, tmp_pa
     stored = south.store(content.id, parts, seed.read(content.id, parts))
     assert sorted(stored.held) == list(range(300))
     same(root, Path(south.finish(content.id).path))
+
+
+def test_of_many_small_files_each_is_opened_and_written_once_and_each_folder_entered_once(seed, tmp_path):
+    root = tmp_path / "many"
+    for number in range(300):
+        (root / f"{number // 100}").mkdir(parents=True, exist_ok=True)
+        (root / f"{number // 100}" / f"{number:03}").write_bytes(b"%d" % number)
+    content = seed.share(root)
+    used: Counter[str] = Counter()
+
+    def count(name: str, _: int) -> int:
+        used[name] += 1
+        return 0
+
+    files = FailingFiles(count)
+    with Disk(tmp_path, "south", files) as south:
+        prepared = south.begin(seed, record_of(content, tmp_path / "got"))
+        payload = seed.read(content.id, ((0, 0, 1), (1, 0, 1)))
+        assert payload == b"01"
+        used.clear()
+        south.store_all(seed, content.id, prepared.wanted, content.layout)
+        assert used["open"] <= 300 + 3 + 3  # the files, the folders, which were not there when first looked for
+        assert used["write"] == 300
+        assert used["sync"] + used["sync_file_system"] < 30
+        got = south.finish(content.id)
+    same(root, Path(got.path))
+
+
+def test_of_a_message_of_small_files_only_the_right_ones_are_held(seed, south, tmp_path):
+    root = tmp_path / "many"
+    root.mkdir()
+    for number in range(5):
+        (root / f"{number}").write_bytes(b"%d" % number)
+    content = begun(seed, south, tmp_path, root)
+    parts: tuple[Part, ...] = tuple((chunk, 0, 1) for chunk in range(5))
+    stored = south.store(content.id, parts, b"01x34")
+    assert (stored.held, stored.rejected) == ((0, 1, 3, 4), (2,))
+    again = south.store(content.id, parts, b"xx2xx")  # what is held is not written over
+    assert (again.held, again.rejected) == ((2,), ())
+    same(root, Path(south.finish(content.id).path))
+
+
+def test_when_a_small_file_cannot_be_written_the_download_stops_and_names_it(seed, tmp_path):
+    root = tmp_path / "many"
+    root.mkdir()
+    for number in range(5):
+        (root / f"{number}").write_bytes(b"%d" % number)
+    content = seed.share(root)
+    writes = itertools.count(1)
+    files = FailingFiles(lambda name, count: errno.ENOSPC if name == "write" and next(writes) == 3 else 0)
+    with Disk(tmp_path, "south", files) as south:
+        prepared = south.begin(seed, record_of(content, tmp_path / "got"))
+        parts: tuple[Part, ...] = tuple((chunk, 0, 1) for chunk in range(5))
+        with pytest.raises(FailedError) as caught:
+            south.store(content.id, parts, b"01234")
+        assert (caught.value.event.code, caught.value.event.message.count("/2 needs")) == (ERR_DISK_FULL, 1)
+        again = south.prepare(record_of(content, tmp_path / "got"))
+        assert again.held & ~prepared.wanted == 0
+        south.store_all(seed, content.id, prepared.wanted & ~again.held, content.layout)
+        same(root, Path(south.finish(content.id).path))
 
 
 def test_several_workers_share_the_chunks_of_one_message(seed, tmp_path):
