@@ -1,4 +1,4 @@
-"""For every test: hypothesis settings, and the rule that a missing browser is said loudly, last, and never silently."""
+"""For every test: hypothesis settings, two lanes, and the rule that a missing browser is said loudly and last."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.kit.browser_path import NO_BROWSER, find_browser
+from tests.kit.lanes import Lanes, longest_first, workers_for
 
 BROWSER_TESTS_SKIPPED = pytest.StashKey[bool]()
 
@@ -20,6 +21,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("developer", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return workers_for(config.args, config.invocation_params.dir)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        longest_first(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -216,7 +216,7 @@ class Download:
         if self.layout is not None:
             whole = self.layout.all_chunks
             mask &= whole
-            if mask == whole or old == whole:
+            if whole in (mask, old):
                 self._count(old, -1)
                 self._count(mask, 1)
             else:

@@ -223,7 +223,7 @@ def test_a_server_that_hangs_up_delivers_its_last_words_and_hears_no_more():
 
 @pytest.mark.parametrize("upload", [True, False], ids=["dealer to router", "router to dealer"])
 def test_a_pipe_of_one_message_loses_nothing_and_says_when_it_is_full(upload: bool):
-    count = 200
+    count = 60
     with Bench() as bench:
         server, client = End(bench, 1, hwm=1), End(bench, 2, hwm=1)
         there, here = bench.link(server, client)

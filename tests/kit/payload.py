@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+
+from blake3 import blake3
 
 MIB = 2**20
 
 
 def random_file(path: Path, size: int, seed: int = 1) -> Path:
     """A file of `size` bytes that no compression helps with; the same seed gives the same bytes."""
-    rng = random.Random(seed)
+    stream = blake3(seed.to_bytes(8, "big"))  # at its quickest twenty times as quick as a random generator
     with path.open("wb") as file:
-        while size:
-            block = rng.randbytes(min(size, MIB))
-            file.write(block)
-            size -= len(block)
+        for offset in range(0, size, MIB):
+            file.write(stream.digest(length=min(size - offset, MIB), seek=offset))
     return path
 
 

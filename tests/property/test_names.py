@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from bus.errors import ERR_PATH, ShoalError
 from bus.names import MACOS, POSIX, WINDOWS, SafePath, check_tree, safe_name, safe_relpath
 
-EXAMPLES = 50_000 if os.environ.get("SHOAL_LONG") == "1" else 2_000
-pytestmark = pytest.mark.timeout(1200 if EXAMPLES > 2_000 else 120)
+EXAMPLES = 50_000 if os.environ.get("SHOAL_LONG") == "1" else 1_000
+pytestmark = pytest.mark.timeout(1200 if EXAMPLES > 1_000 else 120)
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 fewer = settings(many, max_examples=EXAMPLES // 4)  # a tree is many names
 

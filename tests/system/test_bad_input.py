@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ from tests.kit.waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
+@pytest.fixture(scope="module")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    """North and south, for all tests that leave them well; what a test shares has bytes and a name of its own."""
+    with Swarm(tmp_path_factory.mktemp("bad")) as running:
+        yield running
+
+
 def one_line(done: Finished, code: str) -> str:
     """The one error line of a command, which must have this code and no traceback."""
     text = done.err.strip()
@@ -22,21 +30,20 @@ def one_line(done: Finished, code: str) -> str:
     return text
 
 
-def test_unknown_ids_are_not_found(tmp_path: Path) -> None:
-    with Swarm(tmp_path, peers=("north",)) as swarm:
-        assert "no peer shares" in one_line(swarm.cli("get", "ab" * 32, expect=3), "ERR_NOT_FOUND")
-        for command in ("pause", "resume", "verify", "unshare"):
-            one_line(swarm.cli(command, "ab" * 32, expect=3), "ERR_NOT_FOUND")
-        one_line(swarm.cli("get", "nonsense", expect=2), "ERR_USAGE")
+def test_unknown_ids_are_not_found(swarm: Swarm) -> None:
+    assert "no peer shares" in one_line(swarm.cli("get", "ab" * 32, expect=3), "ERR_NOT_FOUND")
+    for command in ("pause", "resume", "verify", "unshare"):
+        one_line(swarm.cli(command, "ab" * 32, expect=3), "ERR_NOT_FOUND")
+    one_line(swarm.cli("get", "nonsense", expect=2), "ERR_USAGE")
 
 
-def test_missing_and_unreadable_paths_are_named(tmp_path: Path) -> None:
-    with Swarm(tmp_path, peers=("north",)) as swarm:
-        done = swarm.cli("share", str(tmp_path / "absent"), expect=None)
-        assert done.code in (1, 2, 3)
-        assert str(tmp_path / "absent") in done.err
-        assert len(done.err.strip().splitlines()) == 1
-        assert swarm.cli("ls").data == []
+def test_missing_and_unreadable_paths_are_named(swarm: Swarm, tmp_path: Path) -> None:
+    before = swarm.cli("ls").data
+    done = swarm.cli("share", str(tmp_path / "absent"), expect=None)
+    assert done.code in (1, 2, 3)
+    assert str(tmp_path / "absent") in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert swarm.cli("ls").data == before
 
 
 def test_a_download_that_does_not_fit_on_the_disk_says_so_and_goes_on_when_it_does(tmp_path: Path) -> None:
@@ -93,7 +100,7 @@ def test_a_peer_that_is_not_running_is_unreachable(tmp_path: Path) -> None:
     one_line(swarm.cli("status", expect=4, within=30), "ERR_UNREACHABLE")
 
 
-def test_hostile_names_cross_share_tracker_and_search_unharmed(tmp_path: Path) -> None:
+def test_hostile_names_cross_share_tracker_and_search_unharmed(swarm: Swarm, tmp_path: Path) -> None:
     names = [
         "<img src=x onerror=alert(1)>",
         "$(reboot)",
@@ -104,76 +111,74 @@ def test_hostile_names_cross_share_tracker_and_search_unharmed(tmp_path: Path) -
         "a\\b",
         "n" * 255,
     ]
-    with Swarm(tmp_path) as swarm:
-        for number, name in enumerate(names):
-            path = tmp_path / f"{number}"
-            path.mkdir()
-            random_file(path / name, 1000 + number, seed=number)
-            content = swarm.cli("share", str(path / name)).data[0]["id"]
-            swarm.cli("get", content, peer="south")
-        downloads = Path(swarm.peer("south").download_dir)
-        assert sorted(path.name for path in downloads.iterdir()) == sorted(names)
-        assert sorted(row["name"] for row in swarm.cli("ls", peer="south").data) == sorted(names)
+    paths = []
+    for number, name in enumerate(names):
+        path = tmp_path / f"{number}" / name
+        path.parent.mkdir()
+        paths.append(random_file(path, 1000 + number, seed=number))
+    shared = {row["id"] for row in swarm.cli("share", *map(str, paths)).data}
+    for content in shared:
+        swarm.cli("get", content, "-o", str(tmp_path / "to"), peer="south")
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == sorted(names)
+    listed = swarm.cli("ls", peer="south").data
+    assert sorted(row["name"] for row in listed if row["id"] in shared) == sorted(names)
 
 
-def test_names_with_control_characters_are_refused_and_nothing_is_shared(tmp_path: Path) -> None:
+def test_names_with_control_characters_are_refused_and_nothing_is_shared(swarm: Swarm, tmp_path: Path) -> None:
     bad = tmp_path / "line\nbreak"
     bad.write_text("x")
-    with Swarm(tmp_path, peers=("north",)) as swarm:
-        done = swarm.cli("share", str(bad), expect=2)
-        one_line(done, "ERR_PATH")
-        assert swarm.cli("ls").data == []
+    before = swarm.cli("ls").data
+    one_line(swarm.cli("share", str(bad), expect=2), "ERR_PATH")
+    assert swarm.cli("ls").data == before
 
 
-def test_data_that_shoal_did_not_download_is_never_deleted(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", MIB)
-    with Swarm(tmp_path) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        swarm.cli("remove", content, "--data", "--yes", expect=1)
-        assert sample.exists()
-        swarm.cli("get", content, peer="south")
-        arrived = Path(swarm.peer("south").download_dir) / sample.name
-        swarm.cli("remove", content, "--data", "--yes", peer="south")
-        assert not arrived.exists()
-        swarm.cli("unshare", content)
-        assert sample.exists()
-        assert swarm.cli("ls").data == []
+def test_data_that_shoal_did_not_download_is_never_deleted(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "kept.bin", MIB, seed=21)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    swarm.cli("remove", content, "--data", "--yes", expect=1)
+    assert sample.exists()
+    swarm.cli("get", content, peer="south")
+    arrived = Path(swarm.peer("south").download_dir) / sample.name
+    swarm.cli("remove", content, "--data", "--yes", peer="south")
+    assert not arrived.exists()
+    swarm.cli("unshare", content)
+    assert sample.exists()
+    assert content not in [row["id"] for row in swarm.cli("ls").data]
 
 
-def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", MIB)
-    with Swarm(tmp_path) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        downloads = Path(swarm.peer("south").download_dir)
-        (downloads / "sample.bin").write_text("mine")
-        result = swarm.cli("get", content, peer="south").data
-        assert result["path"] == str(downloads / "sample (2).bin")
-        assert (downloads / "sample.bin").read_text() == "mine"
-        assert differences(sample, downloads / "sample (2).bin") == ""
+def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "taken.bin", MIB, seed=22)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    downloads = Path(swarm.peer("south").download_dir)
+    (downloads / "taken.bin").write_text("mine")
+    result = swarm.cli("get", content, peer="south").data
+    assert result["path"] == str(downloads / "taken (2).bin")
+    assert (downloads / "taken.bin").read_text() == "mine"
+    assert differences(sample, downloads / "taken (2).bin") == ""
 
 
-def test_a_finished_download_whose_file_was_deleted_is_not_called_here(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", 3 * MIB)
-    with Swarm(tmp_path) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        arrived = Path(swarm.cli("get", content, peer="south").data["path"])
-        swarm.cli("get", content, peer="south")
-        arrived.unlink()
-        assert str(arrived) in one_line(swarm.cli("get", content, peer="south", expect=5), "ERR_CHANGED")
-        swarm.cli("remove", content, peer="south")
-        swarm.cli("get", content, peer="south")
-        assert differences(sample, arrived) == ""
+def test_a_finished_download_whose_file_was_deleted_is_not_called_here(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "deleted.bin", 3 * MIB, seed=23)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    arrived = Path(swarm.cli("get", content, peer="south").data["path"])
+    swarm.cli("get", content, peer="south")
+    arrived.unlink()
+    assert str(arrived) in one_line(swarm.cli("get", content, peer="south", expect=5), "ERR_CHANGED")
+    swarm.cli("remove", content, peer="south")
+    swarm.cli("get", content, peer="south")
+    assert differences(sample, arrived) == ""
 
 
-def test_a_get_elsewhere_replaces_one_that_never_began_and_is_refused_by_one_that_did(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", 3 * MIB)
+def test_a_get_elsewhere_replaces_one_that_never_began_and_is_refused_by_one_that_did(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    sample = random_file(tmp_path / "elsewhere.bin", 3 * MIB, seed=24)
     (tmp_path / "no folder").write_text("a file")
-    with Swarm(tmp_path) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        swarm.cli("get", content, "-o", str(tmp_path / "no folder"), peer="south", expect=None)
-        good = tmp_path / "folder"
-        good.mkdir()
-        swarm.cli("get", content, "-o", str(good), peer="south")
-        assert differences(sample, good / sample.name) == ""
-        done = swarm.cli("get", content, "-o", str(tmp_path), peer="south", expect=1)
-        assert "here already" in one_line(done, "ERR_STATE")
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    swarm.cli("get", content, "-o", str(tmp_path / "no folder"), peer="south", expect=None)
+    good = tmp_path / "folder"
+    good.mkdir()
+    swarm.cli("get", content, "-o", str(good), peer="south")
+    assert differences(sample, good / sample.name) == ""
+    done = swarm.cli("get", content, "-o", str(tmp_path), peer="south", expect=1)
+    assert "here already" in one_line(done, "ERR_STATE")

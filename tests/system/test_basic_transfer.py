@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ from tests.kit.waiting import eventually
 pytestmark = pytest.mark.system
 
 
+@pytest.fixture(scope="module")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    """Three peers for all tests with little data, under names of their own."""
+    with Swarm(tmp_path_factory.mktemp("transfers"), peers=("north", "south", "east")) as running:
+        yield running
+
+
 def found(swarm: Swarm | Loose, peer: str, word: str) -> str:
     """Id of the one content a search gives, once the tracker lists it."""
     rows = eventually(lambda: swarm.cli("search", word, peer=peer).data, within=10)
@@ -23,12 +31,23 @@ def found(swarm: Swarm | Loose, peer: str, word: str) -> str:
     return str(rows[0]["id"])
 
 
+def row_of(swarm: Swarm, peer: str, content: str) -> dict[str, object]:
+    """What a peer lists of a content."""
+    return next(row for row in swarm.cli("ls", peer=peer).data if row["id"] == content)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return standard_library(tmp_path_factory.mktemp("tree"))
+
+
 @pytest.mark.parametrize("hwm", ["256", "1"])
 @pytest.mark.timeout(300)
-def test_a_gibibyte_and_a_tree_of_thousands_reach_another_peer_and_a_third_from_both(tmp_path: Path, hwm: str) -> None:
+def test_a_gibibyte_and_a_tree_of_thousands_reach_another_peer_and_a_third_from_both(
+    tmp_path: Path, tree: Path, hwm: str
+) -> None:
     size = 1024 * MIB if hwm == "256" else 256 * MIB
     big = random_file(tmp_path / "big-sample.bin", size)
-    tree = standard_library(tmp_path)
     with Loose(tmp_path, peers=("north", "south", "east"), environ={"SHOAL__NETWORK__HWM": hwm}) as swarm:
         swarm.start_tracker()
         swarm.start_peer("north", {"SHOAL__LIMITS__UP": "100 MiB/s"})
@@ -98,7 +117,7 @@ def test_peers_of_which_only_one_encrypts_do_not_link_and_say_why_in_one_line(tm
         assert differences(sample, Path(south.download_dir) / sample.name) == ""
 
 
-def test_odd_trees_arrive_as_they_are(tmp_path: Path) -> None:
+def test_odd_trees_arrive_as_they_are(swarm: Swarm, tmp_path: Path) -> None:
     tree = tmp_path / "odd"
     (tree / "empty folder").mkdir(parents=True)
     (tree / "deep" / "er" / "and er").mkdir(parents=True)
@@ -111,79 +130,72 @@ def test_odd_trees_arrive_as_they_are(tmp_path: Path) -> None:
     random_file(tree / "many chunks", 3 * MIB + 7)
     (tree / "link").symlink_to("run me")
     (tree / "out").symlink_to("/etc/passwd")
-    with Swarm(tmp_path) as swarm:
-        shared = swarm.cli("share", str(tree)).data[0]
-        assert any("out" in line for line in shared["skipped"])
-        swarm.cli("get", shared["id"], peer="south")
-        arrived = Path(swarm.peer("south").download_dir) / "odd"
-        (tree / "out").unlink()
-        assert differences(tree, arrived) == ""
-        assert (arrived / "empty folder").is_dir()
-        assert (arrived / "run me").stat().st_mode & 0o111
-        assert not (arrived / "many chunks").stat().st_mode & 0o111
-        assert not (arrived / "link").is_symlink()
+    shared = swarm.cli("share", str(tree)).data[0]
+    assert any("out" in line for line in shared["skipped"])
+    swarm.cli("get", shared["id"], peer="south")
+    arrived = Path(swarm.peer("south").download_dir) / "odd"
+    (tree / "out").unlink()
+    assert differences(tree, arrived) == ""
+    assert (arrived / "empty folder").is_dir()
+    assert (arrived / "run me").stat().st_mode & 0o111
+    assert not (arrived / "many chunks").stat().st_mode & 0o111
+    assert not (arrived / "link").is_symlink()
 
 
-def test_a_part_of_a_tree_can_be_fetched(tmp_path: Path) -> None:
+def test_a_part_of_a_tree_can_be_fetched(swarm: Swarm, tmp_path: Path) -> None:
     tree = tmp_path / "parts"
     for folder in ("one", "two"):
         (tree / folder).mkdir(parents=True)
         random_file(tree / folder / "data", 300_000)
-    with Swarm(tmp_path, peers=("north", "south", "east")) as swarm:
-        content = swarm.cli("share", str(tree)).data[0]["id"]
-        swarm.cli("get", content, "--only", "two", peer="south")
-        arrived = Path(swarm.peer("south").download_dir) / "parts"
-        assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
-        assert differences(tree / "two", arrived / "two") == ""
-        assert swarm.cli("get", content, "--only", "two/data", peer="south").data["size"] == 300_000
-        refused = swarm.cli("get", content, peer="south", expect=1)
-        assert "only a part of parts is here" in refused.err
-        # Who has a part serves it, and offers nothing else.
-        swarm.kill("north", signal.SIGSTOP)
-        swarm.cli("get", content, "--only", "two", peer="east")
-        swarm.kill("north", signal.SIGCONT)
-        assert differences(tree / "two", Path(swarm.peer("east").download_dir) / "parts" / "two") == ""
-        swarm.restarted("south", swarm.kill("south"))
-        assert swarm.cli("ls", peer="south").data[0]["size"] == 300_000
-        assert swarm.cli("ls", peer="north").data[0]["state"] == "seeding"
+    content = swarm.cli("share", str(tree)).data[0]["id"]
+    swarm.cli("get", content, "--only", "two", peer="south")
+    arrived = Path(swarm.peer("south").download_dir) / "parts"
+    assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
+    assert differences(tree / "two", arrived / "two") == ""
+    assert swarm.cli("get", content, "--only", "two/data", peer="south").data["size"] == 300_000
+    refused = swarm.cli("get", content, peer="south", expect=1)
+    assert "only a part of parts is here" in refused.err
+    # Who has a part serves it, and offers nothing else.
+    swarm.kill("north", signal.SIGSTOP)
+    swarm.cli("get", content, "--only", "two", peer="east")
+    swarm.kill("north", signal.SIGCONT)
+    assert differences(tree / "two", Path(swarm.peer("east").download_dir) / "parts" / "two") == ""
+    swarm.restarted("south", swarm.kill("south"))
+    assert row_of(swarm, "south", content)["size"] == 300_000
+    assert row_of(swarm, "north", content)["state"] == "seeding"
 
 
-def test_an_empty_file_and_a_one_byte_file_arrive(tmp_path: Path) -> None:
+def test_an_empty_file_and_a_one_byte_file_arrive(swarm: Swarm, tmp_path: Path) -> None:
     (tmp_path / "nothing").touch()
     (tmp_path / "one").write_bytes(b"1")
-    with Swarm(tmp_path) as swarm:
-        for row in swarm.cli("share", str(tmp_path / "nothing"), str(tmp_path / "one")).data:
-            swarm.cli("get", row["id"], peer="south")
-        downloads = Path(swarm.peer("south").download_dir)
-        assert (downloads / "nothing").read_bytes() == b""
-        assert (downloads / "one").read_bytes() == b"1"
+    for row in swarm.cli("share", str(tmp_path / "nothing"), str(tmp_path / "one")).data:
+        swarm.cli("get", row["id"], peer="south")
+    downloads = Path(swarm.peer("south").download_dir)
+    assert (downloads / "nothing").read_bytes() == b""
+    assert (downloads / "one").read_bytes() == b"1"
 
 
-def test_a_second_machine_that_knows_only_the_tracker_and_its_key_joins_and_fetches(tmp_path: Path) -> None:
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    sample = random_file(tmp_path / "sample.bin", 5 * MIB)
-    with Swarm(tmp_path / "first", peers=("north",)) as first:
-        content = first.cli("share", str(sample)).data[0]["id"]
-        second = Swarm(tmp_path / "second", peers=())
-        second.config.write_text(
-            f"tracker: {{endpoint: '{first.tracker.endpoint}', public_key: '{first.tracker.public_key}'}}\n"
-        )
-        with second:
-            assert second.report().tracker is None
-            assert found(second, "", "sample") == content
-            second.cli("get", content)
-            assert differences(sample, Path(second.report().peers[0].download_dir) / sample.name) == ""
+def test_a_second_machine_that_knows_only_the_tracker_and_its_key_joins_and_fetches(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    sample = random_file(tmp_path / "afar.bin", 5 * MIB, seed=2)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    second = Swarm(tmp_path, peers=())
+    second.config.write_text(
+        f"tracker: {{endpoint: '{swarm.tracker.endpoint}', public_key: '{swarm.tracker.public_key}'}}\n"
+    )
+    with second:
+        assert second.report().tracker is None
+        assert found(second, "", "afar") == content
+        second.cli("get", content)
+        assert differences(sample, Path(second.report().peers[0].download_dir) / sample.name) == ""
 
 
-def test_a_link_carries_all_that_another_machine_needs(tmp_path: Path) -> None:
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    sample = random_file(tmp_path / "sample.bin", MIB)
-    with Swarm(tmp_path / "first", peers=("north",)) as first:
-        link = first.cli("share", str(sample)).data[0]["link"]
-        second = Swarm(tmp_path / "second", peers=("south",))
-        second.config.write_text("peers: [{name: south}]\nnetwork: {bind: 127.0.0.1}\n")
-        with second:
-            second.cli("get", link)
-            assert differences(sample, Path(second.peer("south").download_dir) / sample.name) == ""
+def test_a_link_carries_all_that_another_machine_needs(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "linked.bin", MIB, seed=3)
+    link = swarm.cli("share", str(sample)).data[0]["link"]
+    second = Swarm(tmp_path, peers=("south",))
+    second.config.write_text("peers: [{name: south}]\nnetwork: {bind: 127.0.0.1}\n")
+    with second:
+        second.cli("get", link)
+        assert differences(sample, Path(second.peer("south").download_dir) / sample.name) == ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bus.messages import Pause
 from tests.kit.payload import MIB, differences, random_file
 from tests.kit.remote import Remote
 from tests.kit.swarm import Loose, Swarm
@@ -14,24 +16,31 @@ from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-SIZE = 128 * MIB
+SIZE = 64 * MIB
 WINDOW = 8 * MIB
-SLOW = {"SHOAL__LIMITS__UP": "32 MiB/s"}
+SLOW = {"SHOAL__LIMITS__UP": "24 MiB/s"}
 
 
-def test_a_downloader_killed_at_half_goes_on_by_itself_and_wastes_at_most_a_window(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", SIZE)
-    with Swarm(tmp_path, environ=SLOW) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        with Remote(swarm.peer("south")) as south:
-            south.get(content)
-            eventually(lambda: south.progress(content) >= 0.5, within=30)
-        old = swarm.kill("south")
-        swarm.restarted("south", old)
-        with Remote(swarm.peer("south")) as south, Remote(swarm.peer("north")) as north:
-            eventually(lambda: south.complete(content), within=60)
-            assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
-            assert SIZE <= north.sent_to(swarm.peer("south").id) <= SIZE + WINDOW
+@pytest.fixture(scope="module")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    """Peers that a supervisor starts again when they are killed; east has only what one test gives it."""
+    with Swarm(tmp_path_factory.mktemp("crashes"), peers=("north", "south", "east"), environ=SLOW) as running:
+        yield running
+
+
+def test_a_downloader_killed_at_half_goes_on_by_itself_and_wastes_at_most_a_window(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    sample = random_file(tmp_path / "downloader.bin", SIZE, seed=1)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    with Remote(swarm.peer("east")) as east:
+        east.get(content)
+        eventually(lambda: east.progress(content) >= 0.5, within=30)
+    swarm.restarted("east", swarm.kill("east"))
+    with Remote(swarm.peer("east")) as east, Remote(swarm.peer("north")) as north:
+        eventually(lambda: east.complete(content), within=60)
+        assert differences(sample, Path(swarm.peer("east").download_dir) / sample.name) == ""
+        assert SIZE <= north.sent_to(swarm.peer("east").id) <= SIZE + WINDOW
 
 
 def test_a_downloader_stopped_politely_at_half_goes_on_after_its_start(tmp_path: Path) -> None:
@@ -52,16 +61,15 @@ def test_a_downloader_stopped_politely_at_half_goes_on_after_its_start(tmp_path:
             assert SIZE <= north.sent_to(again.id) <= SIZE + WINDOW
 
 
-def test_an_uploader_killed_at_half_comes_back_and_the_download_goes_on(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", SIZE)
-    with Swarm(tmp_path, environ=SLOW) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        with Remote(swarm.peer("south")) as south:
-            south.get(content)
-            eventually(lambda: south.progress(content) >= 0.5, within=30)
-            swarm.restarted("north", swarm.kill("north"))
-            eventually(lambda: south.complete(content), within=60)
-        assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
+def test_an_uploader_killed_at_half_comes_back_and_the_download_goes_on(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "uploader.bin", SIZE, seed=2)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    with Remote(swarm.peer("south")) as south:
+        south.get(content)
+        eventually(lambda: south.progress(content) >= 0.5, within=30)
+        swarm.restarted("north", swarm.kill("north"))
+        eventually(lambda: south.complete(content), within=60)
+    assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
 
 
 def test_a_download_outlives_the_tracker_which_comes_back_and_knows_its_swarms(tmp_path: Path) -> None:
@@ -84,17 +92,16 @@ def test_a_download_outlives_the_tracker_which_comes_back_and_knows_its_swarms(t
         assert [(row["id"], row["seeds"] + row["leechers"]) for row in rows] == [(content, 2)]
 
 
-def test_a_paused_download_stays_paused_over_a_restart(tmp_path: Path) -> None:
-    sample = random_file(tmp_path / "sample.bin", SIZE)
-    with Swarm(tmp_path, environ=SLOW) as swarm:
-        content = swarm.cli("share", str(sample)).data[0]["id"]
-        with Remote(swarm.peer("south")) as south:
-            south.get(content)
-            eventually(lambda: south.progress(content) > 0.1, within=30)
-        swarm.cli("pause", content, peer="south")
-        swarm.restarted("south", swarm.kill("south"))
-        row = swarm.cli("ls", peer="south").data[0]
-        assert row["state"] == "paused"
-        swarm.cli("resume", content, peer="south")
-        with Remote(swarm.peer("south")) as south:
-            eventually(lambda: south.complete(content), within=60)
+def test_a_paused_download_stays_paused_over_a_restart(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "paused.bin", SIZE, seed=3)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    with Remote(swarm.peer("south")) as south:
+        south.get(content)
+        eventually(lambda: south.progress(content) > 0.1, within=30)
+        south.call(Pause(0, content))
+    swarm.restarted("south", swarm.kill("south"))
+    [row] = [row for row in swarm.cli("ls", peer="south").data if row["id"] == content]
+    assert row["state"] == "paused"
+    swarm.cli("resume", content, peer="south")
+    with Remote(swarm.peer("south")) as south:
+        eventually(lambda: south.complete(content), within=60)

@@ -15,7 +15,7 @@ from tests.kit.waiting import eventually, hold_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-SIZE = 512 * MIB
+SIZE = 256 * MIB
 
 
 def resident(pid: int) -> int:

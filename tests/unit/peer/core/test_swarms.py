@@ -6,6 +6,7 @@ from bus.boundary import DialFailed
 from bus.events import Transfer
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
+from peer.core.download import Candidate
 
 MIB = 2**20
 FAST = HostRates(up=10 * MIB)
