@@ -3,8 +3,7 @@
     have-maps -> open -> opened -> wants and credit -> data -> store
     -> closed, by either side: what was asked for is free for others
 
-A chunk is asked of one source at a time.  Wants in flight cover about half a second of the
-source's rate, so a slow source never holds much at the end.
+What is asked of which source is peer/core/asking.py, how much credit it gets peer/core/granting.py.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ from bus.messages import (
     Open,
     Opened,
     Refused,
-    Want,
-    WantManifest,
 )
-from peer.core.bitmap import checked_mask, ranges_of
+from peer.core.asking import WANT_BYTES, Asking
+from peer.core.bitmap import checked_mask
 from peer.core.download import Download, DownloadState
 from peer.core.granting import Granting
 from peer.core.haves import Haves
@@ -36,31 +34,17 @@ from peer.core.interface import (
 )
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
-from peer.core.picker import PICKERS, Sequential
-from peer.core.priority import in_turn
 from peer.core.rates import Meter
 from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
 from peer.core.turn import Turn
 
-WANT_BYTES: Final = 2**20
-"""Bytes of one want at most, but at least one chunk: the answer to one is about one data message."""
-LISTS_OUT: Final = 12
-"""Manifests and digest lists asked for at a time: each may be 16 MiB in memory until it is whole."""
-WANTS_OUT: Final = 64
-"""Wants to one source at a time, however small their chunks are."""
-FLIGHT_SECONDS: Final = 0.1
-FLIGHT_MIN: Final = 128 * 1024
-"""Wants in flight: 0.1 s and two round trips of the source's rate, at least 128 KiB, the smallest chunk size.
-
-Little: what waits at a slow source cannot be asked of a faster one."""
 STALL_CHECK: Final = 5.0
 TIMEOUT_LONGEST: Final = 300.0
 """Seconds; a source may be silent for at most so long, however slow it was."""
 REOPEN_AFTER: Final = 30.0
 """Seconds until a source that refused or timed out is asked again."""
-SEQUENTIAL: Final = Sequential()
 EXCUSED: Final = ("cancelled", "withdrawn", "closing")
 """Reasons to refuse a chunk that cost no reputation."""
 
@@ -89,15 +73,13 @@ class Fetching:
         self._record = record
         self._refused = refused
         self._on_change = on_change
-        self._picker = PICKERS[settings.picker]()
         self._not_before: dict[LinkId, float] = {}
         self.sources: dict[LinkId, Source] = {}
-        self._streams = 0
-        """Sources whose stream is open."""
         self.jobs: dict[int, Job] = {}
         self.stopping = False
         """Set when the process stops: nothing is asked for any more."""
         self.granting = Granting(turn, limits, self.sources.get)
+        self.asking = Asking(settings, turn, neighbours, self.granting, active, self.sources)
         self.meter = Meter(turn.now)
 
     # -- have-maps --
@@ -136,8 +118,8 @@ class Fetching:
         source = self.sources.get(neighbour.link)
         if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
             return
-        self._streams += 1
-        source.opened(self._window(), self._turn.now)
+        self.asking.streams += 1
+        source.opened(self.asking.window(source), self._turn.now)
         self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
         self.pump(source)
 
@@ -166,7 +148,7 @@ class Fetching:
 
     def _end(self, source: Source, reason: str) -> None:
         was_open = source.state is SourceState.OPEN
-        self._streams -= was_open
+        self.asking.streams -= was_open
         stream, received = source.stream, source.window.received if was_open else 0
         freed: dict[ContentId, bool] = {}
         for asked in source.close():
@@ -227,10 +209,7 @@ class Fetching:
             self._turn.send(source.link, Open(source.open()))
         if source.state is not SourceState.OPEN:
             return
-        source.window.window = self._window()
-        flight, window = self._flight(source), source.window.window
-        while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
-            pass
+        self.asking.fill(source)
         self.granting.ask(source)
 
     def pump_all(self, download: Download, but: Source | None = None) -> None:
@@ -245,65 +224,6 @@ class Fetching:
         for source in list(self.sources.values()):
             self.pump(source)
 
-    def _window(self) -> int:
-        """Each stream's share of the process's receive memory."""
-        share = self._settings.window_total // max(1, self._streams)
-        return max(2 * 16 * 1024, min(self._settings.window, share))
-
-    def _flight(self, source: Source) -> int:
-        """Bytes of wants to keep outstanding."""
-        rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
-        return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * self._round_trip(source)))))
-
-    def _round_trip(self, source: Source) -> float:
-        """Seconds to the source and back."""
-        neighbour = self._neighbours.by_link.get(source.link)
-        return neighbour.round_trip if neighbour else 0.0
-
-    def _ask_next(self, source: Source, flight: int) -> bool:
-        """Send one want, for the download whose turn it is; False if this source has nothing for us now.
-
-        Each content has its own bytes in flight: one that the source limits holds up no other.
-        """
-        if len(self._active) == 1:
-            ((content, download),) = self._active.items()
-            return source.unreceived_of(content) < flight and self._ask_of(source, download)
-        return any(self._ask_of(source, download) for download in in_turn(self._active.values(), source, flight))
-
-    def _ask_of(self, source: Source, download: Download) -> bool:
-        """Send one want for this download; False if the source has nothing for it now."""
-        if not download.maps.get(source.link) or self.granting.holds_back(source, download.record.id):
-            return False
-        if download.state is DownloadState.MANIFEST:
-            return self._ask_manifest(source, download, download.record.id)
-        if download.state is DownloadState.FETCHING:
-            return self._ask_list(source, download) or self._ask_chunks(source, download)
-        return False
-
-    def _ask_manifest(self, source: Source, download: Download, manifest: str) -> bool:
-        """One source at a time is asked for a manifest, so that a wrong hash has one culprit."""
-        if manifest in download.lists_asked or sum(len(d.lists_asked) for d in self._active.values()) >= LISTS_OUT:
-            return False
-        download.list_asked(manifest, source.link, source.peer)
-        want = source.ask_manifest(download.record.id, manifest, self._turn.now)
-        self._turn.send(source.link, WantManifest(source.stream, want, download.record.id, manifest))
-        return True
-
-    def _ask_list(self, source: Source, download: Download) -> bool:
-        manifest = download.next_list(source.link)
-        return manifest is not None and self._ask_manifest(source, download, manifest)
-
-    def _ask_chunks(self, source: Source, download: Download) -> bool:
-        size = min(WANT_BYTES, self._flight(source))
-        picker = SEQUENTIAL if download.record.sequential else self._picker
-        mask, size = download.pick(source.link, size, picker, self._turn.rng)
-        if not mask or download.layout is None:
-            return False
-        want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
-        self.granting.asked(source, want)
-        self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
-        return True
-
     # -- what comes --
 
     def on_data(self, neighbour: Neighbour, message: Data, payload: object, size: int) -> None:
@@ -314,7 +234,8 @@ class Fetching:
         arrived = source.receive(message, size, now)
         self.meter.add(size, now)
         self._neighbours.traffic[source.peer].down.add(size, now)
-        download = self._active.get(arrived.asked.content) if arrived.asked else None
+        content = arrived.asked.content if arrived.asked else source.given_up.get(message.want, "")
+        download = self._active.get(content)
         if download is None or not arrived.useful:
             source.window.consume(size)
         else:

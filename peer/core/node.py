@@ -220,6 +220,7 @@ class PeerNode:
             "offers": uploads.seeding.due,
             "credit": fetching.granting.due,
             "ask": fetching.ask_due,
+            "steal": fetching.asking.steal_due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
             "forgive": fetching.forgive_due,

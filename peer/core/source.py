@@ -36,6 +36,8 @@ TRANSITIONS: Final[dict[SourceState, dict[str, SourceState]]] = {
     SourceState.OPEN: {"close": SourceState.IDLE},
 }
 
+SMOOTHING: Final = 0.25
+"""Weight of the newest want in the time that wants take."""
 SKIP: Final = -1
 """Chunk number of a part whose bytes are to be passed over."""
 
@@ -75,6 +77,7 @@ class Source:
     __slots__ = (
         "_unreceived_of",
         "asked",
+        "given_up",
         "link",
         "meter",
         "moved_at",
@@ -85,6 +88,7 @@ class Source:
         "stream",
         "unreceived",
         "unscored",
+        "want_seconds",
         "wants",
         "window",
     )
@@ -99,6 +103,8 @@ class Source:
         self.wants = 0
         """Number of the newest want of this stream."""
         self.asked: dict[int, Asked] = {}
+        self.given_up: dict[int, ContentId] = {}
+        """Wants of this stream of which another source took over something: what still comes of it is duplicate."""
         self.unreceived = 0
         self._unreceived_of: dict[ContentId, int] = {}
         self.meter = Meter(now)
@@ -106,6 +112,8 @@ class Source:
         """When a byte last came, or was first waited for."""
         self.pace = 0.0
         """Bytes a second when a byte last came."""
+        self.want_seconds = 0.0
+        """How long a want took from being asked for to its last byte, smoothed; 0 until one was answered."""
         self.unscored = 0
         """Verified bytes not yet counted as SUCCESSFUL_UPLOAD."""
 
@@ -139,6 +147,7 @@ class Source:
         self._step("close")
         asked = list(self.asked.values())
         self.asked.clear()
+        self.given_up.clear()
         self.unreceived = 0
         self._unreceived_of.clear()
         return asked
@@ -186,6 +195,14 @@ class Source:
         """Bytes to come of one content."""
         return self._unreceived_of.get(content, 0)
 
+    def give_up(self, want: int, chunk: int) -> bool:
+        """A chunk is asked of another source instead; True if part of it had come."""
+        asked = self.asked[want]
+        begun = chunk in asked.progress
+        self.given_up[want] = asked.content
+        self._settle(want, asked, 1 << chunk)
+        return begun
+
     def waiting_since(self) -> float:
         """When the oldest outstanding want was asked for."""
         return min(asked.since for asked in self.asked.values())
@@ -227,13 +244,18 @@ class Source:
         if asked is None:
             return Arrived(None, (), 0)
         receive = self._receive_manifest if asked.manifest else self._receive_chunks
-        arrived = receive(data, size, asked)
+        arrived = receive(data, size, asked, now)
         if arrived.useful:
             self.moved_at = now
             self.pace = self.meter.rate(now)
         return arrived
 
-    def _receive_chunks(self, data: Data, size: int, asked: Asked) -> Arrived:
+    def _answered(self, want: int, now: float) -> None:
+        """The last byte of a want came."""
+        took = now - self.asked.pop(want).since
+        self.want_seconds += (took - self.want_seconds) * (SMOOTHING if self.want_seconds else 1.0)
+
+    def _receive_chunks(self, data: Data, size: int, asked: Asked, now: float) -> Arrived:
         layout = asked.layout
         assert layout is not None
         # All parts first: one that is wrong must not leave those before it half noted.
@@ -258,10 +280,10 @@ class Source:
         asked.unreceived -= useful
         self._expect(asked.content, -useful)
         if not asked.mask:
-            del self.asked[data.want]
+            self._answered(data.want, now)
         return Arrived(asked, tuple(parts) if useful else (), useful)
 
-    def _receive_manifest(self, data: Data, size: int, asked: Asked) -> Arrived:
+    def _receive_manifest(self, data: Data, size: int, asked: Asked, now: float) -> Arrived:
         (_, offset, length), *more = data.parts
         known = asked.progress.get(0, 0)
         if more or offset != known or not offset + length <= data.size <= MAX_MANIFEST:

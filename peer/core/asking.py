@@ -1,0 +1,174 @@
+"""What is asked of which source: wants in flight, turns of downloads, manifests, and work taken from slow sources.
+
+A chunk is asked of one source at a time.  Wants in flight cover the way there and back at the source's
+rate, so that a slow source never holds much; what it does hold near the end is taken over
+(stealing.py) by a source that would be done in half the time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.boundary import ContentId, LinkId
+from bus.messages import Cancel, Want, WantManifest
+from peer.core.bitmap import ranges_of
+from peer.core.download import Download, DownloadState
+from peer.core.granting import Granting
+from peer.core.interface import Forget
+from peer.core.neighbours import Neighbours
+from peer.core.picker import PICKERS, Sequential
+from peer.core.priority import in_turn
+from peer.core.settings import NodeSettings
+from peer.core.source import Source, SourceState
+from peer.core.stealing import Theft, find_theft
+from peer.core.turn import Turn
+
+WANT_BYTES: Final = 2**20
+"""Bytes of one want at most, but at least one chunk: the answer to one is about one data message."""
+LISTS_OUT: Final = 12
+"""Manifests and digest lists asked for at a time: each may be 16 MiB in memory until it is whole."""
+WANTS_OUT: Final = 64
+"""Wants to one source at a time, however small their chunks are."""
+FLIGHT_SECONDS: Final = 0.1
+FLIGHT_MIN: Final = 128 * 1024
+"""Wants in flight: 0.1 s and two round trips of the source's rate, at least 128 KiB, the smallest chunk size.
+
+Little: what waits at a slow source cannot be asked of a faster one."""
+WINDOW_MIN: Final = 32 * 1024
+STEAL_EVERY: Final = 0.25
+"""Seconds between looks for work to take over."""
+SEQUENTIAL: Final = Sequential()
+
+
+class Asking:
+    """The wants towards all sources."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        turn: Turn,
+        neighbours: Neighbours,
+        granting: Granting,
+        active: dict[ContentId, Download],
+        sources: dict[LinkId, Source],
+    ) -> None:
+        """`active` are the downloads, by content, `sources` all sources; whoever owns the maps changes them."""
+        self._settings = settings
+        self._turn = turn
+        self._neighbours = neighbours
+        self._granting = granting
+        self._active = active
+        self._sources = sources
+        self._picker = PICKERS[settings.picker]()
+        self._steal_at = turn.now
+        self.streams = 0
+        """Sources whose stream is open."""
+
+    def window(self, source: Source) -> int:
+        """Receive memory of a stream: what its rate needs, within an equal share of the process's."""
+        share = self._settings.window_total // max(1, self.streams)
+        needed = int(2 * source.pace * self._round_trip(source))
+        return max(WINDOW_MIN, min(max(self._settings.window, needed), share))
+
+    def fill(self, source: Source) -> None:
+        """Keep enough wants out at a source whose stream is open."""
+        source.window.window = window = self.window(source)
+        flight = self._flight(source)
+        while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
+            pass
+        if not source.unreceived and self._turn.now >= self._steal_at:
+            self._steal(source)
+
+    def _flight(self, source: Source) -> int:
+        """Bytes of wants to keep outstanding."""
+        rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
+        return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * self._round_trip(source)))))
+
+    def _round_trip(self, source: Source) -> float:
+        """Seconds to the source and back."""
+        neighbour = self._neighbours.by_link.get(source.link)
+        return neighbour.round_trip if neighbour else 0.0
+
+    # -- asking --
+
+    def _ask_next(self, source: Source, flight: int) -> bool:
+        """Send one want, for the download whose turn it is; False if this source has nothing for us now.
+
+        Each content has its own bytes in flight: one that the source limits holds up no other.
+        """
+        if len(self._active) == 1:
+            ((content, download),) = self._active.items()
+            return source.unreceived_of(content) < flight and self._ask_of(source, download)
+        return any(self._ask_of(source, download) for download in in_turn(self._active.values(), source, flight))
+
+    def _ask_of(self, source: Source, download: Download) -> bool:
+        """Send one want for this download; False if the source has nothing for it now."""
+        if not download.maps.get(source.link) or self._granting.holds_back(source, download.record.id):
+            return False
+        if download.state is DownloadState.MANIFEST:
+            return self._ask_manifest(source, download, download.record.id)
+        if download.state is DownloadState.FETCHING:
+            return self._ask_list(source, download) or self._ask_chunks(source, download)
+        return False
+
+    def _ask_manifest(self, source: Source, download: Download, manifest: str) -> bool:
+        """One source at a time is asked for a manifest, so that a wrong hash has one culprit."""
+        if manifest in download.lists_asked or sum(len(d.lists_asked) for d in self._active.values()) >= LISTS_OUT:
+            return False
+        download.list_asked(manifest, source.link, source.peer)
+        want = source.ask_manifest(download.record.id, manifest, self._turn.now)
+        self._turn.send(source.link, WantManifest(source.stream, want, download.record.id, manifest))
+        return True
+
+    def _ask_list(self, source: Source, download: Download) -> bool:
+        manifest = download.next_list(source.link)
+        return manifest is not None and self._ask_manifest(source, download, manifest)
+
+    def _ask_chunks(self, source: Source, download: Download) -> bool:
+        size = min(WANT_BYTES, self._flight(source))
+        picker = SEQUENTIAL if download.record.sequential else self._picker
+        mask, size = download.pick(source.link, size, picker, self._turn.rng)
+        if not mask:
+            return False
+        self._want(source, download, mask, size)
+        return True
+
+    def _want(self, source: Source, download: Download, mask: int, size: int) -> None:
+        assert download.layout is not None
+        want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
+        self._granting.asked(source, want)
+        self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
+
+    # -- endgame --
+
+    def steal_due(self) -> None:
+        """Sources that have nothing to do look for work to take over."""
+        for source in list(self._sources.values()):
+            if source.state is SourceState.OPEN and not source.unreceived:
+                self.fill(source)
+                self._granting.ask(source)
+
+    def _steal(self, thief: Source) -> None:
+        """Take over a chunk that a slower source holds up."""
+        for download in self._active.values():
+            held_back = self._granting.holds_back(thief, download.record.id)
+            if download.state is not DownloadState.FETCHING or held_back:
+                continue
+            # Only when there is nothing else: every missing chunk is asked of somebody.
+            if download.open_chunks or not download.asked & download.offered(thief.link):
+                continue
+            self._turn.timers.set_earlier(("steal",), self._turn.now + STEAL_EVERY)
+            theft = find_theft(download, thief, self._sources.values(), self._turn.now)
+            if theft is not None:
+                self._take_over(download, thief, theft)
+                return
+        self._steal_at = self._turn.now + STEAL_EVERY
+
+    def _take_over(self, download: Download, thief: Source, theft: Theft) -> None:
+        """The chunk has one owner at any time: what the slower source still sends of it is passed over."""
+        victim, mask = theft.victim, 1 << theft.chunk
+        self._turn.send(victim.link, Cancel(victim.stream, theft.want, [(theft.chunk, 1)]))
+        if victim.give_up(theft.want, theft.chunk):
+            self._turn.add(Forget(download.record.id, (theft.chunk,)))
+        assert download.layout is not None
+        self._want(thief, download, mask, download.layout.length_of(theft.chunk))
