@@ -143,8 +143,8 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Links of one peer altogether."""
     picker: Literal["rarest-first", "random", "sequential"] = "rarest-first"
     """Order in which chunks are wanted; `shoal get --sequential` asks for another for one download."""
-    choker: Literal["round-robin"] = "round-robin"
-    """Who gets an upload slot and who gives one up: round-robin, everyone a turn of 10 s, the best score first."""
+    choker: Literal["reputation", "reciprocity", "round-robin"] = "reputation"
+    """Who gets an upload slot, for 10 s and more: the best scores, who sends us most, or everyone in turn."""
     data_message_max: Annotated[int, Meta(ge=16 * KIB, le=MIB, extra={"form": forms.SIZE})] = MIB
     """Bytes of payload in one data message."""
     chunk_timeout: Seconds = 20.0

@@ -1,7 +1,14 @@
-"""Who gets an upload slot, and who gives one up."""
+"""Who gets an upload slot, and who gives one up.
+
+All but one of the slots go by rank; the last is the optimistic one, which goes to anybody in turn, so that
+who has nothing to show yet gets a chance to show it.
+
+Source: choking and optimistic unchoking, Cohen 2003; a busy slot lasts 10 s, the optimistic one 30 s, as there.
+"""
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
@@ -11,55 +18,94 @@ from msgspec import Struct
 from bus.boundary import LinkId
 
 
+class Standing(Struct, frozen=True, gc=False):
+    """What a choker knows of a peer."""
+
+    score: float
+    """Reputation, 0 to 1."""
+    gives: float
+    """Bytes a second that it sends us now."""
+
+
 class Slot(Struct, frozen=True, gc=False):
     """One granted stream, as the choker sees it."""
 
     link: LinkId
-    score: float
+    peer: Standing
     granted_at: float
     last_useful: float
     """When it last had a want or moved a byte."""
+    optimistic: bool
 
 
 class Waiting(Struct, frozen=True, gc=False):
     """One stream that asks for a slot."""
 
     link: LinkId
-    score: float
+    peer: Standing
     since: float
+
+
+IDLE_SECONDS: Final = 2.0
+"""A slot without wants for so long goes to whoever waits."""
+TURN_SECONDS: Final = 10.0
+"""A busy slot lasts at least so long while others wait."""
+OPTIMISTIC_SECONDS: Final = 30.0
+"""The optimistic one lasts so long: time enough to begin to give something back."""
 
 
 class UploadChoker(ABC):
     """Decides over the slots each time one is asked for, freed, or the rotation is due."""
 
     @abstractmethod
-    def next_in(self, waiting: Sequence[Waiting]) -> LinkId:
-        """Which of the waiting streams (at least one) gets a free slot."""
+    def rank(self, peer: Standing) -> float:
+        """Who ranks higher goes first; equal ranks take turns."""
 
-    @abstractmethod
-    def next_out(self, slots: Sequence[Slot], now: float) -> LinkId | None:
-        """Which stream must give its slot to one that waits; None: nobody yet."""
+    def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
+        """Which of the waiting streams (at least one) gets a free slot, the optimistic one or another."""
+        if optimistic:
+            return rng.choice(waiting).link
+        return min(waiting, key=lambda w: (-self.rank(w.peer), w.since)).link
 
-
-IDLE_SECONDS: Final = 2.0
-"""A slot without wants for so long goes to whoever waits."""
-TURN_SECONDS: Final = 10.0
-"""A busy slot lasts at least so long while others wait (BitTorrent re-chokes every 10 s)."""
-
-
-class RoundRobinChoker(UploadChoker):
-    """Everyone gets a turn: the best score goes first, the longest turn ends first."""
-
-    def next_in(self, waiting: Sequence[Waiting]) -> LinkId:
-        # Scores within 0.1 of each other are alike, so that a long wait is not beaten by a hair.
-        return min(waiting, key=lambda w: (-round(w.score, 1), w.since)).link
-
-    def next_out(self, slots: Sequence[Slot], now: float) -> LinkId | None:
+    def next_out(self, slots: Sequence[Slot], waiting: Sequence[Waiting], now: float) -> LinkId | None:
+        """Which stream must give its slot to one that waits (at least one does); None: nobody yet."""
         idle = [slot for slot in slots if now - slot.last_useful >= IDLE_SECONDS]
         if idle:
             return min(idle, key=lambda slot: slot.last_useful).link
-        served = [slot for slot in slots if now - slot.granted_at >= TURN_SECONDS]
-        return min(served, key=lambda slot: slot.granted_at).link if served else None
+        best = max(self.rank(w.peer) for w in waiting)
+        due = [slot for slot in slots if self._is_due(slot, best, now)]
+        return min(due, key=lambda slot: (self.rank(slot.peer), slot.granted_at)).link if due else None
+
+    def _is_due(self, slot: Slot, best: float, now: float) -> bool:
+        if slot.optimistic:
+            return now - slot.granted_at >= OPTIMISTIC_SECONDS
+        return now - slot.granted_at >= TURN_SECONDS and self.rank(slot.peer) <= best
 
 
-CHOKERS: Final[dict[str, type[UploadChoker]]] = {"round-robin": RoundRobinChoker}
+class RoundRobin(UploadChoker):
+    """Everyone a turn, whoever they are."""
+
+    def rank(self, peer: Standing) -> float:
+        return 0.0
+
+
+class ByReputation(UploadChoker):
+    """The best scores first."""
+
+    def rank(self, peer: Standing) -> float:
+        # Scores within 0.1 of each other are alike, so that a long wait is not beaten by a hair.
+        return round(peer.score, 1)
+
+
+class Reciprocity(UploadChoker):
+    """Tit for tat: who sends us most now goes first, in steps of two so that noise does not decide."""
+
+    def rank(self, peer: Standing) -> float:
+        return float(int(peer.gives).bit_length())
+
+
+CHOKERS: Final[dict[str, type[UploadChoker]]] = {
+    "reputation": ByReputation,
+    "reciprocity": Reciprocity,
+    "round-robin": RoundRobin,
+}

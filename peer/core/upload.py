@@ -111,6 +111,7 @@ class Upload:
         "last_useful",
         "link",
         "meter",
+        "optimistic",
         "peer",
         "pipeline",
         "queue",
@@ -131,6 +132,8 @@ class Upload:
         """Messages in sending order: data being read, and refusals that must not overtake it."""
         self.reading_bytes = 0
         self.granted_at = 0.0
+        self.optimistic = False
+        """It has the optimistic slot."""
         self.last_useful = 0.0
         """When the stream last had a want or moved a byte."""
         self.meter = Meter(0.0)
@@ -155,8 +158,10 @@ class Upload:
         self._step("open")
         self.stream = stream
 
-    def grant(self, cap: int, now: float) -> None:
+    def grant(self, cap: int, now: float, optimistic: bool = False) -> None:
+        """The stream gets a slot; `cap` bounds the bytes sent and not consumed."""
         self._step("grant")
+        self.optimistic = optimistic
         self.window = SendWindow(cap)
         self.granted_at = self.last_useful = now
         self.meter = Meter(now)

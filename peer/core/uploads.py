@@ -24,7 +24,7 @@ from bus.messages import (
     WantManifest,
 )
 from peer.core.bitmap import checked_mask
-from peer.core.choker import Slot, UploadChoker, Waiting
+from peer.core.choker import Slot, Standing, UploadChoker, Waiting
 from peer.core.haves import Haves
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
@@ -145,19 +145,37 @@ class Uploads:
         """Hand out free slots; while somebody waits, end a turn that is over."""
         now = self._turn.now
         if self._waiting and len(self._open) >= self._settings.upload_slots:
-            slots = [Slot(u.link, self._score(u.peer), u.granted_at, u.last_useful) for u in self._open.values()]
-            link = self._choker.next_out(slots, now)
+            link = self._choker.next_out([self._slot(upload) for upload in self._open.values()], self._queue(), now)
             if link is not None:
                 self.close(link, "choked")
         while self._waiting and len(self._open) < self._settings.upload_slots:
-            waiting = [Waiting(k, self._score(self._uploads[k].peer), since) for k, since in self._waiting.items()]
-            self._grant(self._uploads[self._choker.next_in(waiting)])
-        if self._waiting:
+            optimistic = self._next_is_optimistic()
+            link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
+            self._grant(self._uploads[link], optimistic)
+        for upload in self._open.values():
+            self.sending.queue.weigh(upload.link, self._score(upload.peer), self._newcomer(upload.peer))
+        if self._open or self._waiting:
             self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
 
-    def _grant(self, upload: Upload) -> None:
+    def _queue(self) -> list[Waiting]:
+        return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]
+
+    def _slot(self, upload: Upload) -> Slot:
+        return Slot(upload.link, self._standing(upload), upload.granted_at, upload.last_useful, upload.optimistic)
+
+    def _standing(self, upload: Upload) -> Standing:
+        traffic = self._neighbours.traffic[upload.peer]
+        return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now))
+
+    def _next_is_optimistic(self) -> bool:
+        """The last free slot, if it is not the only one there is."""
+        slots = self._settings.upload_slots
+        taken = any(upload.optimistic for upload in self._open.values())
+        return slots > 1 and len(self._open) == slots - 1 and not taken
+
+    def _grant(self, upload: Upload, optimistic: bool) -> None:
         del self._waiting[upload.link]
-        upload.grant(SEND_CAP, self._turn.now)
+        upload.grant(SEND_CAP, self._turn.now, optimistic)
         self.sending.begin(upload, self._score(upload.peer), self._newcomer(upload.peer))
         self._turn.send(upload.link, Opened(upload.stream))
         self._turn.publish(StreamOpened(upload.peer, upload.stream, "up"))

@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
 from bus.boundary import LinkId
-from peer.core.choker import RoundRobinChoker, Slot, Waiting
+from peer.core.choker import ByReputation, Reciprocity, RoundRobin, Slot, Standing, UploadChoker, Waiting
+
+RNG = random.Random(1)
 
 
-def slot(link: int, granted_at: float, last_useful: float) -> Slot:
-    return Slot(LinkId(link), 0.5, granted_at, last_useful)
+def slot(link: int, granted_at: float, last_useful: float, score: float = 0.5, optimistic: bool = False) -> Slot:
+    return Slot(LinkId(link), Standing(score, 0.0), granted_at, last_useful, optimistic)
+
+
+def waiting(link: int, since: float, score: float = 0.5, gives: float = 0.0) -> Waiting:
+    return Waiting(LinkId(link), Standing(score, gives), since)
 
 
 def test_the_better_score_goes_first() -> None:
-    waiting = [Waiting(LinkId(1), 0.5, 0.0), Waiting(LinkId(2), 0.9, 5.0)]
-    assert RoundRobinChoker().next_in(waiting) == 2
+    assert ByReputation().next_in([waiting(1, 0.0, 0.5), waiting(2, 5.0, 0.9)], False, RNG) == 2
 
 
 def test_among_equals_the_longest_wait_goes_first() -> None:
-    waiting = [Waiting(LinkId(1), 0.52, 5.0), Waiting(LinkId(2), 0.5, 0.0)]
-    assert RoundRobinChoker().next_in(waiting) == 2
+    assert ByReputation().next_in([waiting(1, 5.0, 0.52), waiting(2, 0.0, 0.5)], False, RNG) == 2
 
 
-def test_an_idle_slot_is_given_up_first() -> None:
+def test_by_reciprocity_who_sends_us_most_goes_first() -> None:
+    assert Reciprocity().next_in([waiting(1, 0.0, gives=1e5), waiting(2, 5.0, gives=1e6)], False, RNG) == 2
+
+
+def test_in_turn_neither_score_nor_gifts_count() -> None:
+    assert RoundRobin().next_in([waiting(1, 5.0, 0.9, 1e6), waiting(2, 0.0, 0.3)], False, RNG) == 2
+
+
+def test_the_optimistic_slot_goes_to_anybody() -> None:
+    asked = [waiting(link, 0.0, score) for link, score in enumerate((0.9, 0.5, 0.3))]
+    assert {ByReputation().next_in(asked, True, RNG) for _ in range(100)} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("choker", [ByReputation(), Reciprocity(), RoundRobin()])
+def test_an_idle_slot_is_given_up_first(choker: UploadChoker) -> None:
     slots = [slot(1, granted_at=0.0, last_useful=99.5), slot(2, granted_at=95.0, last_useful=97.0)]
-    assert RoundRobinChoker().next_out(slots, now=100.0) == 2
+    assert choker.next_out(slots, [waiting(3, 0.0, 0.2)], now=100.0) == 2
 
 
 def test_the_longest_turn_ends_when_nobody_idles() -> None:
     slots = [slot(1, granted_at=80.0, last_useful=100.0), slot(2, granted_at=70.0, last_useful=100.0)]
-    assert RoundRobinChoker().next_out(slots, now=100.0) == 2
+    assert ByReputation().next_out(slots, [waiting(3, 0.0)], now=100.0) == 2
 
 
-def test_nobody_is_choked_within_the_first_ten_seconds() -> None:
-    assert RoundRobinChoker().next_out([slot(1, granted_at=91.0, last_useful=100.0)], now=100.0) is None
+def test_the_worst_score_gives_up_its_slot_before_a_longer_turn() -> None:
+    slots = [slot(1, 80.0, 100.0, score=0.4), slot(2, 70.0, 100.0, score=0.9)]
+    assert ByReputation().next_out(slots, [waiting(3, 0.0)], now=100.0) == 1
+
+
+def test_who_ranks_lower_waits_for_the_optimistic_slot() -> None:
+    better = [slot(1, 0.0, 105.0, score=0.9), slot(2, 75.0, 105.0, score=0.9, optimistic=True)]
+    asked = [waiting(3, 0.0, 0.5)]
+    assert ByReputation().next_out(better, asked, now=100.0) is None
+    assert ByReputation().next_out(better, asked, now=105.0) == 2
+
+
+def test_a_short_turn_lasts() -> None:
+    assert ByReputation().next_out([slot(1, 95.0, 100.0)], [waiting(2, 0.0)], now=100.0) is None
