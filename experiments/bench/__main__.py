@@ -17,10 +17,12 @@ import msgspec
 from bus.errors import FAILURE, INTERRUPTED, OK, ShoalError
 from bus.units import parse_size
 from experiments.bench.cases import CASES
+from experiments.bench.chart import draw
 from experiments.bench.contest import Contest, say
 from experiments.bench.options import RAM_DISK, RESULTS, Options
 from experiments.bench.page import RECORD, markdown, record
 from experiments.bench.records import Result
+from experiments.figures import check_drawing
 
 PROGRAM: Final = "python -m experiments.bench"
 
@@ -72,6 +74,7 @@ def _counts(text: str) -> tuple[int, ...]:
 def run(arguments: Sequence[str]) -> int:
     """Measure, print, keep; exit code 1 if a goal is not reached."""
     chosen, options = parse(arguments)
+    check_drawing()
     command = " ".join([PROGRAM, *arguments])
     for folder in (options.disk, chosen.output):
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +98,7 @@ def keep(results: Sequence[Result], folder: Path) -> None:
     """Write what there is so far: a run that breaks off leaves the cases before."""
     (folder / "bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     (folder / "bench.md").write_text("\n".join(markdown(result) for result in results))
+    draw(folder / "bench.svg", results)
 
 
 def main() -> int:

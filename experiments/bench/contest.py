@@ -60,8 +60,8 @@ class Case(Struct, Generic[K], frozen=True):
 
     name: str
     title: str
-    size: int
-    """Bytes that every contender moves or hashes in one run."""
+    moved: int
+    """Bytes that every contender moves or hashes in one run; 0: rates say nothing here."""
     contenders: Sequence[Contender[K]]
     prepare: Callable[[Path], K]
     """Makes what is moved in an empty folder, once for all runs."""
@@ -109,7 +109,7 @@ class Contest(Generic[K]):
                 self._round(number, job, folder)
                 self._others.append(others.share())
         result = Result(
-            case.name, case.title, case.size, command, provenance(), self._rounds, self._others, self._entries
+            case.name, case.title, case.moved, command, provenance(), self._rounds, self._others, self._entries
         )
         return msgspec.structs.replace(result, figures=case.figures(result))
 
