@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Options]:
     parser.add_argument("--cases", default=",".join(CASES), metavar="NAMES", help=f"of {names} (default: all)")
     parser.add_argument("--contenders", default="", metavar="NAMES", help="their names (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="beside the warm-up (default: 5)")
+    parser.add_argument("--no-warm-up", action="store_true", help="the first round counts already")
     parser.add_argument("--size", type=_size, metavar="SIZE", help="of each case's content, for quick tries")
     parser.add_argument("--leechers", type=_counts, default=(10, 20), metavar="N,...", help="of the swarms (10,20)")
     parser.add_argument("--files", type=int, default=10_000, help="in the tree of small files (default: 10000)")
@@ -51,6 +52,8 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Options]:
     if chosen.rounds < 1 or chosen.files < 1 or min(chosen.leechers) < 1:
         parser.error("--rounds, --files and --leechers are at least 1")
     contenders = tuple(filter(None, chosen.contenders.split(",")))
+    if chosen.record and contenders:
+        parser.error("--record and --contenders do not go together: the recorded table would lack the others")
     options = Options(
         chosen.size, chosen.rounds, chosen.leechers, chosen.files, contenders, chosen.ram_disk, chosen.disk
     )
@@ -79,9 +82,19 @@ def run(arguments: Sequence[str]) -> int:
     for folder in (options.disk, chosen.output):
         folder.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
+    said: set[str] = set()
+
+    def note(line: str) -> None:
+        if line not in said:  # what is absent is absent from many cases, and is said once
+            said.add(line)
+            say(line)
+
     for name in chosen.cases:
         for case in CASES[name](options):
-            result = Contest(case, options.rounds, say).measure(command)
+            if not case.contenders:
+                say(f"{case.name} has none of these contenders: {', '.join(options.contenders)}")
+                continue
+            result = Contest(case, options.rounds, note, not chosen.no_warm_up).measure(command)
             results.append(result)
             text = markdown(result)
             print(text, flush=True)
