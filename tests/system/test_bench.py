@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from experiments.bench.__main__ import run
+from experiments.bench.command import run
 from experiments.bench.records import Result
 
 pytestmark = pytest.mark.system

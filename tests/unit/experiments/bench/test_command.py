@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.bench.__main__ import parse
+from experiments.bench.command import parse
 from experiments.bench.cases import CASES
 
 MIB = 2**20
