@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.bench.command import parse
 from experiments.bench.cases import CASES
+from experiments.bench.command import parse
 
 MIB = 2**20
 
