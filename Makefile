@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test test-hwm1 check docs demo experiment bench-first lock clean
+.PHONY: setup run test test-hwm1 check docs demo experiment bench bench-first bench-rivals lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -38,9 +38,18 @@ demo: setup
 experiment: setup
 	@$(BIN)/shoal experiment run experiments/scenarios/first.yaml -o results/first --replace
 
-# 2 GiB from peer to peer against a bare encrypted pump; wants 5 GiB of free memory and an idle machine.
+# Shoal beside libtorrent, nginx, aria2, rsync, b3sum and two limits: about two hours on an idle machine with 12 GiB of
+# free memory and 40 GiB of disk; ARGS="--cases one --size 256MiB --rounds 1" is quick.
+bench: setup
+	@$(BIN)/python -m experiments.bench $(ARGS)
+
+# One file from one to one beside the bare pump.
 bench-first: setup
-	@$(BIN)/python -m experiments.bench.first $(ARGS)
+	@$(BIN)/python -m experiments.bench --cases one --contenders shoal,pump-curve --rounds 3 $(ARGS)
+
+# The programs of the comparison that are no Python packages, from the system's packages; as root.
+bench-rivals: .venv/.ok
+	@$(BIN)/python -m experiments.bench.install_rivals
 
 # An environment does not survive a move of the checkout: its scripts carry absolute paths, so the stamp holds the place.
 ifneq ($(wildcard .venv/.ok),)

@@ -60,8 +60,8 @@ class Case(Struct, Generic[K], frozen=True):
 
     name: str
     title: str
-    size: int
-    """Bytes that every contender moves or hashes in one run."""
+    moved: int
+    """Bytes that every contender moves or hashes in one run; 0: rates say nothing here."""
     contenders: Sequence[Contender[K]]
     prepare: Callable[[Path], K]
     """Makes what is moved in an empty folder, once for all runs."""
@@ -82,10 +82,12 @@ class Contest(Generic[K]):
         case: what to measure.
         rounds: counted ones.
         note: hears one line about each run.
+        warms_up: whether a round that does not count comes first.
     """
 
-    def __init__(self, case: Case[K], rounds: int, note: Callable[[str], object]) -> None:
+    def __init__(self, case: Case[K], rounds: int, note: Callable[[str], object], warms_up: bool = True) -> None:
         self._case = case
+        self._warms_up = warms_up
         self._rounds = rounds
         self._note = note
         self._entries = [self._entry(contender) for contender in case.contenders]
@@ -102,16 +104,16 @@ class Contest(Generic[K]):
         with tempfile.TemporaryDirectory(prefix="shoal-bench-", dir=case.directory) as made:
             folder = Path(made)
             job = self._made(case.prepare, folder / "job")
-            warm_up = job if case.warm_up is None else self._made(case.warm_up, folder / "warm-up")
-            self._round(0, warm_up, folder)
+            if self._warms_up:
+                self._round(0, job if case.warm_up is None else self._made(case.warm_up, folder / "warm-up"), folder)
             for number in range(1, self._rounds + 1):
                 others = Others()
                 self._round(number, job, folder)
                 self._others.append(others.share())
         result = Result(
-            case.name, case.title, case.size, command, provenance(), self._rounds, self._others, self._entries
+            case.name, case.title, case.moved, command, provenance(), self._rounds, self._others, self._entries
         )
-        return msgspec.structs.replace(result, figures=case.figures(result))
+        return msgspec.structs.replace(result, figures=[*case.figures(result), *_completeness(result)])
 
     @staticmethod
     def _made(prepare: Callable[[Path], K], folder: Path) -> K:
@@ -153,6 +155,13 @@ class Contest(Generic[K]):
         )
         if number:
             entry.runs.append(run)
+
+
+def _completeness(result: Result) -> list[Figure]:
+    """A table without one of its contenders has not reached its goal, whatever the others say."""
+    absent = [entry.name for entry in result.entries if not entry.runs]
+    measured = f"without {', '.join(absent)}" if absent else "all"
+    return [Figure("contenders measured", "all", measured, not absent)] if len(result.entries) > 1 else []
 
 
 def check_room(needed: int, directory: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bus.errors import ERR_USAGE, ShoalError
 from bus.units import format_size
+from experiments.bench.goals import ratio, written
 from experiments.bench.records import Entry, Result, Run, Spread, spread
 
 RECORD: Final = Path(__file__).parents[2] / "docs" / "PERFORMANCE.md"
 END: Final = "<!-- end of bench -->"
+_MEMORY: Final = "peak memory of the largest process of each role, less shared"
 _MB: Final = 10**6
 
 
@@ -51,27 +54,27 @@ def record(case: str, text: str, page: Path) -> None:
 def _contenders(result: Result) -> Iterator[str]:
     """A row for each: the middle of all rounds, lowest to highest behind it."""
     extra = list(dict.fromkeys(name for entry in result.entries for run in entry.runs for name in run.numbers))
-    yield "| | seconds | MB/s | CPU s, all processes | peak memory of a process, less shared | " + "".join(
-        f"{name} | " for name in extra
-    )
-    yield "|---|" + "---|" * (4 + len(extra))
+    first = result.entries[0].name
+    rate = ["MB/s"] if result.moved else []
+    heads = ["", "seconds", *rate, f"{first} is so many times as fast", "CPU s, all processes", _MEMORY, *extra]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
     for entry in result.entries:
-        yield _row(entry, result.size, extra)
+        cells = _cells(result, entry, extra) if entry.runs else [f"NOT MEASURED: {entry.absent}"]
+        yield f"| {' | '.join([entry.name, *cells, *[''] * (len(heads) - 1 - len(cells))])} |"
 
 
-def _row(entry: Entry, size: int, extra: Sequence[str]) -> str:
-    if entry.absent:
-        return f"| {entry.name} | NOT MEASURED: {entry.absent} |" + " |" * (3 + len(extra))
+def _cells(result: Result, entry: Entry, extra: Sequence[str]) -> list[str]:
     runs = entry.runs
-    cells = [
-        entry.name,
-        _three(spread([run.seconds for run in runs])),
-        _whole(spread([size / run.seconds / _MB for run in runs])),
-        f"{spread([run.cpu_seconds for run in runs]).median:.2f}",
+    beside = ratio(result, result.entries[0].name, entry.name)
+    return [
+        written(spread([run.seconds for run in runs])),
+        *([_whole(spread([result.moved / run.seconds / _MB for run in runs]))] if result.moved else []),
+        written(beside) if beside and entry != result.entries[0] else "",
+        f"{median(run.cpu_seconds for run in runs):.2f}",
         _memory(runs),
         *(_number(runs, name) for name in extra),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _memory(runs: Sequence[Run]) -> str:
@@ -83,7 +86,7 @@ def _memory(runs: Sequence[Run]) -> str:
 
 def _number(runs: Sequence[Run], name: str) -> str:
     found = [run.numbers[name] for run in runs if name in run.numbers]
-    return _three(spread(found)) if found else ""
+    return written(spread(found)) if found else ""
 
 
 def _goals(result: Result) -> Iterator[str]:
@@ -108,10 +111,6 @@ def _circumstances(result: Result) -> Iterator[str]:
     )
     yield f"- Python {machine.python}, {packages}; commit {machine.commit or 'unknown'}, {machine.time}"
     yield f"- Made by `{result.command}`"
-
-
-def _three(values: Spread) -> str:
-    return f"{values.median:.3g} ({values.lowest:.3g} to {values.highest:.3g})"
 
 
 def _whole(values: Spread) -> str:

@@ -72,8 +72,8 @@ class Result(Struct, frozen=True):
 
     case: str
     title: str
-    size: int
-    """Bytes that every contender moves or hashes in one run."""
+    moved: int
+    """Bytes that every contender moves or hashes in one run; 0: rates say nothing here."""
     command: str
     made_by: Provenance
     rounds: int

@@ -71,7 +71,7 @@ def memory(options: Options) -> list[Case[SparseFiles]]:
         ]
         return [*peaks, _difference(result, sizes)]
 
-    return [Case("memory", title, sizes[-1], contenders, made, figures, options.disk, sizes[-1], warm_up)]
+    return [Case("memory", title, 0, contenders, made, figures, options.disk, sizes[-1], warm_up)]
 
 
 def name_of(size: int) -> str:

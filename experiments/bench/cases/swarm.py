@@ -116,7 +116,7 @@ def _case(
 
     room = job.size * (1 + len(job.leechers))
     warm_up = made(min(job.size, WARM_UP))
-    return Case(name, title, job.size, contenders, made(job.size), figures, options.ram_disk, room, warm_up)
+    return Case(name, title, 0, contenders, made(job.size), figures, options.ram_disk, room, warm_up)
 
 
 def _better(result: Result) -> Figure:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.bench.children import Children, wait_all
 from experiments.bench.records import Part, Run
-from experiments.bench.rivals.serving import missing, program
+from experiments.bench.rivals.serving import missing, program, version
 from experiments.bench.transferring import TransferJob
 
 
@@ -19,7 +19,10 @@ class B3sum:
 
     def __init__(self) -> None:
         self._options = [f"--num-threads={len(os.sched_getaffinity(0))}"]
-        self.how = f"b3sum {' '.join(self._options)} FILE"
+
+    @property
+    def how(self) -> str:
+        return f"{version('b3sum', '--version')}: b3sum {' '.join(self._options)} FILE"
 
     def missing(self) -> str:
         return missing("b3sum")

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,14 @@ def missing() -> str:
     return "" if importlib.util.find_spec("libtorrent") else INSTALL
 
 
+def version() -> str:
+    """The name with the wheel's version; the name alone if it is not installed."""
+    try:
+        return f"libtorrent {metadata.version('libtorrent')}"
+    except metadata.PackageNotFoundError:
+        return "libtorrent"
+
+
 def written(settings: dict[str, Setting]) -> str:
     """Settings as they stand in a table."""
     return ", ".join(f"{name} {str(value).lower()}" for name, value in settings.items())
@@ -66,7 +75,7 @@ class LibtorrentSwarm:
     def __init__(self, super_seeding: bool = False) -> None:
         self._super_seeding = super_seeding
         self.name = "libtorrent"
-        self.how = f"upload_rate_limit of each, super_seeding {super_seeding}, {written(SWARM)}"
+        self.how = f"{version()}, upload_rate_limit of each, super_seeding {super_seeding}, {written(SWARM)}"
 
     def missing(self) -> str:
         return missing()
@@ -102,7 +111,7 @@ class LibtorrentTransfer:
     """One seed and some leechers without limits."""
 
     name = "libtorrent"
-    how = f"v1 torrent, pieces of {PIECE >> 20} MiB (a tree: chosen by libtorrent), {written(FAST)}"
+    how = f"{version()}, v1 torrent, pieces of {PIECE >> 20} MiB (a tree: chosen by libtorrent), {written(FAST)}"
 
     def missing(self) -> str:
         return missing()

@@ -9,7 +9,7 @@ from typing import Final
 from experiments.bench.children import Child, Children, await_port, free_port
 from experiments.bench.downloads import check_same
 from experiments.bench.records import Run
-from experiments.bench.rivals.serving import fetch, missing, program
+from experiments.bench.rivals.serving import fetch, missing, program, version
 from experiments.bench.transferring import TransferJob
 
 # One process, which cannot leave workers behind; one connection is served by one worker anyway.
@@ -23,14 +23,17 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
-SERVER: Final = "nginx, one process, sendfile on, tcp_nopush on"
+SERVER: Final = "one process, sendfile on, tcp_nopush on"
 
 
 class NginxCurl:
     """curl writes what nginx serves."""
 
     name = "nginx+curl"
-    how = f"{SERVER}; curl -sS -o FILE URL"
+
+    @property
+    def how(self) -> str:
+        return f"{version('nginx', '-v')}, {SERVER}; {version('curl', '--version')}: curl -sS -o FILE URL"
 
     def missing(self) -> str:
         return missing("nginx", "curl")
@@ -47,7 +50,11 @@ class NginxAria2:
 
     OPTIONS: Final = ("--no-conf", "-q", "-x16", "-s16", "-k1M", "--file-allocation=none")
     name = "nginx+aria2"
-    how = f"{SERVER}; aria2c {' '.join(OPTIONS)} -d FOLDER -o FILE URL"
+
+    @property
+    def how(self) -> str:
+        command = f"aria2c {' '.join(self.OPTIONS)} -d FOLDER -o FILE URL"
+        return f"{version('nginx', '-v')}, {SERVER}; {version('aria2c', '--version')}: {command}"
 
     def missing(self) -> str:
         return missing("nginx", "aria2c")

@@ -9,7 +9,7 @@ from typing import Final
 from experiments.bench.children import Children, await_port, free_port
 from experiments.bench.downloads import check_same
 from experiments.bench.records import Run
-from experiments.bench.rivals.serving import fetch, missing, program
+from experiments.bench.rivals.serving import fetch, missing, program, version
 from experiments.bench.transferring import TransferJob
 
 CONFIGURATION: Final = """\
@@ -26,7 +26,11 @@ class Rsync:
     """The client's time from its start to its end."""
 
     name = "rsync"
-    how = f"rsync --daemon, use chroot = no; rsync {' '.join(OPTIONS)} rsync://HOST/content/NAME FOLDER"
+
+    @property
+    def how(self) -> str:
+        command = f"rsync {' '.join(OPTIONS)} rsync://HOST/content/NAME FOLDER"
+        return f"{version('rsync', '--version')}: rsync --daemon, use chroot = no; {command}"
 
     def missing(self) -> str:
         return missing("rsync")

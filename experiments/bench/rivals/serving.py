@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from experiments.bench.children import Child, Children, wait_all
 from experiments.bench.records import Part, Run
 from experiments.bench.usage import spent
 
-INSTALL: Final = "make bench-rivals, as root (apt-get install nginx-light rsync aria2 b3sum)"
+INSTALL: Final = "run make bench-rivals, as root"
 _PLACES: Final = ("/usr/sbin", "/usr/local/sbin")
 """Where servers are installed that are not on every user's PATH."""
 
@@ -26,6 +28,21 @@ def missing(*names: str) -> str:
     """Which programs are not installed and how to install them, in one line; empty if all are."""
     absent = [name for name in names if not program(name)]
     return f"{', '.join(absent)} not installed: {INSTALL}" if absent else ""
+
+
+def version(*command: str) -> str:
+    """A program's name and version; the name alone if it is not installed.
+
+    Args:
+        command: the program and the option that makes it tell.
+    """
+    name, option = command
+    place = program(name)
+    if not place:
+        return name
+    told = subprocess.run([place, option], capture_output=True, text=True, check=False)
+    number = re.search(r"\d+(\.\d+)+", told.stdout + told.stderr)
+    return f"{name} {number[0]}" if number else name
 
 
 def fetch(children: Children, server: Child, clients: Sequence[Sequence[str]]) -> Run:

@@ -1,31 +1,52 @@
-"""The pump is what Shoal is measured by, so it must really move, check and write."""
+"""The limits are what Shoal is measured by, so they must really move, check and write."""
 
 from __future__ import annotations
 
 import pytest
 
 from bus.errors import ERR_FAILURE, ShoalError
-from experiments.bench.pump import MESSAGE, digests_of, pump
+from experiments.bench.pump import Pump
+from experiments.bench.sendfile import Sendfile
+from experiments.bench.transferring import TransferJob
+from experiments.bench.writers import MESSAGE, digests_of
 from experiments.material import write_material
 
-
-@pytest.mark.parametrize("size", [1, 40 * MESSAGE + 17])
-def test_the_pump_moves_a_file_whole(tmp_path, size):
-    write_material(tmp_path / "source", size, seed=3)
-    (tmp_path / "digests").write_bytes(digests_of(tmp_path / "source"))
-    pumped = pump(tmp_path / "source", tmp_path / "digests", tmp_path / "target")
-    assert (tmp_path / "target").read_bytes() == (tmp_path / "source").read_bytes()
-    assert pumped.seconds > 0
-    assert min(pumped.sender.peak_bytes, pumped.receiver.peak_bytes) > MESSAGE
+LIMITS = [Pump(encrypted=True), Pump(encrypted=False), Sendfile()]
 
 
-def test_the_pump_checks_what_it_moves(tmp_path, capfd):
-    write_material(tmp_path / "source", 3 * MESSAGE, seed=3)
-    digests = bytearray(digests_of(tmp_path / "source"))
+def job_of(folder, size, receivers=1):
+    source, digests = folder / "source", folder / "digests"
+    write_material(source, size, seed=3)
+    digests.write_bytes(digests_of(source))
+    return TransferJob(source, size, receivers, digests)
+
+
+def work_in(folder):
+    work = folder / "work"
+    work.mkdir()
+    return work
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+@pytest.mark.parametrize(("size", "receivers"), [(1, 1), (40 * MESSAGE + 17, 2)])
+def test_a_limit_moves_a_file_whole_to_everybody(tmp_path, limit, size, receivers):
+    job, work = job_of(tmp_path, size, receivers), work_in(tmp_path)
+    run = limit.run(job, work)
+    for number in range(receivers):
+        assert (work / f"received{number}").read_bytes() == job.source.read_bytes()
+    assert run.seconds > 0
+    assert [part.role for part in run.parts] == ["sender", *["receiver"] * receivers]
+    assert min(part.usage.peak_bytes for part in run.parts) > MESSAGE
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+def test_a_limit_checks_what_it_moves(tmp_path, limit):
+    job, work = job_of(tmp_path, 3 * MESSAGE), work_in(tmp_path)
+    assert job.digests is not None
+    digests = bytearray(job.digests.read_bytes())
     digests[40] ^= 1
-    (tmp_path / "digests").write_bytes(digests)
-    with pytest.raises(ShoalError, match="the pump broke") as raised:
-        pump(tmp_path / "source", tmp_path / "digests", tmp_path / "target")
+    job.digests.write_bytes(digests)
+    with pytest.raises(ShoalError, match="message 1 does not match its digest") as raised:
+        limit.run(job, work)
     assert raised.value.code == ERR_FAILURE
-    assert "message 1 of the pump does not match its digest" in capfd.readouterr().err
-    assert not (tmp_path / "target").exists()
+    assert not (work / "received0").exists()
