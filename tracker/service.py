@@ -109,14 +109,15 @@ class TrackerService:
         self._reactor.close()
 
     def _perform(self, effect: TrackerEffect) -> None:
-        if isinstance(effect, Send | HangUp):
-            self._links.perform(effect)
-        elif isinstance(effect, Publish):
-            self._publisher.publish(effect.event)
-        elif isinstance(effect, Save):
-            self._store.save(effect.changes)
-        else:
-            self._store.search(effect)
+        match effect:
+            case Send() | HangUp():
+                self._links.perform(effect)
+            case Publish():
+                self._publisher.publish(effect.event)
+            case Save():
+                self._store.save(effect.changes)
+            case _:
+                self._store.search(effect)
 
     def _answered(self, event: StoreFound | SearchFailed) -> None:
         self._reactor.post(partial(self._driver.feed, event))

@@ -57,7 +57,7 @@ def _answer_all(socket: ZmqSocket, sizes: dict[str, int]) -> None:
     descriptor = int(socket.get(zmq.FD))
     query, renew = msgspec.msgpack.Decoder(Query).decode, msgspec.msgpack.Decoder(Renew).decode
     encode = msgspec.msgpack.Encoder().encode
-    asks, swarm, registered = map(_header, (Query, Swarm, Registered))
+    asks, swarm, registered = _header(Query), _header(Swarm), _header(Registered)
     peers = [SwarmPeer(f"{peer:064x}", [f"tcp://10.0.0.{peer}:{PORT}"], True) for peer in range(MOST)]
     while True:
         try:

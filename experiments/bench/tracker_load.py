@@ -36,6 +36,8 @@ from experiments.bench.usage import usage_of
 
 Mix = Literal["mixed", "query", "renew"]
 
+OUTSTANDING: Final = 300
+"""Requests on their way at a time."""
 WARM_UP: Final = 0.5
 """Seconds before anything counts."""
 PATIENCE: Final = 5.0
@@ -272,7 +274,7 @@ def _connect(order: Order) -> tuple[ZmqSocket, zmq.Context[ZmqSocket]]:
     deadline = time.monotonic() + HANDSHAKES
     standing = 0
     while standing < order.population.connected:
-        if not monitor.poll(1000 * max(0.0, deadline - time.monotonic())):
+        if not monitor.poll(max(0, int(1000 * (deadline - time.monotonic())))):
             raise ShoalError(ERR_TIMEOUT, f"only {standing} of {order.population.connected} connections stand")
         standing += sum(1 for _ in read_monitor(monitor))
     socket.disable_monitor()
