@@ -198,6 +198,19 @@ class Catalogue:
 
         self._database.call(finish)
 
+    def reopen(self, record: DownloadRecord, temporary: Temporary, bits: bytes) -> None:
+        """Make a finished download one that is under way again: its row as a content is gone."""
+
+        def reopen(connection: sqlite3.Connection) -> None:
+            rows.put_record(connection, record)
+            connection.execute(
+                "UPDATE downloads SET temporary = ?, bits = ? WHERE id = ?",
+                (msgspec.msgpack.encode(temporary), bits, record.id),
+            )
+            connection.execute("DELETE FROM contents WHERE id = ?", (record.id,))
+
+        self._database.call(reopen)
+
     # -- opening --
 
     def _load(self, connection: sqlite3.Connection) -> None:

@@ -29,6 +29,7 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     RemoveItem,
+    Reopened,
     Stored,
     StoreFailed,
     StoreManifest,
@@ -38,6 +39,7 @@ from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
 from peer.preparing import Disk, prepare
 from peer.removing import remove_content, remove_temporary, remove_upload
+from peer.reopening import reopen
 from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
@@ -197,6 +199,20 @@ class Lifecycle:
             self._disk.catalogue.keep_stats(content, stats)
             self._contents.shared[content] = self._shared(source.content, stats)
             source.close()
+
+    def reopen_finished(self, source: SharedFiles, held: int, message: str) -> Reopened:
+        """A downloaded content has wrong chunks: make it a download that holds the others.
+
+        Raises:
+            ShoalError, OSError: it cannot be mended in place.
+        """
+        content = source.content.id
+        if self._contents.shared.get(content) is not source:
+            raise ShoalError(ERR_STATE, f"content {content[:16]} was removed")
+        record = reopen(self._disk, source, held)
+        del self._contents.shared[content]
+        source.close()
+        return Reopened(record, message)
 
     def remove(self, effect: RemoveItem) -> None:
         """Answered by DataRemoved."""

@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from bus.errors import ERR_LIMIT, ERR_MANIFEST, ERR_PATH, ShoalError
 from bus.messages import MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_CHUNKS_PER_FILE, MAX_MANIFEST
-from bus.names import check_tree
+from bus.names import refuse_bad_tree
 from peer.core.layout import Entry, Layout, chunk_count_for, chunk_size_for
 
 FILE_CONTEXT: Final = "shoal 2026 file v1"
@@ -154,7 +154,7 @@ def parse(raw: bytes, expected_id: str, *, checked: bool = False) -> Manifest:
     except ValueError as error:
         raise _malformed(expected_id, str(error)) from None
     if not checked:
-        check_tree(entry.path for entry in layout.entries)
+        refuse_bad_tree([entry.path for entry in layout.entries])
     return Manifest(expected_id, layout, b"")
 
 

@@ -3,7 +3,8 @@
     recorded                                    held: it was synced before it was recorded
     written since, same boot of the machine     hashed again; if right, written again and held
     written since, another boot                 not held: it may never have reached the disk
-    under its final name, by its inode          all held: the process ended between rename and record
+    under its final name, by its inode          all held: the process ended between rename and record;
+                                                but if it was reopened (peer/reopening.py), what is recorded
 
 Right bytes are written again because a sync that failed before the restart may have left them in
 memory only, with nothing to tell the next sync that they are not on the disk.
@@ -11,6 +12,7 @@ memory only, with nothing to tell the next sync that they are not on the disk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -27,7 +29,7 @@ from peer.catalogue_rows import KeptDownload, Temporary
 from peer.chunkset import ChunkSet
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
-from peer.descriptors import OpenFiles
+from peer.descriptors import Descriptor, OpenFiles
 from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
 from peer.manifest import Manifest, chunk_digest
 from peer.naming import NAMES_TRIED, names_beside, temporary_name
@@ -165,8 +167,10 @@ def _claim(disk: Disk, download: TemporaryFiles, top: int) -> None:
 
 
 def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord, kept: KeptDownload) -> None:
-    found = _find(disk.files, download)
     known = kept.temporary
+    if known is not None and record.path:
+        _take_name_back(disk.files, known, record.path, download.destination())
+    found = _find(disk.files, download)
     bits = None
     if found is not None and known is not None and _is_recorded(found, known, download):
         bits = ChunkSet.unsealed(download.layout.chunks, kept.bits or b"")
@@ -190,6 +194,15 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
         if bits is None or known is None or known.boot == disk.boot:
             _hash_again(disk.files, download)
         check_space(disk, download)
+
+
+def _take_name_back(files: FileOps, temporary: Temporary, path: str, folder: Descriptor) -> None:
+    """A download that was finished, and is not any more, may still lie under its final name."""
+    name = os.path.basename(path)
+    with folder as number, contextlib.suppress(FileNotFoundError, FileExistsError):
+        found = files.look(name, number)
+        if (found.st_ino, found.st_dev) == (temporary.inode, temporary.device):
+            files.rename(name, temporary.name, number)
 
 
 def _is_recorded(found: os.stat_result, known: Temporary, download: TemporaryFiles) -> bool:

@@ -42,6 +42,11 @@ def mtime_of(record: bytes) -> int:
     return int(_RECORD.unpack(record)[1])
 
 
+def same_inode(record: bytes, status: os.stat_result) -> bool:
+    """Whether a file is still the one of a record, whatever is in it now."""
+    return _RECORD.unpack(record)[2:] == (status.st_ino, status.st_dev)
+
+
 class SharedFiles:
     """A content's files on disk, for reading."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,6 +26,8 @@ from peer.preparing import Disk
 from peer.shared import ABSENT, RECORD_SIZE, SharedFiles, record_at, record_of
 from peer.temporary import TemporaryFiles
 from peer.workers import Workers, attempt
+
+_NO_LONGER: Final = "; it is offered no longer"
 
 
 class Verifier:
@@ -65,6 +67,8 @@ class Verifier:
         found = attempt(lambda: verify_shared(self._disk, source, self._hasher), lambda error: error, path)
         if isinstance(found, ShoalError):
             self._post(Verified(content, 0, found.message))
+        elif found.verified.message and source.content.downloaded:
+            self._life_thread.submit(lambda: self._mend(source, found.verified))
         elif found.stats is None:
             self._post(found.verified)
         else:
@@ -77,6 +81,22 @@ class Verifier:
 
         message = attempt(refresh, lambda error: error.message, source.content.path)
         self._post(Verified(verified.content, verified.held, message))
+
+    def _mend(self, source: SharedFiles, verified: Verified) -> None:
+        """What is wrong of a finished download is fetched again, if that can be done where it lies."""
+
+        message = verified.message.removesuffix(_NO_LONGER) + "; they are fetched again"
+
+        def failed(error: ShoalError) -> Verified:
+            return replace(verified, message=f"{verified.message}: {error.message}")
+
+        self._post(
+            attempt(
+                lambda: self._life.reopen_finished(source, verified.held, message),
+                failed,
+                source.content.path,
+            )
+        )
 
     def _reopen(self, content: ContentId) -> None:
         """A download that failed is opened anew first, so that it takes bytes again."""
@@ -191,4 +211,4 @@ def _is_right(layout: Layout, chunk: int, digests: bytearray, lists: dict[str, b
 def _differs(source: SharedFiles, chunks: list[int]) -> str:
     where = shown(source.path_of(source.layout.entry_of(chunks[0])))
     count = f"{len(chunks):,} of {source.layout.chunks:,} chunks"
-    return f"{count} of {source.content.name} do not match, the first in {where}; it is offered no longer"
+    return f"{count} of {source.content.name} do not match, the first in {where}{_NO_LONGER}"

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ShoalError
 from bus.messages import Kind
-from bus.names import check_tree, safe_name
+from bus.names import refuse_bad_tree, safe_name
 from peer.catalogue_rows import Stats
 from peer.core.layout import Entry, Layout
 from peer.files import FileOps, shown
@@ -88,7 +88,7 @@ def _look_into(files: FileOps, root: str, title: str) -> Found:
             raise ShoalError(
                 ERR_LIMIT, f"{shown(root)} has more than {MAX_ENTRIES:,} files, which is the limit; share parts of it"
             )
-    check_tree(item.path for item in items)
+    refuse_bad_tree([item.path for item in items])
     items.sort()  # code points sort as their UTF-8 bytes do
     layout = _layout(TREE, [Entry(item.path, item.size, item.executable, "", item.directory) for item in items])
     records = b"".join(item.record for item in items)

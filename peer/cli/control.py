@@ -68,7 +68,7 @@ def resume(session: Session, contents: Sequence[str]) -> None:
 @click.argument("contents", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def verify(session: Session, contents: Sequence[str]) -> None:
-    """Hash what is on disk again: a running download fetches what is damaged, anything else is withdrawn."""
+    """Hash what is on disk again: of a download what is damaged is fetched anew, a damaged share is withdrawn."""
     from bus.messages import Verify
 
     act_on(session, contents, lambda content: Verify(0, content), "is being verified")

@@ -177,6 +177,14 @@ class Verified(Struct, frozen=True, gc=False):
     """One line if something does not match, else empty."""
 
 
+class Reopened(Struct, frozen=True, gc=False):
+    """A finished download has wrong chunks: it is one under way again, as if it had never been finished."""
+
+    record: DownloadRecord
+    message: str
+    """One line: what is wrong."""
+
+
 class ChunkChecked(Struct, frozen=True, gc=False):
     """A chunk that a downloader rejected was hashed again."""
 
@@ -206,6 +214,7 @@ CoreEvent = (
     | Prepared
     | Finished
     | Verified
+    | Reopened
     | ChunkChecked
     | DataRemoved
 )

@@ -23,6 +23,7 @@ from peer.core.interface import (
     KnownContent,
     ReadFailed,
     RemoveItem,
+    Reopened,
     Verified,
 )
 from peer.core.neighbours import Neighbour
@@ -181,3 +182,12 @@ class Library:
             self._damaged(event.content, event.message)
         elif (known := self._shelf.known(event.content)) is not None:
             self.put_known(known)
+
+    def reopened(self, event: Reopened) -> None:
+        """A finished download turned out damaged, and is fetched again where it is."""
+        known = self._shelf.known(event.record.id)
+        if known is None:
+            return  # It was removed meanwhile, and the shell is told so.
+        self.withdraw(known.id, event.message)
+        self._reports.removed(known.id)
+        self.start_download(event.record)

@@ -45,6 +45,7 @@ from peer.core.interface import (
     PartRead,
     Prepared,
     ReadFailed,
+    Reopened,
     ReplyWhenAnnounced,
     Stored,
     StoreFailed,
@@ -266,6 +267,7 @@ class PeerNode:
             Prepared: downloads.on_prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
+            Reopened: self.library.reopened,
             ChunkChecked: self._chunk_checked,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus.errors import ERR_PATH, ShoalError
-from bus.names import MACOS, POSIX, WINDOWS, SafePath, check_tree, safe_name, safe_relpath
+from bus.names import MACOS, POSIX, WINDOWS, SafePath, check_tree, refuse_bad_tree, safe_name, safe_relpath
 
 EXAMPLES = 50_000 if os.environ.get("SHOAL_LONG") == "1" else 1_000
 pytestmark = pytest.mark.timeout(1200 if EXAMPLES > 1_000 else 120)
@@ -112,6 +112,18 @@ def test_order_of_a_tree_does_not_matter(paths, target, rng: random.Random):
     shuffled = list(paths)
     rng.shuffle(shuffled)
     assert tree_verdict(paths, target) == tree_verdict(shuffled, target)
+
+
+@fewer
+@given(st.one_of(TREE_PATHS, st.lists(st.one_of(NAMES, st.sampled_from(["a", "a/b", "a-b", "a/b/c"])), max_size=6)))
+def test_the_quick_judge_of_trees_refuses_what_the_thorough_one_does_and_nothing_else(paths):
+    thorough = tree_verdict(paths, POSIX)
+    if isinstance(thorough, tuple):
+        refuse_bad_tree(paths)
+    else:
+        with pytest.raises(ShoalError) as caught:
+            refuse_bad_tree(paths)
+        assert caught.value.message == thorough
 
 
 @fewer

@@ -81,6 +81,21 @@ def test_verify_finds_damage_in_what_is_shared(swarm: Swarm, tmp_path: Path) -> 
     assert row["error"]
 
 
+def test_verify_fetches_again_what_is_damaged_of_a_finished_download(swarm: Swarm, tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "finished.bin", 8 * MIB, seed=5)
+    content = swarm.cli("share", str(sample)).data[0]["id"]
+    got = Path(swarm.cli("get", content, peer="south").data["path"])
+    flip_bits(got, every=3 * MIB)
+    assert differences(sample, got)
+    swarm.cli("verify", content, peer="south")
+    eventually(lambda: got.exists() and differences(sample, got) == "", within=30)
+    with Remote(swarm.peer("south")) as south:
+        eventually(lambda: south.complete(content), within=10)
+        row = south.transfer(content)
+        assert row is not None
+        assert 8 * MIB < sum(source.bytes for source in row.sources) < 10 * MIB, "only what was damaged"
+
+
 def test_a_damaged_temporary_file_is_repaired_by_verify(swarm: Swarm, tmp_path: Path) -> None:
     sample = random_file(tmp_path / "damaged.bin", SIZE, seed=4)
     content = swarm.cli("share", str(sample), peer="north").data[0]["id"]

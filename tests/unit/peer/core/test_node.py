@@ -9,7 +9,7 @@ from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkUp, Misbehaved, Re
 from bus.messages import Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.interface import Command, ContentAdded, KnownContent
+from peer.core.interface import Command, ContentAdded, DownloadRecord, KnownContent, Reopened
 from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
 
 MIB = 2**20
@@ -236,3 +236,27 @@ def test_one_peer_takes_no_more_than_two_links() -> None:
     taken = [n for n in swarm.nodes[peer_id(0)].neighbours.by_link.values() if n.peer == "c" * 64]
     assert len(taken) == 2
     assert swarm.run(20.0)
+
+
+def test_a_finished_download_that_is_reopened_is_offered_no_longer_until_it_is_fetched_again() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    assert swarm.run(10.0)
+    node, host = swarm.nodes[peer_id(1)], swarm.world.hosts[peer_id(1)]
+    known = node.shelf.known(CONTENT)
+    assert known is not None
+    record = DownloadRecord(CONTENT, "file", "/sim", "/sim/file", (), (), False, 0.0)
+    swarm.world.feed(host, Reopened(record, "1 chunk is wrong"))
+    assert node.shelf.known(CONTENT) is None
+    assert CONTENT in node.downloads.active
+    assert swarm.world.run(swarm.world.now + 30.0, lambda: node.shelf.known(CONTENT) is not None)
+    assert not node.downloads.active
+
+
+def test_a_content_that_was_removed_is_not_reopened() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    assert swarm.run(10.0)
+    node, host = swarm.nodes[peer_id(1)], swarm.world.hosts[peer_id(1)]
+    node.library.forget(CONTENT, data=False)
+    record = DownloadRecord(CONTENT, "file", "/sim", "/sim/file", (), (), False, 0.0)
+    swarm.world.feed(host, Reopened(record, "1 chunk is wrong"))
+    assert not node.downloads.active

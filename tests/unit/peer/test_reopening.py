@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from peer.core.interface import DownloadRecord, Reopened, StoreFailed, Verified, VerifyData
+from peer.core.layout import Layout
+from tests.kit.faults import fail_always
+from tests.kit.storing import Disk
+
+KIB = 1024
+CHUNK = 128 * KIB
+
+
+@pytest.fixture
+def north(tmp_path):
+    with Disk(tmp_path, "north") as disk:
+        yield disk
+
+
+def a_file(folder: Path) -> Path:
+    path = folder / "file.bin"
+    path.write_bytes(os.urandom(5 * CHUNK + 100))
+    return path
+
+
+def a_tree(folder: Path) -> Path:
+    root = folder / "tree"
+    (root / "deep").mkdir(parents=True)
+    (root / "big").write_bytes(os.urandom(3 * CHUNK))
+    for number in range(5):
+        (root / "deep" / f"{number}").write_bytes(b"file %d" % number)
+    return root
+
+
+def damage(path: Path, place: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(place)
+        was = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([was ^ 1]))
+
+
+def verify(disk: Disk, content: str) -> Reopened | Verified:
+    disk.perform(VerifyData(content))
+    answer: Reopened | Verified = disk.answer(Reopened, Verified, StoreFailed)
+    return answer
+
+
+def mended(disk: Disk, north: Disk, record: DownloadRecord, layout: Layout) -> int:
+    """Fetch what is missing; returns how many chunks that were."""
+    prepared = disk.prepare(record)
+    missing = prepared.wanted & ~prepared.held
+    disk.store_all(north, record.id, missing, layout)
+    disk.finish(record.id)
+    return missing.bit_count()
+
+
+def test_of_a_damaged_file_only_the_wrong_chunk_is_fetched_again(north, tmp_path):
+    path = a_file(tmp_path)
+    content = north.share(path)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+        damage(got, 2 * CHUNK + 7)
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        assert "1 of 6 chunks" in reopened.message
+        assert reopened.message.endswith("; they are fetched again")
+        assert "\n" not in reopened.message
+        assert (reopened.record.path, reopened.record.finished) == (str(got), 0.0)
+        assert mended(south, north, reopened.record, content.layout) == 1
+        assert got.read_bytes() == path.read_bytes()
+        assert os.listdir(got.parent) == [got.name]
+        assert verify(south, content.id).message == ""
+
+
+def test_while_it_is_mended_it_does_not_lie_under_its_name(north, tmp_path):
+    content = north.share(a_file(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+        damage(got, 0)
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        south.prepare(reopened.record)
+        assert not got.exists()
+
+
+def test_of_a_damaged_tree_what_is_wrong_or_gone_is_fetched_again_and_what_was_added_stays(north, tmp_path):
+    root = a_tree(tmp_path)
+    content = north.share(root)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+        damage(got / "big", CHUNK)
+        damage(got / "deep" / "3", 2)
+        (got / "deep" / "4").unlink()
+        (got / "deep" / "mine").write_text("mine")
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        assert mended(south, north, reopened.record, content.layout) == 3
+        for path in root.rglob("*"):
+            assert path.is_dir() or (got / path.relative_to(root)).read_bytes() == path.read_bytes()
+        assert (got / "deep" / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("when", ["before it is prepared", "while chunks are missing"])
+@pytest.mark.parametrize("boot", ["this boot", "another boot"])
+def test_a_process_that_ends_in_the_middle_of_it_goes_on_with_the_right_chunks(north, tmp_path, when, boot):
+    path = a_file(tmp_path)
+    content = north.share(path)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+        damage(got, CHUNK)
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        if when == "while chunks are missing":
+            south.prepare(reopened.record)
+    with Disk(tmp_path, "south", boot=boot) as south:
+        known, (record,) = south.storage.load_all()
+        assert (known, record.finished, record.path) == ([], 0.0, str(got))
+        assert mended(south, north, record, content.layout) == 1
+        assert got.read_bytes() == path.read_bytes()
+
+
+def test_a_part_of_a_tree_is_mended_as_that_part(north, tmp_path):
+    root = a_tree(tmp_path)
+    content = north.share(root)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got", ("deep",))
+        damage(got / "deep" / "3", 2)
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        assert mended(south, north, reopened.record, content.layout) == 1
+        assert (got / "deep" / "3").read_bytes() == b"file 3"
+        assert not (got / "big").exists()
+
+
+@pytest.mark.parametrize("how", ["replaced", "gone", "linked"])
+def test_what_is_not_the_file_that_was_fetched_is_left_alone(north, tmp_path, how):
+    content = north.share(a_file(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+        if how == "linked":
+            os.link(got, tmp_path / "second name")
+            damage(got, 5)
+        elif how == "replaced":
+            (tmp_path / "mine").write_bytes(b"mine")
+            os.replace(tmp_path / "mine", got)
+        else:
+            got.unlink()
+        before = got.read_bytes() if got.exists() else b""
+        answer = verify(south, content.id)
+        assert isinstance(answer, Verified)
+        assert "do not match" in answer.message
+        assert "\n" not in answer.message
+        assert (got.read_bytes() if got.exists() else b"") == before
+
+
+def test_what_was_shared_in_place_is_never_written_to(north, tmp_path):
+    path = a_file(tmp_path)
+    content = north.share(path)
+    damage(path, 5)
+    assert isinstance(verify(north, content.id), Verified)
+
+
+def test_what_cannot_be_synced_is_not_called_right(north, tmp_path):
+    content = north.share(a_file(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+    damage(got, 5)
+    with Disk(tmp_path, "south", fail_always("sync")) as south:
+        assert isinstance(verify(south, content.id), Verified)
+        assert [kept.id for kept in south.storage.load_all()[0]] == [content.id]
