@@ -22,6 +22,7 @@ from bus.events import (
     Transfer,
     UploadProgress,
 )
+from bus.messages import Explained, SourceExplained
 from bus.state import PublishedState
 
 NEWCOMER: Final = 0.5
@@ -125,6 +126,28 @@ class Fetched(Struct, frozen=True):
     bytes_per_second: float
     duplicate_bytes: int
     sources: list[Source]
+
+
+class Explanation(Struct, frozen=True):
+    """Why a download is as fast as it is; the fields as in the message that brought them."""
+
+    id: str
+    name: str
+    state: str
+    cause: str
+    text: str
+    rate: float
+    """Bytes a second now."""
+    chunks_missing: int
+    chunks_free: int
+    """Of those, chunks that nobody is asked for."""
+    bytes_to_come: int
+    bytes_unwritten: int
+    limit: int
+    """Bytes a second; 0: none."""
+    limit_of: str
+    """all, or content."""
+    sources: list[SourceExplained]
 
 
 def items(state: PublishedState) -> list[Item]:
@@ -231,6 +254,14 @@ def fetched(transfer: Transfer) -> Fetched:
 def already_here(shared: ContentShared) -> Fetched:
     """The account of a content that was here before anybody asked for it."""
     return Fetched(shared.id, shared.name, shared.path, shared.size, 0.0, 0.0, 0, [])
+
+
+def explanation(reply: Explained) -> Explanation:
+    """What `explain` prints as JSON."""
+    return Explanation(
+        reply.content, reply.name, reply.state, reply.cause, reply.text, reply.rate, reply.missing, reply.free,
+        reply.to_come, reply.unwritten, reply.limit, reply.limit_of, reply.sources,
+    )  # fmt: skip
 
 
 def _share(done: int, whole: int) -> float:

@@ -28,6 +28,7 @@ from peer.core.choker import CHOKERS
 from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
+from peer.core.explain import Explaining
 from peer.core.haves import Haves
 from peer.core.interface import (
     ChunkChecked,
@@ -137,7 +138,25 @@ class PeerNode:
             self.opinions.record,
         )
         self.limiting = Limiting(settings, turn, self.limits, limits, self.uploads, self.fetching)
-        self.commands = Commands(settings, turn, self.shelf, self.trackers, self.downloads, self.library, self.limiting)
+        self.explaining = Explaining(
+            turn,
+            self.limits,
+            self.neighbours,
+            self.haves,
+            self.fetching,
+            lambda: list(self.downloads.active.values()),
+            self.opinions.refused,
+        )
+        self.commands = Commands(
+            settings,
+            turn,
+            self.shelf,
+            self.trackers,
+            self.downloads,
+            self.library,
+            self.limiting,
+            self.explaining,
+        )
         self.swarms = Swarms(
             settings,
             turn,
