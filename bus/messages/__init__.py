@@ -46,6 +46,7 @@ from bus.messages.control import (
 )
 from bus.messages.data import (
     Cancel,
+    Capacity,
     Closed,
     CloseReason,
     Credit,
@@ -124,14 +125,14 @@ from bus.messages.tracker import (
 __all__ = [
     "BOTH", "BY_NUMBER", "BY_TYPE", "CLIENT", "LIMIT_DEFAULT", "LIMIT_KEPT", "MAX_CHUNKS", "MAX_CHUNKS_PER_FILE",
     "MAX_CHUNK_SIZE", "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "NONCE_SIZE", "PROTOCOL_VERSION", "SERVER", "Announce",
-    "Cancel", "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason", "Closed",
-    "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared", "Done",
-    "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found", "FoundContent",
-    "Get", "Have", "Hello", "Hex64", "Introduce", "Kind", "Leave", "Limits", "ListFiles", "Message", "Name", "Open",
-    "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Priority", "Progress", "Prove", "Query",
-    "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew", "ReputationEvent",
-    "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search", "SearchContents", "SearchResults",
-    "Seconds", "SharePath", "Shared", "ShortText", "Snapshot", "SnapshotPage", "SourceExplained", "StreamNumber",
-    "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch",
-    "Verify", "Version", "Want", "WantManifest", "WantNumber", "Watch",
+    "Cancel", "Capacity", "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason",
+    "Closed", "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared",
+    "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found",
+    "FoundContent", "Get", "Have", "Hello", "Hex64", "Introduce", "Kind", "Leave", "Limits", "ListFiles", "Message",
+    "Name", "Open", "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Priority", "Progress",
+    "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew",
+    "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search",
+    "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "Snapshot", "SnapshotPage",
+    "SourceExplained", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed", "TrackerPing",
+    "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest", "WantNumber", "Watch",
 ]  # fmt: skip

@@ -126,6 +126,10 @@ class Fetched(Struct, frozen=True):
     bytes_per_second: float
     duplicate_bytes: int
     sources: list[Source]
+    optimum_seconds: float | None
+    """The least time that any way of sharing could have needed; None if the swarm's rates are not known."""
+    optimum_share: float | None
+    """How much of that optimum it reached: 1 at best."""
 
 
 class Explanation(Struct, frozen=True):
@@ -248,12 +252,14 @@ def fetched(transfer: Transfer) -> Fetched:
         rate,
         transfer.duplicate_bytes,
         sources,
+        transfer.optimum_seconds or None,
+        transfer.optimum_share or None,
     )
 
 
 def already_here(shared: ContentShared) -> Fetched:
     """The account of a content that was here before anybody asked for it."""
-    return Fetched(shared.id, shared.name, shared.path, shared.size, 0.0, 0.0, 0, [])
+    return Fetched(shared.id, shared.name, shared.path, shared.size, 0.0, 0.0, 0, [], None, None)
 
 
 def explanation(reply: Explained) -> Explanation:

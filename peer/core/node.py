@@ -24,6 +24,7 @@ from bus.boundary import (
     PeerId,
     Received,
 )
+from peer.core.capacity import Capacities
 from peer.core.choker import CHOKERS
 from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
@@ -92,7 +93,8 @@ class PeerNode:
         self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
         self.neighbours = Neighbours(settings, turn)
         self.haves = Haves(turn, self.shelf)
-        self.reports = Reports(settings, turn, self.neighbours)
+        self.capacities = Capacities(turn, self.limits, self.neighbours, self.haves)
+        self.reports = Reports(settings, turn, self.neighbours, self.capacities)
         self.trackers = Trackers(
             settings,
             turn,
@@ -177,6 +179,7 @@ class PeerNode:
             self.library,
             self.commands,
             self.swarms,
+            self.capacities,
         )
         self._on_timer = self._timer_table()
         self._on_event: dict[type, Callable[..., None]] = self._event_table()
@@ -259,6 +262,7 @@ class PeerNode:
 
     def _links_due(self) -> None:
         self.neighbours.report_progress()
+        self.capacities.sample(self.uploads.sending.meter.rate(self.turn.now))
         self.turn.timers.set(("links",), self.turn.now + LINK_REPORT)
 
     # -- links --
