@@ -35,6 +35,8 @@ class Download(Struct, frozen=True):
     """Verified bytes a second from its own start to its completion."""
     duplicate_bytes: int
     rejected_bytes: int
+    optimum_share: float | None = None
+    """How much of the optimum it reached by its own account, from rates that peers told one another; None: unknown."""
 
 
 class Matrix(Struct, frozen=True):
@@ -200,6 +202,7 @@ def _download(peer: str, started: float, completed: float, final: TransferComple
         goodput=_rate(final.bytes_done, completed - started),
         duplicate_bytes=final.duplicate_bytes,
         rejected_bytes=final.rejected_bytes,
+        optimum_share=final.optimum_share or None,
     )
 
 

@@ -135,6 +135,10 @@ class Transfer(Event, frozen=True):
     """Downloads of a higher one are asked for first."""
     sequential: bool = False
     """Its chunks are fetched from first to last."""
+    optimum_seconds: float = 0.0
+    """The least time that any way of sharing could need, from the rates that the swarm is known to have; 0: unknown."""
+    optimum_share: float = 0.0
+    """How much of that optimum it reaches, 1 at best: the least time for the bytes so far, over the time it took."""
 
 
 @declare("transfer.started", section="transfers", key=("id",))

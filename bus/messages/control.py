@@ -310,3 +310,58 @@ class ChangeDownload(Message, frozen=True, gc=False):
     """Downloads of a higher one are asked for first, those of the same one share; empty: as it is."""
     order: Literal["", "default", "sequential"] = ""
     """Of its chunks; default is the configuration's; empty: as it is."""
+
+
+@declare(87, "control", CLIENT)
+class Explain(Message, frozen=True, gc=False):
+    """Asks why a download is as fast as it is, or stuck."""
+
+    request: RequestId
+    content: ShortText
+
+
+class SourceExplained(Struct, frozen=True, gc=False):
+    """Why one source sends what it sends of a download."""
+
+    peer: Hex64
+    cause: Name
+    """One word, as listed in peer/core/explain.py."""
+    text: ShortText
+    rate: Annotated[float, Meta(ge=0)]
+    """Bytes a second now, of all contents."""
+    chunks: Count
+    """Chunks it offers that are missing here."""
+    to_come: Count
+    """Bytes asked of it for this download."""
+    credit: Count
+    """Bytes it may send and has not sent yet, or that are on their way."""
+    unwritten: Count
+    """Bytes that came from it and are not yet written."""
+
+
+@declare(88, "control", SERVER)
+class Explained(Message, frozen=True, gc=False):
+    """Answers explain: the one cause that decides, and the numbers behind it."""
+
+    request: RequestId
+    content: Hex64
+    name: Name
+    state: Name
+    cause: Name
+    """complete, paused, error, disk, no_source, choked, credit, rate_limit, priority, endgame, silent or source"""
+    text: Annotated[str, Meta(max_length=2000)]
+    rate: Annotated[float, Meta(ge=0)]
+    """Bytes a second now."""
+    missing: Count
+    """Chunks that are wanted and not held."""
+    free: Count
+    """Of those, chunks that nobody is asked for."""
+    to_come: Count
+    """Bytes asked for."""
+    unwritten: Count
+    """Bytes that came and are not yet written."""
+    limit: Count
+    """The download limit that applies, bytes a second; 0: none."""
+    limit_of: Literal["", "all", "content"]
+    """Whose limit that is: of all downloads together, or of this content."""
+    sources: Annotated[list[SourceExplained], Meta(max_length=200)]

@@ -156,3 +156,16 @@ class Pong(Message, frozen=True, gc=False):
     """Answers ping with its nonce."""
 
     nonce: Count
+
+
+@declare(46, "data", BOTH)
+class Capacity(Message, frozen=True, gc=False):
+    """What the sender can carry, in bytes a second; 0: not known.  Informs the bound meter, and decides nothing.
+
+    Sent after hello and when it changed by more than a tenth, at most every 5 s; not while nothing is known.
+    """
+
+    up: Count
+    """Its upload limit, or else the highest rate at which it sent in the last minute."""
+    down: Count
+    """Its download limit."""

@@ -198,6 +198,8 @@ def _report(fetched: Fetched, before: bool) -> None:
     how = f"{size} in {seconds} ({rate}) from {peers} peer{'s' if peers != 1 else ''}" if peers else "was here already"
     if before:
         how = "was here already" if os.path.lexists(fetched.path) else f"was here already, but {GONE}"
+    elif fetched.optimum_share and fetched.optimum_seconds:
+        how += f", {100 * fetched.optimum_share:.0f}% of the optimum ({format_duration(fetched.optimum_seconds)})"
     click.echo(f"{plain(fetched.name)}: {how}\n  {plain(fetched.path)}")
 
 

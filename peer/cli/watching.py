@@ -1,4 +1,4 @@
-"""ls, status, peers, reputation: the picked peer's state as tables."""
+"""ls, status, explain, peers, reputation: the picked peer's state as tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from bus.errors import ERR_FAILURE, ERR_USAGE, ShoalError
 from bus.units import format_duration, format_limit, format_rate, format_size
+from peer.cli.control import content_of
 from peer.cli.session import Command, Session
 from peer.cli.show import Column, plain, print_fields, print_json, print_table, short
 
@@ -120,6 +121,36 @@ def _explain(session: Session, peer: str) -> None:
     click.echo(f"{plain(reply.peer)} has {reply.score:.4f}")
 
 
+@click.command(cls=Command)
+@click.argument("content", metavar="ID")
+@click.pass_obj
+def explain(session: Session, content: str) -> None:
+    """Why a download is as fast as it is, or stuck: the cause that decides, and that of every source."""
+    from bus.messages import Explain, Explained
+    from peer.cli.rows import explanation
+
+    reply = session.ask(Explain(0, content_of(content)), Explained)
+    if session.json:
+        print_json(explanation(reply))
+        return
+    click.echo(f"{plain(reply.name) or reply.content[:16]}: {reply.state.replace('_', ' ')}, {format_rate(reply.rate)}")
+    click.echo(f"{reply.cause.replace('_', ' ')}: {plain(reply.text)}")
+    if reply.missing:
+        click.echo(
+            f"missing: {reply.missing} chunks, {reply.free} of them asked of nobody; {format_size(reply.to_come)} to "
+            f"come, {format_size(reply.unwritten)} to be written; limit {format_limit(reply.limit)}"
+        )
+    if reply.sources:
+        columns = [Column("SOURCE"), Column("CAUSE"), Column("RATE", True), Column("HAS", True),
+                   Column("TO COME", True), Column("CREDIT", True)]  # fmt: skip
+        cells = [
+            (short(row.peer), row.cause.replace("_", " "), _rate(row.rate), str(row.chunks), format_size(row.to_come),
+             format_size(row.credit))
+            for row in reply.sources
+        ]  # fmt: skip
+        print_table(columns, cells, [row.text for row in reply.sources])
+
+
 def _rate(rate: float) -> str:
     return format_rate(rate) if rate >= 1 else "-"
 
@@ -128,4 +159,4 @@ def _counts(events: dict[str, int]) -> str:
     return " ".join(f"{kind}:{count}" for kind, count in sorted(events.items()))
 
 
-COMMANDS = (ls, status, peers, reputation)
+COMMANDS = (ls, status, explain, peers, reputation)

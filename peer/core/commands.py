@@ -19,6 +19,7 @@ from bus.messages import (
     ChangeLimits,
     ControlFailed,
     Done,
+    Explain,
     FoundContent,
     Get,
     Message,
@@ -34,6 +35,7 @@ from bus.names import safe_name
 from peer.core.again import Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
+from peer.core.explain import Explaining, complete
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.library import Library
 from peer.core.limiting import Limiting
@@ -79,6 +81,7 @@ class Commands:
         downloads: Downloads,
         library: Library,
         limiting: Limiting,
+        explaining: Explaining,
     ) -> None:
         self._settings = settings
         self._turn = turn
@@ -87,6 +90,7 @@ class Commands:
         self._downloads = downloads
         self._library = library
         self._limiting = limiting
+        self._explaining = explaining
         self._searches: dict[int, _Search] = {}
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
@@ -114,6 +118,7 @@ class Commands:
             Remove: lambda token, m: self._remove(token, m.content, m.data),
             ChangeLimits: self._change_limits,
             ChangeDownload: self._change_download,
+            Explain: self._explain,
         }
 
     def _reply(self, token: Token, message: Message) -> None:
@@ -299,6 +304,14 @@ class Commands:
         sequential = message.order == "sequential" if message.order else download.record.sequential
         self._downloads.change(download, message.priority or download.record.priority, sequential)
         self._reply(token, Done(0, content))
+
+    def _explain(self, token: Token, message: Explain) -> None:
+        content = self._item(message.content)
+        known = self._shelf.known(content)
+        if known is not None:
+            self._reply(token, complete(known))
+        else:
+            self._reply(token, self._explaining.answer(self._downloads.active[content]))
 
     def _verify(self, token: Token, text: str) -> None:
         content = self._item(text)

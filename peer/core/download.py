@@ -105,6 +105,10 @@ class Download:
         self.rejected_bytes = record.rejected_bytes
         self.error = ""
         self.error_code = ""
+        self.met_as_seed: dict[PeerId, bool] = {}
+        """Peers met for this download, and whether they had all of it by then."""
+        self.optimum = record.optimum
+        """Seconds that any way of sharing would need at least, as last known; 0 while unknown."""
 
     def __repr__(self) -> str:
         chunks = self.layout.chunks if self.layout else 0
@@ -282,6 +286,7 @@ class Download:
             duplicate_bytes=self.duplicate_bytes,
             rejected_bytes=self.rejected_bytes,
             paused=self.state is DownloadState.PAUSED,
+            optimum=self.optimum,
         )
 
     def check_invariants(self) -> None:

@@ -196,8 +196,12 @@ class Fetching:
             if download.state in (DownloadState.FETCHING, DownloadState.MANIFEST)
         )
 
+    def rests_until(self, link: LinkId) -> float:
+        """When a source may be asked again."""
+        return self._not_before.get(link, 0.0)
+
     def _may_ask(self, source: Source) -> bool:
-        return self._not_before.get(source.link, 0.0) <= self._turn.now and not self._refused(source.peer)
+        return self.rests_until(source.link) <= self._turn.now and not self._refused(source.peer)
 
     # -- asking --
 
@@ -206,6 +210,7 @@ class Fetching:
         if self.stopping:
             return
         if source.state is SourceState.IDLE and self._may_ask(source) and self.useful(source):
+            source.moved_at = self._turn.now
             self._turn.send(source.link, Open(source.open()))
         if source.state is not SourceState.OPEN:
             return

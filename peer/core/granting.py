@@ -103,6 +103,10 @@ class Granting:
             asked.paid = True
             self._limits.take_own("down", asked.content, asked.unreceived, self._turn.now)
 
+    def is_held_back(self, link: LinkId) -> bool:
+        """Whether a source waits for credit that the limits do not let it have yet."""
+        return link in self._waiting
+
     def give_back(self, source: Source) -> None:
         """The uploader ended a stream: what it did not use of its credit never comes."""
         unused = source.window.limit - source.window.received

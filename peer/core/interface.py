@@ -60,6 +60,8 @@ class DownloadRecord(Struct, frozen=True):
     priority: Priority = "normal"
     sequential: bool = False
     """Chunks from first to last, whatever picker is configured."""
+    optimum: float = 0.0
+    """Seconds that any way of sharing would need at least, 0 while unknown."""
 
 
 class LimitRecord(Struct, frozen=True):

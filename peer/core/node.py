@@ -24,10 +24,12 @@ from bus.boundary import (
     PeerId,
     Received,
 )
+from peer.core.capacity import Capacities
 from peer.core.choker import CHOKERS
 from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
+from peer.core.explain import Explaining
 from peer.core.haves import Haves
 from peer.core.interface import (
     ChunkChecked,
@@ -92,7 +94,8 @@ class PeerNode:
         self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
         self.neighbours = Neighbours(settings, turn)
         self.haves = Haves(turn, self.shelf)
-        self.reports = Reports(settings, turn, self.neighbours)
+        self.capacities = Capacities(turn, self.limits, self.neighbours, self.haves)
+        self.reports = Reports(settings, turn, self.neighbours, self.capacities)
         self.trackers = Trackers(
             settings,
             turn,
@@ -138,7 +141,25 @@ class PeerNode:
             self.opinions.record,
         )
         self.limiting = Limiting(settings, turn, self.limits, limits, self.uploads, self.fetching)
-        self.commands = Commands(settings, turn, self.shelf, self.trackers, self.downloads, self.library, self.limiting)
+        self.explaining = Explaining(
+            turn,
+            self.limits,
+            self.neighbours,
+            self.haves,
+            self.fetching,
+            lambda: list(self.downloads.active.values()),
+            self.opinions.refused,
+        )
+        self.commands = Commands(
+            settings,
+            turn,
+            self.shelf,
+            self.trackers,
+            self.downloads,
+            self.library,
+            self.limiting,
+            self.explaining,
+        )
         self.swarms = Swarms(
             settings,
             turn,
@@ -159,6 +180,7 @@ class PeerNode:
             self.library,
             self.commands,
             self.swarms,
+            self.capacities,
         )
         self._on_timer = self._timer_table()
         self._on_event: dict[type, Callable[..., None]] = self._event_table()
@@ -241,6 +263,7 @@ class PeerNode:
 
     def _links_due(self) -> None:
         self.neighbours.report_progress()
+        self.capacities.sample(self.uploads.sending.meter.rate(self.turn.now))
         self.turn.timers.set(("links",), self.turn.now + LINK_REPORT)
 
     # -- links --

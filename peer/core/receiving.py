@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bus import messages as sent
 from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
 from bus.errors import RemoteProtocolError
+from peer.core.capacity import Capacities
 from peer.core.commands import Commands
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
@@ -36,6 +37,7 @@ class Receiving:
         library: Library,
         commands: Commands,
         swarms: Swarms,
+        capacities: Capacities,
     ) -> None:
         self._turn = turn
         self._neighbours = neighbours
@@ -46,6 +48,7 @@ class Receiving:
         self._library = library
         self._commands = commands
         self._swarms = swarms
+        self._capacities = capacities
         self._on_message = self._message_table()
 
     def ping_due(self, link: LinkId) -> None:
@@ -68,6 +71,7 @@ class Receiving:
             sent.Closed: self._on_closed,
             sent.Ping: lambda neighbour, message: self._turn.send(neighbour.link, sent.Pong(message.nonce)),
             sent.Pong: self._neighbours.ponged,
+            sent.Capacity: self._capacities.received,
         }
         return table
 
@@ -81,6 +85,7 @@ class Receiving:
             return
         self._uploads.link_lost(event.link)
         self._haves.link_lost(event.link)
+        self._capacities.link_lost(event.link)
         neighbour = self._neighbours.lost(event.link, event.reason)
         self._downloads.fetching.link_lost(event.link)
         self._uploads.seeding.link_lost()
@@ -149,6 +154,7 @@ class Receiving:
             self._turn.hang_up(extra)
             self.link_lost(LinkLost(extra, "another link to the same peer stays"))
         neighbour = self._neighbours.by_peer[neighbour.peer]
+        self._capacities.tell(neighbour)
         for download in self._downloads.active.values():
             if neighbour.peer in download.candidates or download.state is DownloadState.MANIFEST:
                 self._downloads.fetching.greet(neighbour, download)

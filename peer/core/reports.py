@@ -19,10 +19,12 @@ from bus.events import (
     TransferStarted,
 )
 from peer.core.bitmap import strip
+from peer.core.capacity import Capacities
 from peer.core.download import Download
 from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
+from peer.core.optimum import share_reached
 from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
@@ -31,10 +33,11 @@ from peer.core.uploads import Uploads
 class Reports:
     """Publishes progress when it is due."""
 
-    def __init__(self, settings: NodeSettings, turn: Turn, neighbours: Neighbours) -> None:
+    def __init__(self, settings: NodeSettings, turn: Turn, neighbours: Neighbours, capacities: Capacities) -> None:
         self._settings = settings
         self._turn = turn
         self._neighbours = neighbours
+        self._capacities = capacities
         self._dirty: dict[ContentId, bool] = {}
         self._shown: dict[ContentId, ItemState] = {}
         self._records: dict[ContentId, DownloadRecord] = {}
@@ -78,6 +81,8 @@ class Reports:
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
         rate = rate if rate >= 1 else 0.0
         done, size = download.held_bytes, download.size
+        download.optimum = self._capacities.optimum(download) or download.optimum
+        seconds = download.seconds(now)
         return kind(
             id=record.id,
             name=record.name,
@@ -90,7 +95,7 @@ class Reports:
             chunks_done=(download.held & download.wanted).bit_count(),
             down_rate=round(rate, 1),
             eta=round((size - done) / rate, 1) if rate and size else -1.0,
-            seconds=round(download.seconds(now), 3),
+            seconds=round(seconds, 3),
             duplicate_bytes=download.duplicate_bytes,
             rejected_bytes=download.rejected_bytes,
             sources=download.source_rows(rows),
@@ -101,6 +106,8 @@ class Reports:
             finished=0.0,
             priority=record.priority,
             sequential=record.sequential,
+            optimum_seconds=round(download.optimum, 3),
+            optimum_share=round(share_reached(download.optimum, done, size, seconds), 4),
         )
 
     def _unequal(self, download: Download) -> str:
@@ -174,4 +181,6 @@ def _completed(content: KnownContent, record: DownloadRecord | None, held: int) 
         error_code="",
         added=record.added if record else content.added,
         finished=record.finished if record else content.added,
+        optimum_seconds=round(record.optimum, 3) if record else 0.0,
+        optimum_share=round(share_reached(record.optimum, size, size, record.seconds), 4) if record else 0.0,
     )

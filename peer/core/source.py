@@ -109,7 +109,7 @@ class Source:
         self._unreceived_of: dict[ContentId, int] = {}
         self.meter = Meter(now)
         self.moved_at = now
-        """When a byte last came, or was first waited for."""
+        """When a byte last came, or was first waited for; of a slot, since when it is waited for."""
         self.pace = 0.0
         """Bytes a second when a byte last came."""
         self.want_seconds = 0.0

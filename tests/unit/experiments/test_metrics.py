@@ -56,6 +56,13 @@ def test_each_download_has_its_own_times_goodput_and_waste():
     ]
 
 
+def test_a_download_s_own_account_of_the_optimum_is_kept_where_it_is_known():
+    recorded = two_leechers()
+    time, done = 104.0, transfer(TransferCompleted, SIZE, sources=[("a", 700), ("c", 300)])
+    recorded["b"][2] = envelope("b", time, msgspec.structs.replace(done, optimum_seconds=3.0, optimum_share=0.75))
+    assert [row.optimum_share for row in measure(recorded, NO_LIMITS).downloads] == [0.75, None]
+
+
 def test_the_matrix_says_who_gave_what_to_whom_the_seed_first():
     matrix = measure(two_leechers(), NO_LIMITS).matrix
     assert matrix == Matrix(["a", "b", "c"], [[0, 700, 400], [0, 0, 600], [0, 300, 0]])

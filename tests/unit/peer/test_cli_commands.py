@@ -21,6 +21,8 @@ from bus.events import (
 from bus.messages import (
     ControlFailed,
     Done,
+    Explain,
+    Explained,
     ExplainReputation,
     FoundContent,
     Pause,
@@ -33,6 +35,7 @@ from bus.messages import (
     SearchResults,
     Shared,
     SharePath,
+    SourceExplained,
     Unshare,
     Verify,
 )
@@ -259,6 +262,33 @@ def test_status_shows_the_limits(shoal, peer):
     peer.state = [PeerStarted("north", P, "0.1", 0.0, "tcp://h:1", "/d"), LimitsChanged("", 2 * 2**20, 0)]
     assert shoal("status", "--json").data["limits"] == {"up": 2 * 2**20, "down": 0}
     assert "limits     up 2 MiB/s, down unlimited" in shoal("status").out
+
+
+EXPLAINED = Explained(
+    0, A, "iso", "downloading", "rate_limit", "all downloads together are limited to 1 MiB/s", 1048576.0, 40, 30,
+    524288, 0, 1048576, "all",
+    [SourceExplained(P, "rate_limit", "our own limit lets it send no faster", 1e6, 40, 524288, 7, 0)],
+)  # fmt: skip
+
+
+def test_explain_prints_the_cause_the_numbers_and_every_source(shoal, peer):
+    peer.answers[Explain] = lambda request: [EXPLAINED]
+    head, cause, numbers, _, row, why = shoal("explain", A[:8]).out.splitlines()
+    assert (head, cause) == (
+        "iso: downloading, 1 MiB/s",
+        "rate limit: all downloads together are limited to 1 MiB/s",
+    )
+    assert numbers == (
+        "missing: 40 chunks, 30 of them asked of nobody; 512 KiB to come, 0 B to be written; limit 1 MiB/s"
+    )
+    assert row.split() == [P, "rate", "limit", "976.6", "KiB/s", "40", "512", "KiB", "7", "B"]
+    assert why == "  our own limit lets it send no faster"
+    found = shoal("explain", A[:8], "--json").data
+    assert (found["id"], found["cause"], found["limit"], found["limit_of"]) == (A, "rate_limit", 1048576, "all")
+    assert found["sources"][0] == {
+        "peer": P, "cause": "rate_limit", "text": "our own limit lets it send no faster", "rate": 1e6, "chunks": 40,
+        "to_come": 524288, "credit": 7, "unwritten": 0,
+    }  # fmt: skip
 
 
 def test_peers_prints_the_documented_keys(shoal, peer):

@@ -42,7 +42,7 @@ def test_help_names_every_command_of_this_version(capsys):
     }
     assert listed >= {
         "up", "tracker", "peer", "gateway", "share", "unshare", "search", "get", "ls", "status", "peers", "reputation",
-        "pause", "resume", "verify", "remove", "limit", "priority", "tap", "config", "experiment", "doctor",
+        "pause", "resume", "verify", "remove", "limit", "priority", "explain", "tap", "config", "experiment", "doctor",
     }  # fmt: skip
 
 

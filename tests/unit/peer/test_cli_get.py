@@ -27,7 +27,7 @@ MOVING = TransferProgress(
 DONE = TransferCompleted(**{**msgspec.structs.asdict(MOVING), "state": "seeding", "bytes_done": 200})
 ACCOUNT = {
     "id": A, "name": "iso", "path": "/d/iso", "size": 200, "seconds": 2.0, "bytes_per_second": 100.0,
-    "duplicate_bytes": 3, "sources": [{"peer": P, "bytes": 200}],
+    "duplicate_bytes": 3, "sources": [{"peer": P, "bytes": 200}], "optimum_seconds": None, "optimum_share": None,
 }  # fmt: skip
 
 
@@ -250,3 +250,11 @@ def test_a_peer_that_stays_away_is_given_up(shoal, monkeypatch):
         done = shoal("get", A, "--json")
     assert (done.code, done.out) == (4, "")
     assert "ERR_UNREACHABLE" in done.err.splitlines()[-1]
+
+
+def test_it_says_how_much_of_the_optimum_was_reached_where_that_is_known(shoal, peer):
+    known = msgspec.structs.replace(DONE, optimum_seconds=1.5, optimum_share=0.75)
+    states(peer, [MOVING], [known])
+    done = shoal("get", A, "--json").data
+    assert (done["optimum_seconds"], done["optimum_share"]) == (1.5, 0.75)
+    assert "75% of the optimum (1.5 s)" in shoal("get", A).out

@@ -109,7 +109,7 @@ def test_scores_are_listed_best_first():
 def test_the_account_of_a_download_names_every_source():
     done = msgspec.structs.replace(MOVING, state="seeding")
     sources = [rows.Source(P, 40), rows.Source(Q, 10)]
-    assert rows.fetched(done) == rows.Fetched(B, "tree", "/d/tree", 200, 2.0, 100.0, 3, sources)
+    assert rows.fetched(done) == rows.Fetched(B, "tree", "/d/tree", 200, 2.0, 100.0, 3, sources, None, None)
 
 
 def test_a_download_that_took_no_time_has_no_rate():

@@ -1,0 +1,241 @@
+"""Why a download is slow or stuck: one cause for each source, and the one that decides, with numbers.
+
+Nothing is kept for this: the answer is read off the state by which the download is driven.
+
+    of a source                                        of the download, the first that holds
+    refused, resting   it is not asked for now         paused, error, disk   it is not fetching
+    withheld, nothing  it offers nothing missing       no_source             nobody offers anything missing
+    choked             it has given no slot            rate_limit            our own limit
+    credit             what came is not yet written    credit                our own disk
+    rate_limit         our limit holds back credit     priority              others come first
+    priority, busy     others come first               endgame               everything is asked for
+    endgame            all it has is asked for         silent                nobody sends a byte
+    silent, sending    it is at its own pace           source, choked        the sources' pace; no slot anywhere
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from bus.boundary import LinkId, PeerId
+from bus.messages import Explained, SourceExplained
+from bus.units import format_duration, format_rate, format_size
+from peer.core.download import Download, DownloadState
+from peer.core.fetching import Fetching
+from peer.core.haves import Haves
+from peer.core.interface import KnownContent
+from peer.core.limits import RateLimits
+from peer.core.neighbours import Neighbours
+from peer.core.priority import RANKS
+from peer.core.source import Source, SourceState
+from peer.core.turn import Turn
+
+SILENT_AFTER: Final = 5.0
+"""Seconds without a byte, with credit left, after which a source is called silent."""
+AT_LIMIT: Final = 0.9
+"""Share of a limit from which on it is what decides: nothing faster can be measured."""
+MAX_SOURCES: Final = 200
+
+Reason = tuple[str, str]
+"""(cause, one line)"""
+
+
+class Explaining:
+    """Reads causes off the engine's state."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        limits: RateLimits,
+        neighbours: Neighbours,
+        haves: Haves,
+        fetching: Fetching,
+        downloads: Callable[[], list[Download]],
+        refused: Callable[[PeerId], bool],
+    ) -> None:
+        """`downloads` gives all that run."""
+        self._turn = turn
+        self._limits = limits
+        self._neighbours = neighbours
+        self._haves = haves
+        self._fetching = fetching
+        self._downloads = downloads
+        self._refused = refused
+
+    def answer(self, download: Download) -> Explained:
+        """The causes for one download."""
+        content, now = download.record.id, self._turn.now
+        rows = [self._row(download, link) for link in download.maps if link in self._fetching.sources]
+        unwritten = sum(job.size for job in self._fetching.jobs.values() if job.content == content)
+        limit, limit_of = self._limit(download)
+        cause, text = self._stopped(download) or self._decides(download, rows, unwritten)
+        return Explained(
+            request=0,
+            content=content,
+            name=download.record.name,
+            state=download.item_state(now),
+            cause=cause,
+            text=text,
+            rate=_rate(download.meter.rate(now)),
+            missing=download.missing.bit_count(),
+            free=download.open_chunks.bit_count(),
+            to_come=sum(row.to_come for row in rows),
+            unwritten=unwritten,
+            limit=limit,
+            limit_of=limit_of,
+            sources=rows[:MAX_SOURCES],
+        )
+
+    # -- the download --
+
+    def _stopped(self, download: Download) -> Reason | None:
+        if download.state is DownloadState.PAUSED:
+            return "paused", "it is paused; `shoal resume` lets it go on"
+        if download.state is DownloadState.FAILED:
+            return "error", f"it stopped: {download.error}; `shoal resume` tries again"
+        if download.state is DownloadState.PREPARING:
+            return "disk", "its files are being opened, and what they hold is looked at"
+        if download.state is DownloadState.FINISHING:
+            return "disk", "every chunk is here; it is forced to the disk and put under its name"
+        return None
+
+    def _decides(self, download: Download, rows: list[SourceExplained], unwritten: int) -> Reason:
+        causes = {row.cause: row.text for row in rows}
+        what = "its manifest" if download.layout is None else _many(download.missing.bit_count(), "missing chunk")
+        if not any(row.cause not in ("nothing", "withheld", "resting", "refused") for row in rows):
+            return "no_source", self._no_source(download, rows, what)
+        if "rate_limit" in causes:
+            limit, limit_of = self._limit(download)
+            whose = "this content is" if limit_of == "content" else "all downloads together are"
+            return "rate_limit", f"{whose} limited to {format_rate(limit)}; `shoal limit --down` changes it"
+        if "credit" in causes:
+            return "credit", f"the disk is behind: {format_size(unwritten)} came and wait to be written"
+        if "priority" in causes:
+            return "priority", causes["priority"]
+        sending = [row for row in rows if row.cause in ("sending", "silent", "endgame", "busy")]
+        if sending:
+            return self._sources_decide(download, sending, what)
+        waiting = sum(1 for row in rows if row.cause == "choked")
+        return "choked", f"{_many(waiting, 'source')} with what is missing; no upload slot was given yet"
+
+    def _sources_decide(self, download: Download, rows: list[SourceExplained], what: str) -> Reason:
+        to_come = format_size(sum(row.to_come for row in rows))
+        silent = sum(1 for row in rows if row.cause == "silent")
+        if silent == len(rows):
+            return "silent", f"{_many(silent, 'source')} may send, and no byte comes: {to_come} asked for"
+        if download.layout is not None and not download.open_chunks:
+            return (
+                "endgame",
+                f"the last {what}: all asked for; {to_come} still to come from {_many(len(rows), 'source')}",
+            )
+        rate = format_rate(download.meter.rate(self._turn.now))
+        return "source", f"{rate} is what {_many(len(rows), 'source')} can send; {what}"
+
+    def _no_source(self, download: Download, rows: list[SourceExplained], what: str) -> str:
+        named = len(download.candidates)
+        linked = sum(1 for peer in download.candidates if peer in self._neighbours.by_peer)
+        held = sum(1 for row in rows if row.cause in ("resting", "refused"))
+        offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
+        seeds = sum(1 for row in rows if row.cause == "withheld")
+        more = f"; {_many(seeds, 'seed')} linked, with nothing for us right now" if seeds else ""
+        return f"{offers} offers {what}; trackers name {_many(named, 'peer')}, {linked} linked{more}"
+
+    def _limit(self, download: Download) -> tuple[int, Literal["", "all", "content"]]:
+        """The download limit that applies, and whose it is."""
+        rate = self._limits.rate_of("down", download.record.id)
+        if not rate:
+            return 0, ""
+        return rate, "content" if rate == self._limits.own_rate("down", download.record.id) else "all"
+
+    # -- one source --
+
+    def _row(self, download: Download, link: LinkId) -> SourceExplained:
+        source = self._fetching.sources[link]
+        window = source.window
+        cause, text = self._reason(download, source)
+        is_open = source.state is SourceState.OPEN
+        return SourceExplained(
+            peer=source.peer,
+            cause=cause,
+            text=text,
+            rate=_rate(source.meter.rate(self._turn.now)) if is_open else 0.0,
+            chunks=(download.offered(link) & download.missing).bit_count(),
+            to_come=source.unreceived_of(download.record.id),
+            credit=window.limit - window.received if is_open else 0,
+            unwritten=window.received - window.consumed if is_open else 0,
+        )
+
+    def _reason(self, download: Download, source: Source) -> Reason:
+        now = self._turn.now
+        if self._refused(source.peer):
+            return "refused", "its reputation is too low; it is not asked"
+        offers = download.layout is None or download.offered(source.link) & download.missing
+        is_seed = self._haves.is_seed(source.link, download.record.id)
+        if not offers and not is_seed:
+            return "nothing", "it has nothing that is missing here"
+        rest = self._fetching.rests_until(source.link) - now
+        if rest > 0:
+            return "resting", f"asked again in {format_duration(rest)}: it refused, was late or broke the protocol"
+        if source.state is SourceState.WAITING:
+            return "choked", f"it has given no upload slot for {format_duration(now - source.moved_at)}"
+        if not offers:
+            return "withheld", "a seed that hands out its chunks one by one, and offers none to us now"
+        if source.state is SourceState.IDLE:
+            return "idle", "no stream is open; one is asked for within 5 s"
+        return self._open_reason(download, source)
+
+    def _open_reason(self, download: Download, source: Source) -> Reason:
+        now, window, content = self._turn.now, source.window, download.record.id
+        if self._is_limited(download, source):
+            return "rate_limit", "our own limit lets it send no faster"
+        if not source.unreceived_of(content):
+            return self._not_asked(download, source)
+        credit, unwritten = window.limit - window.received, window.received - window.consumed
+        if not credit and unwritten > window.window // 2:
+            return "credit", f"its window of {format_size(window.window)} is full: {format_size(unwritten)} not written"
+        quiet = now - source.moved_at
+        if credit and quiet >= SILENT_AFTER:
+            return "silent", f"{format_size(credit)} of credit and no byte for {format_duration(quiet)}"
+        return "sending", f"{format_size(source.unreceived_of(content))} asked for, {format_size(credit)} of credit"
+
+    def _is_limited(self, download: Download, source: Source) -> bool:
+        """Whether our own limit decides how fast this source sends: it holds something back, or is reached."""
+        content, now = download.record.id, self._turn.now
+        own, total = self._limits.own_rate("down", content), self._limits.own_rate("down")
+        if own and (self._limits.own_ready_at("down", content, now) > now):
+            return True
+        if not (own or total):
+            return False
+        reached = (own and download.meter.rate(now) >= AT_LIMIT * own) or (
+            total and self._fetching.meter.rate(now) >= AT_LIMIT * total
+        )
+        return bool(reached) or self._fetching.granting.is_held_back(source.link)
+
+    def _not_asked(self, download: Download, source: Source) -> Reason:
+        """It offers what is missing and is not asked for any of it."""
+        rank = RANKS[download.record.priority]
+        others = [d for d in self._downloads() if source.unreceived_of(d.record.id)]
+        before = sum(1 for d in others if RANKS[d.record.priority] < rank)
+        if before:
+            return (
+                "priority",
+                f"{_many(before, 'download')} of higher priority {'comes' if before == 1 else 'come'} first",
+            )
+        if download.layout is not None and not download.open_chunks & download.offered(source.link):
+            return "endgame", "all it has that is missing is asked of others"
+        return "busy", f"{format_size(source.unreceived)} of other downloads are asked of it first"
+
+
+def complete(content: KnownContent) -> Explained:
+    """Of a content that is here whole."""
+    state, text = ("paused", "it is complete, and paused") if content.paused else ("seeding", "it is complete")
+    return Explained(0, content.id, content.name, state, "complete", text, 0.0, 0, 0, 0, 0, 0, "", [])
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _rate(rate: float) -> float:
+    return round(rate, 1) if rate >= 1 else 0.0

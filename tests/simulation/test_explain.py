@@ -1,0 +1,203 @@
+"""`explain` among whole peers in virtual time: every cause is made to happen, and is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.boundary import LinkId, Received
+from bus.errors import ERR_DISK_FULL
+from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause
+from experiments.sim import swarm as simulated
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
+from experiments.sim.world import HostRates
+from peer.core.interface import Command, Reply, StoreFailed
+from peer.core.reputation import CORRUPTED_DATA
+
+MIB = 2**20
+FAST = HostRates(up=16 * MIB)
+PAIR = SwarmScenario(1, 64 * MIB, FAST, FAST, latency=0.002, seed=3)
+
+
+def begun(scenario: SwarmScenario = PAIR) -> SimulatedSwarm:
+    """Running until every leecher holds something of everything."""
+    swarm = SimulatedSwarm(scenario)
+
+    def moving() -> bool:
+        active = [swarm.nodes[peer_id(n)].downloads.active.values() for n in range(1, scenario.leechers + 1)]
+        return all(download.held for downloads in active for download in downloads)
+
+    assert swarm.world.run(30.0, moving)
+    return swarm
+
+
+def ask(swarm: SimulatedSwarm, message: Message, number: int = 1) -> Message:
+    name = peer_id(number)
+    effects = swarm.nodes[name].handle(Command((LinkId(0), 1), message), swarm.world.now)
+    swarm.world._carry_out(swarm.world.hosts[name], effects)
+    (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
+    return reply
+
+
+def explained(swarm: SimulatedSwarm, number: int = 1, content: str = CONTENT) -> Explained:
+    reply = ask(swarm, Explain(0, content), number)
+    assert isinstance(reply, Explained)
+    return reply
+
+
+def causes(reply: Explained) -> list[str]:
+    return [row.cause for row in reply.sources]
+
+
+def seconds_pass(swarm: SimulatedSwarm, seconds: float) -> None:
+    swarm.world.run(swarm.world.now + seconds, lambda: False)
+
+
+def test_sources_that_send_as_fast_as_they_can_decide() -> None:
+    swarm = begun()
+    seconds_pass(swarm, 1)
+    found = explained(swarm)
+    assert (found.state, found.cause, causes(found)) == ("downloading", "source", ["sending"])
+    assert "16 MiB/s" in found.text or "15." in found.text
+    assert found.sources[0].to_come == found.to_come > 0
+    assert found.sources[0].chunks == found.missing
+
+
+def test_our_limit_decides_and_says_whose_it_is() -> None:
+    swarm = begun()
+    ask(swarm, ChangeLimits(0, down=MIB))
+    seconds_pass(swarm, 5)
+    found = explained(swarm)
+    assert (found.cause, causes(found), found.limit, found.limit_of) == ("rate_limit", ["rate_limit"], MIB, "all")
+    assert found.text == "all downloads together are limited to 1 MiB/s; `shoal limit --down` changes it"
+    ask(swarm, ChangeLimits(0, CONTENT, down=MIB // 2))
+    seconds_pass(swarm, 5)
+    found = explained(swarm)
+    assert (found.cause, found.limit, found.limit_of) == ("rate_limit", MIB // 2, "content")
+    assert found.text.startswith("this content is limited to 512 KiB/s")
+
+
+def test_a_limit_that_is_not_reached_does_not_decide() -> None:
+    swarm = begun()
+    ask(swarm, ChangeLimits(0, down=100 * MIB))
+    seconds_pass(swarm, 2)
+    assert explained(swarm).cause == "source"
+
+
+def test_a_source_that_is_silent_and_then_left_alone() -> None:
+    swarm = begun()
+    ask(swarm, ChangeLimits(0, up=1), number=0)
+    seconds_pass(swarm, 10)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("silent", ["silent"])
+    assert found.sources[0].credit > 0
+    seconds_pass(swarm, 20)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("no_source", ["resting"])
+    assert found.text.startswith("1 source not asked for now, and nobody else offers")
+
+
+def test_nobody_has_it_any_more() -> None:
+    swarm = begun()
+    swarm.world.remove(swarm.world.hosts[peer_id(0)])
+    seconds_pass(swarm, 30)
+    found = explained(swarm)
+    assert (found.cause, found.sources) == ("no_source", [])
+    assert found.text.startswith(f"nobody linked offers {found.missing} missing chunks; trackers name")
+
+
+def test_a_source_that_has_nothing_more_is_no_source() -> None:
+    swarm = begun()
+    ask(swarm, Pause(0, CONTENT), number=0)
+    seconds_pass(swarm, 2)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("no_source", ["nothing"])
+
+
+def test_a_slot_is_waited_for() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(2, 64 * MIB, FAST, FAST, 0.002, upload_slots=1))
+    ask(swarm, ChangeLimits(0, up=1), number=0)  # who has the slot gets nothing, so it has nothing to give
+    seconds_pass(swarm, 4)
+    (found,) = [found for found in (explained(swarm, n) for n in (1, 2)) if found.cause == "choked"]
+    assert found.text == "1 source with what is missing; no upload slot was given yet"
+    (row,) = [row for row in found.sources if row.cause == "choked"]
+    assert row.text.startswith("it has given no upload slot for ")
+
+
+def test_a_disk_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    swarm = begun()
+    monkeypatch.setattr(simulated, "WRITE_SECONDS", 60.0)
+    seconds_pass(swarm, 3)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("credit", ["credit"])
+    assert found.unwritten == found.sources[0].unwritten > MIB
+
+
+def test_files_that_are_being_opened_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated, "WRITE_SECONDS", 5.0)
+    swarm = SimulatedSwarm(PAIR)
+    swarm.world.run(8.0, lambda: False)
+    assert explained(swarm).cause == "disk"
+
+
+def test_the_last_chunks_are_asked_for() -> None:
+    swarm = begun()
+    (download,) = swarm.nodes[peer_id(1)].downloads.active.values()
+    assert swarm.world.run(30.0, lambda: not download.open_chunks)
+    found = explained(swarm)
+    assert (found.cause, found.free) == ("endgame", 0)
+    assert found.text.startswith(f"the last {found.missing} missing chunk")
+
+
+def test_downloads_of_higher_priority_come_first() -> None:
+    swarm = begun(SwarmScenario(1, 64 * MIB, FAST, FAST, latency=0.002, contents=2, seed=3))
+    ask(swarm, ChangeDownload(0, content_id(1), "high"))
+    seconds_pass(swarm, 2)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("priority", ["priority"])
+    assert found.text == "1 download of higher priority comes first"
+    assert explained(swarm, content=content_id(1)).cause == "source"
+
+
+def test_a_seed_that_hands_out_its_chunks_one_by_one() -> None:
+    swarm = begun()
+    node = swarm.nodes[peer_id(1)]
+    link = node.neighbours.by_peer[peer_id(0)].link
+    node.handle(Received(link, Have(CONTENT, 0, b"\0" * (swarm.layout.chunks // 8), True), None, 0), swarm.world.now)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("no_source", ["withheld"])
+
+
+def test_a_peer_of_bad_reputation_is_not_asked() -> None:
+    swarm = begun()
+    node = swarm.nodes[peer_id(1)]
+    for _ in range(3):
+        node.opinions.record(peer_id(0), CORRUPTED_DATA, CONTENT, 1)
+    found = explained(swarm)
+    assert (found.cause, causes(found)) == ("no_source", ["refused"])
+
+
+def test_what_is_stopped_says_why() -> None:
+    swarm = begun()
+    ask(swarm, Pause(0, CONTENT))
+    assert explained(swarm).cause == "paused"
+    swarm = begun()
+    swarm.world.feed(swarm.world.hosts[peer_id(1)], StoreFailed(CONTENT, 0, ERR_DISK_FULL, "the disk is full"))
+    found = explained(swarm)
+    assert (found.state, found.cause) == ("error", "error")
+    assert found.text == "it stopped: the disk is full; `shoal resume` tries again"
+
+
+def test_a_complete_content_has_nothing_to_explain() -> None:
+    found = explained(begun(), number=0)
+    assert (found.state, found.cause, found.text, found.sources) == ("seeding", "complete", "it is complete", [])
+
+
+def test_asking_changes_nothing() -> None:
+    swarm = begun()
+    ask(swarm, ChangeLimits(0, CONTENT, down=MIB))
+    seconds_pass(swarm, 1)
+    node = swarm.nodes[peer_id(1)]
+    before = node.next_deadline()
+    effects = node.handle(Command((LinkId(0), 1), Explain(0, CONTENT)), swarm.world.now)
+    assert [type(effect) for effect in effects] == [Reply]
+    assert node.next_deadline() == before
