@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.kit.browser_path import NO_BROWSER, find_browser
-from tests.kit.lanes import Lanes, longest_first, workers_for
+from tests.kit.lanes import Lanes, workers_for
 
 BROWSER_TESTS_SKIPPED = pytest.StashKey[bool]()
 
@@ -29,11 +29,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
     return Lanes(config, log)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput"):
-        longest_first(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

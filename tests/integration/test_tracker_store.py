@@ -59,7 +59,7 @@ class Opened:
         """Ids of the candidates, in the store's order."""
         terms = parse_terms(words)
         self.store.search(SearchStore(1, terms.words, terms.id_prefix, limit))
-        answer = self.answers.get(timeout=10)
+        answer = self.answers.get(timeout=60)
         assert isinstance(answer, StoreFound), answer
         return list(answer.contents)
 

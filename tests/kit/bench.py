@@ -20,6 +20,9 @@ from bus.tap import WireStream
 
 E = TypeVar("E")
 
+PATIENCE = 20.0
+"""Seconds until something that never comes is given up; much, because other tests run beside."""
+
 
 class End:
     """One program's links, and every event of theirs in order."""
@@ -84,7 +87,7 @@ class Bench:
         self.context.destroy(0)
         self.reactor.close()
 
-    def until(self, predicate: Callable[[], object], within: float = 5.0) -> None:
+    def until(self, predicate: Callable[[], object], within: float = PATIENCE) -> None:
         """Turn the loop until something is true; AssertionError if it is not within so many seconds."""
         self._wanted, self._failure = predicate, ""
         timer = self.reactor.call_later(within, self._fail)

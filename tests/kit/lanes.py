@@ -1,7 +1,7 @@
-"""Two tests at a time: those that start whole swarms in one lane, one after the other, and all others beside them.
+"""Two tests at a time: one worker takes the files that start whole swarms, the other all the rest.
 
-A swarm waits most of its time and the other tests compute, so together they take little longer than the longer half.
-Two swarms beside each other would fight for the same cores, and what a test says about rates would be worth less.
+A swarm waits most of its time and the other tests compute, so the two get on well beside each other. Whoever is done
+first helps the other; until then no two swarms fight for the same cores, and what a test says about rates holds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of all tests."""
@@ -19,9 +19,10 @@ SWARMS = "tests/system/"
 LANES = 2
 
 
-def lane_of(nodeid: str) -> str:
-    """What stays together, in its order, in one worker: all tests on real swarms; of the others each file."""
-    return SWARMS if nodeid.startswith(SWARMS) else nodeid.partition("::")[0]
+def next_file(waiting: Iterable[str], first: bool) -> str:
+    """Which of the waiting files, at least one, a worker takes; the first worker prefers those with swarms."""
+    files = list(waiting)
+    return next((name for name in files if name.startswith(SWARMS) == first), files[0])
 
 
 def workers_for(arguments: Iterable[str], folder: Path) -> int:
@@ -30,13 +31,9 @@ def workers_for(arguments: Iterable[str], folder: Path) -> int:
     return LANES if whole and (os.cpu_count() or 1) >= LANES else 0
 
 
-class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives each worker one lane after the other."""
+class Lanes(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a worker whole files, one after the other."""
 
-    def _split_scope(self, nodeid: str) -> str:
-        return lane_of(nodeid)
-
-
-def longest_first(items: list[pytest.Item]) -> None:
-    """Put the long lane first, so that it is not begun when all others are done."""
-    items.sort(key=lambda item: lane_of(item.nodeid) != SWARMS)
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        self.workqueue.move_to_end(next_file(self.workqueue, node.gateway.id == "gw0"), last=False)
+        super()._assign_work_unit(node)

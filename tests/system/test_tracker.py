@@ -41,7 +41,7 @@ from bus.messages import (
 from bus.ready import READY_VARIABLE, TrackerReady
 from bus.tap import EventTap
 from tests.integration.test_links import unseeded_routing_ids
-from tests.kit.bench import Bench, End, Stranger
+from tests.kit.bench import PATIENCE, Bench, End, Stranger
 from tests.kit.waiting import eventually
 from tests.unit.tracker.world import announce, entry, identity, register, renew
 from tracker.schema import VERSION
@@ -88,6 +88,7 @@ def running(base: Path, **environment: str) -> Iterator[Running]:
     finally:
         tracker.process.kill()
         tracker.process.wait()
+        sys.stderr.write(tracker.log())  # shown when the test fails
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ class Client:
         for message in messages:
             self.end.send(self.link, message)
 
-    def ask(self, *messages: Message, within: float = 5.0) -> Message:
+    def ask(self, *messages: Message, within: float = PATIENCE) -> Message:
         """Send, and return the next message that is no ping."""
         before = len(self.heard())
         self.say(*messages)

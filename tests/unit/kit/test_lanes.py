@@ -2,14 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.lanes import LANES, ROOT, SWARMS, lane_of, workers_for
+from tests.kit.lanes import LANES, ROOT, next_file, workers_for
+
+FILES = [
+    "tests/browser/test_page.py",
+    "tests/system/test_cli.py",
+    "tests/system/test_events.py",
+    "tests/unit/test_a.py",
+]
 
 
-def test_all_swarms_share_a_lane_and_other_files_have_their_own():
-    swarms = {lane_of(f"tests/system/{name}::test_it[a::b]") for name in ("test_cli.py", "test_crashes.py")}
-    assert swarms == {SWARMS}
-    assert lane_of("tests/unit/bus/test_codec.py::test_it[x::y]") == "tests/unit/bus/test_codec.py"
-    assert lane_of("tests/unit/bus/test_codec.py::Machine::runTest") == "tests/unit/bus/test_codec.py"
+def test_one_worker_takes_the_swarms_and_the_other_the_rest_in_their_order():
+    assert next_file(FILES, True) == "tests/system/test_cli.py"
+    assert next_file(FILES, False) == "tests/browser/test_page.py"
+
+
+def test_who_is_done_helps_the_other():
+    assert next_file(FILES[1:3], False) == "tests/system/test_cli.py"
+    assert next_file(FILES[3:], True) == "tests/unit/test_a.py"
 
 
 @pytest.mark.parametrize(

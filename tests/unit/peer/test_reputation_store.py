@@ -23,7 +23,7 @@ def path(tmp_path):
 def explained(store: ReputationStore, peer: str) -> list[ReputationEvent]:
     found: queue.SimpleQueue[list[ReputationEvent]] = queue.SimpleQueue()
     store.explain(peer, found.put)
-    return found.get(timeout=10)
+    return found.get(timeout=60)
 
 
 class Life:
