@@ -7,6 +7,7 @@ import os
 import random
 import sys
 
+from bus.allocator import keep_large_buffers
 from bus.auth import ZapLoop
 from bus.config import Loaded, load
 from bus.events import PeerHeartbeat
@@ -115,6 +116,7 @@ def main() -> int:
         keep_freed_memory()
         loaded = load(chosen.config, os.environ, chosen.base_dir)
         setup(loaded.settings.logging, f"peer {chosen.name}")
+        keep_large_buffers(os.environ)
         serve(chosen.name, loaded)
 
     return exit_code(program)
