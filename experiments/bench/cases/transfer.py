@@ -116,7 +116,7 @@ def _case(
     options: Options,
     name: str,
     title: str,
-    size: int,
+    moved: int,
     prepare: Callable[[Path], TransferJob],
     contenders: Sequence[Contender[TransferJob]],
     goals: Goals,
@@ -128,8 +128,8 @@ def _case(
         return [at_least(result, f"{ours} beside {theirs}", ours, theirs, wanted) for ours, theirs, wanted in goals]
 
     directory = options.disk if on_disk else options.ram_disk
-    # The source, and what one contender at a time fetches.
-    return Case(name, title, size, chosen, prepare, figures, directory, 2 * size)
+    # What one contender at a time fetches, and the source, which is at most as much.
+    return Case(name, title, moved, chosen, prepare, figures, directory, moved + min(moved, options.size or SIZE))
 
 
 def _file(size: int, receivers: int = 1) -> Callable[[Path], TransferJob]:
