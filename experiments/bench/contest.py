@@ -61,7 +61,7 @@ class Case(Struct, Generic[K], frozen=True):
     name: str
     title: str
     size: int
-    """Bytes that every contender moves or hashes in one run."""
+    """Bytes that every contender moves or hashes in one run; 0 where there are none to speak of."""
     contenders: Sequence[Contender[K]]
     prepare: Callable[[Path], K]
     """Makes what is moved in an empty folder, once for all runs."""

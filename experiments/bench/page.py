@@ -66,7 +66,7 @@ def _row(entry: Entry, size: int, extra: Sequence[str]) -> str:
     cells = [
         entry.name,
         _three(spread([run.seconds for run in runs])),
-        _whole(spread([size / run.seconds / _MB for run in runs])),
+        _whole(spread([size / run.seconds / _MB for run in runs])) if size else "",
         f"{spread([run.cpu_seconds for run in runs]).median:.2f}",
         _memory(runs),
         *(_number(runs, name) for name in extra),

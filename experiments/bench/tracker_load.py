@@ -7,7 +7,7 @@
 All connections share one DEALER: each has the key that was set when it was connected, and libzmq spreads requests over
 them in turn. That costs far less than a socket each, and the tracker cannot tell.
 
-Started by `experiments/bench/tracker.py`: `python -m experiments.bench.tracker_load ORDER`, ORDER in JSON.
+Started by `experiments/bench/shoal_tracker.py`: `python -m experiments.bench.tracker_load ORDER`, ORDER in JSON.
 """
 
 from __future__ import annotations

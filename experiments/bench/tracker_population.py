@@ -76,7 +76,11 @@ def write_database(path: Path, population: Population) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         schema.create(connection)
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO peers VALUES (?, ?, ?, ?, 0, '[]', '[]', ?, ?)", _peers(population))
+        connection.executemany(
+            "INSERT INTO peers (peer, name, address, port, loopback, advertise, addresses, epoch, n)"
+            " VALUES (?, ?, ?, ?, 0, '[]', '[]', ?, ?)",
+            _peers(population),
+        )
         connection.executemany(
             "INSERT INTO offers (peer, content, name, kind, size, complete) VALUES (?, ?, ?, 'file', ?, ?)",
             sorted(_offers(population)),
