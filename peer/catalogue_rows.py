@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from bus.boundary import ContentId
+from bus.database import Schema
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
-from peer.database import Schema
 from peer.manifest import Manifest, parse
 
 _LIMITS: Final = "CREATE TABLE limits (content TEXT PRIMARY KEY, up INTEGER, down INTEGER) STRICT"

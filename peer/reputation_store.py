@@ -21,11 +21,12 @@ from typing import Final
 import msgspec
 
 from bus.boundary import PeerId
+from bus.database import Schema
 from bus.errors import ShoalError
 from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
 from peer.core.reputation import CORRUPTED_DATA, DECAY, Standing
-from peer.database import Database, Schema
+from peer.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from bus.database import Schema
 from tracker.core.interface import (
     Change,
     ContentGone,
@@ -24,9 +25,6 @@ from tracker.core.interface import (
     SavedState,
 )
 from tracker.core.ranking import fold
-
-VERSION: Final = 2
-"""Of the tables below; kept in `user_version`."""
 
 _TABLES: Final = """
 -- One row a registration.  No lease end: after a restart every lease begins anew.
@@ -65,6 +63,8 @@ CREATE TABLE contents (
 ) STRICT;
 """
 
+SCHEMA: Final = Schema(2, _TABLES, ("ALTER TABLE peers ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 1",))
+
 # Folded by our own function, so the tokenizer must not fold again by its rules.
 _INDEX: Final = """
 ATTACH ':memory:' AS search;
@@ -89,15 +89,17 @@ RETURNING number
 """
 
 
-def create(connection: sqlite3.Connection) -> None:
-    """Make the tables of an empty database, all or none."""
-    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+def read(connection: sqlite3.Connection) -> SavedState:
+    """Read everything, and get ready for changes and searches.
 
-
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring the tables of version 1 up to this one, all or none."""
-    column = "ALTER TABLE peers ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 1"
-    connection.executescript(f"BEGIN IMMEDIATE; {column}; PRAGMA user_version = {VERSION}; COMMIT;")
+    Raises:
+        sqlite3.Error, msgspec.DecodeError: the database holds what this program did not write.
+    """
+    # Who is present may be a moment old after a power loss: peers whose list is newer register again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    state = load(connection)
+    make_index(connection)
+    return state
 
 
 def make_index(connection: sqlite3.Connection) -> None:

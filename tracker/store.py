@@ -1,7 +1,6 @@
 """The tracker's database: one connection, owned by one thread.
 
-One connection, because SQLite before 3.51.3 can damage a WAL database that several write to
-(sqlite.org/wal.html#walresetbug).  Changes are written as they come into an open transaction,
+Changes are written as they come into an open transaction,
 which searches already see, and committed together every 200 ms: a crash loses at most that,
 and peers then register again by themselves (their version is ahead of ours).
 
@@ -22,10 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bus.database import DAMAGED, error_code, open_database
 from bus.errors import ERR_DATABASE, ShoalError
 from tracker import schema
 from tracker.core.interface import Change, SavedState, SearchFailed, SearchStore, StoreFound
-from tracker.database import DAMAGED, error_code, open_database
 from tracker.search_index import find_candidates
 
 BATCH_SECONDS: Final = 0.2
@@ -93,10 +92,12 @@ class Store:
 
     def _run(self) -> None:
         try:
-            connection, state = open_database(self._path)
+            connection, state, damage = open_database(self._path, schema.SCHEMA, schema.read)
         except ShoalError as error:
             self._opened.put(error)
             return
+        if damage:
+            log.error("%s; peers register again by themselves", damage)
         self._opened.put(state)
         try:
             self._serve(connection)

@@ -4,7 +4,7 @@ One ROUTER with CURVE, drained without waiting; every request becomes a typed re
 records, of as many peers as the swarm has. Nobody is checked, counted, limited, remembered, picked or told of anything.
 Nothing of Shoal's own is used but the message types, so that a slow reactor cannot slow its own measure.
 
-Started by `experiments/bench/tracker.py`: `python -m experiments.bench.tracker_limit CONTENTS`.
+Started by `experiments/bench/shoal_tracker.py`: `python -m experiments.bench.tracker_limit CONTENTS`.
 """
 
 from __future__ import annotations

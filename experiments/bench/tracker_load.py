@@ -7,7 +7,7 @@
 All connections share one DEALER: each has the key that was set when it was connected, and libzmq spreads requests over
 them in turn. That costs far less than a socket each, and the tracker cannot tell.
 
-Started by `experiments/bench/tracker.py`: `python -m experiments.bench.tracker_load ORDER`, ORDER in JSON.
+Started by `experiments/bench/shoal_tracker.py`: `python -m experiments.bench.tracker_load ORDER`, ORDER in JSON.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def load(order: Order) -> Load:
     """
     clients = Clients(order)
     try:
-        keep = _poisson(clients, order) if order.rate else _always(clients, order.outstanding)
+        keep = _poisson(clients, order.rate) if order.rate else _always(clients, order.outstanding)
         _run(clients, keep, WARM_UP)
         clients.latencies.clear()
         clients.failed = 0
@@ -231,7 +231,7 @@ def _always(clients: Clients, outstanding: int) -> Callable[[], None]:
     return keep
 
 
-def _poisson(clients: Clients, order: Order) -> Callable[[], float]:
+def _poisson(clients: Clients, rate: float) -> Callable[[], float]:
     rng = Random(2)
     due = time.monotonic()
 
@@ -239,7 +239,7 @@ def _poisson(clients: Clients, order: Order) -> Callable[[], float]:
         nonlocal due
         while due <= time.monotonic():
             clients.ask(due)
-            due += rng.expovariate(order.rate)
+            due += rng.expovariate(rate)
         return due
 
     return keep

@@ -11,7 +11,6 @@ to be registered.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from bus.database import open_database
 from bus.identity import Identity
 from bus.messages import Version
 from tracker import schema
@@ -72,11 +72,15 @@ def write_database(path: Path, population: Population) -> None:
 
     Past the tracker's own writing, which keeps an index for searches that is made anew at every start anyway.
     """
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    connection, _, _ = open_database(path, schema.SCHEMA, lambda _: None)
+    with closing(connection):
         connection.execute("PRAGMA synchronous = OFF")
-        schema.create(connection)
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO peers VALUES (?, ?, ?, ?, 0, '[]', '[]', ?, ?)", _peers(population))
+        connection.executemany(
+            "INSERT INTO peers (peer, name, address, port, loopback, advertise, addresses, epoch, n)"
+            " VALUES (?, ?, ?, ?, 0, '[]', '[]', ?, ?)",
+            _peers(population),
+        )
         connection.executemany(
             "INSERT INTO offers (peer, content, name, kind, size, complete) VALUES (?, ?, ?, 'file', ?, ?)",
             sorted(_offers(population)),
@@ -86,7 +90,6 @@ def write_database(path: Path, population: Population) -> None:
             ((content_id(content), NAME.format(content), _size(content)) for content in range(population.contents)),
         )
         connection.execute("COMMIT")
-    path.chmod(0o600)
 
 
 def _peers(population: Population) -> Iterator[tuple[str, str, str, int, int, int]]:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bus.errors import ERR_ALREADY_RUNNING, ERR_DATABASE, ShoalError
+from bus.errors import ERR_DATABASE, ERR_DISK, ShoalError
 from tests.kit.waiting import eventually
 from tests.unit.tracker.core.test_restore import saved_by
 from tests.unit.tracker.world import World, entry, identity, register
@@ -36,7 +36,7 @@ from tracker.core.interface import (
     StoreFound,
 )
 from tracker.core.ranking import fold, matches, parse_terms
-from tracker.schema import VERSION
+from tracker.schema import SCHEMA
 from tracker.store import Store
 
 A_PEER = PeerRecord(
@@ -261,7 +261,7 @@ def full_database(path: Path) -> bytes:
 def test_a_newer_schema_is_refused_and_nothing_is_touched(path: Path):
     held(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = path.read_bytes()
     with pytest.raises(ShoalError) as error:
@@ -331,8 +331,7 @@ def test_a_file_cut_at_any_page_is_survived(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path):
     with pytest.raises(ShoalError) as error:
         Opened(tmp_path / "missing" / "tracker.db")
-    assert (error.value.code, "\n" in error.value.message) == (ERR_DATABASE, False)
-    assert error.value.code != ERR_ALREADY_RUNNING
+    assert (error.value.code, "\n" in error.value.message) == (ERR_DISK, False)
 
 
 DISK_FULL = """

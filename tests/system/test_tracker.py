@@ -44,7 +44,7 @@ from tests.integration.test_links import unseeded_routing_ids
 from tests.kit.bench import PATIENCE, Bench, End, Stranger
 from tests.kit.waiting import eventually
 from tests.unit.tracker.world import announce, entry, identity, register, renew
-from tracker.schema import VERSION
+from tracker.schema import SCHEMA
 
 pytestmark = pytest.mark.system
 
@@ -442,7 +442,7 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path):
     with running(tmp_path / "base") as tracker:
         assert tracker.stop() == 0
     with closing(sqlite3.connect(tmp_path / "base" / "tracker" / "tracker.db", isolation_level=None)) as database:
-        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     code, line = refusal(tmp_path / "base")
     assert (code, line.startswith("shoal: ERR_DATABASE: ")) == (1, True)
 

@@ -12,13 +12,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from bus.database import Schema
 from bus.errors import ERR_DATABASE, ERR_DISK, ERR_FAILURE, ERR_NOT_FOUND, ShoalError
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import SCHEMA, Stats, Temporary
 from peer.chunkset import ChunkSet
 from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
 from peer.core.layout import Entry, Layout
-from peer.database import Database, Schema
+from peer.database import Database
 from peer.manifest import EMPTY_FILE_ID, file_id, file_layout, file_manifest, tree_id, tree_manifest
 
 RAW = file_manifest(5, b"d" * 32)

@@ -1,4 +1,4 @@
-"""The tracker's benchmark with few peers and short rounds: what it measures is really there, and what it says is so."""
+"""The tracker's benchmark with few peers and short loops: what it measures is really there, and it judges rightly."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from random import Random
 import msgspec
 import pytest
 
-from bus.errors import ERR_USAGE, ShoalError
+from bus.database import open_database
 from bus.places import TrackerPlaces
-from experiments.bench.comparison import Spread
-from experiments.bench.tracker import measure, parse, run_load, started_tracker
-from experiments.bench.tracker_figures import Figures, markdown, wanted
-from experiments.bench.tracker_load import Load, Order
+from experiments.bench.cases.tracker import tracker
+from experiments.bench.contest import Contest
+from experiments.bench.options import Options
+from experiments.bench.records import Entry, Result, Run
+from experiments.bench.shoal_tracker import FAILED, MICROSECONDS, P99, PEERS, REQUESTS, run_load, started_tracker
+from experiments.bench.tracker_load import Load, Order, _poisson
 from experiments.bench.tracker_population import (
     Population,
     content_id,
@@ -22,14 +24,18 @@ from experiments.bench.tracker_population import (
     swarm_size,
     write_database,
 )
-from tracker.database import open_database
+from experiments.provenance import provenance
+from tests.kit.waiting import eventually
+from tracker import schema
 
 FEW = Population(peers=80, connected=7, contents=200)
+
+needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a core for the clients is needed")
 
 
 def test_the_database_is_one_that_a_tracker_wrote(tmp_path):
     write_database(tmp_path / "tracker.db", FEW)
-    connection, state = open_database(tmp_path / "tracker.db")
+    connection, state, _ = open_database(tmp_path / "tracker.db", schema.SCHEMA, schema.read)
     connection.close()
     assert len(state.peers) == FEW.peers
     assert [record.id for record in state.contents] == [content_id(content) for content in range(FEW.contents)]
@@ -49,71 +55,71 @@ def test_a_closed_and_an_open_loop_get_their_answers(tmp_path):
     places.prepare()
     write_database(places.tracker_db, FEW)
     cores = sorted(os.sched_getaffinity(0))
-    with started_tracker(tmp_path, cores[0]) as tracker:
-        assert os.sched_getaffinity(tracker.pid) == {cores[0]}
-        order = Order(tracker.endpoint, tracker.key, tracker.pid, cores[-1], FEW, "mixed", 0.3, 20)
-        closed = run_load(order)
-        opened = run_load(msgspec.structs.replace(order, rate=200.0))
+    with started_tracker(tmp_path, cores[0]) as server:
+        assert os.sched_getaffinity(server.pid) == {cores[0]}
+        order = Order(server.endpoint, server.key, server.pid, cores[-1], FEW, "mixed", 0.3, 20)
+        closed = run_load(order, tmp_path, "closed")
+        opened = run_load(msgspec.structs.replace(order, rate=200.0), tmp_path, "open")
     assert closed.failed == opened.failed == 0
-    assert closed.answered > 50
-    assert 20 < opened.answered < 120
+    assert min(closed.answered, opened.answered) > 20
     assert 1 < closed.peers_listed <= 50
     assert 0 < closed.p50 <= closed.p99
 
 
-def test_a_whole_run_says_what_was_reached(tmp_path):
-    if len(os.sched_getaffinity(0)) < 2:
-        with pytest.raises(ShoalError) as raised:
-            measure(tmp_path)
-        assert raised.value.code == ERR_USAGE
-        return
-    figures = measure(tmp_path, "a test", population=FEW, few_contents=100, seconds=0.2, rounds=1)
-    assert figures.failed == 0
-    assert len(figures.rounds) == 1
-    text = markdown(figures)
-    assert "80 registered peers, 7 of them connected with CURVE, 200 contents; queries and renewals in turn" in text
-    assert text.count("| at ") == 3
-    assert "Made by `a test`" in text
+def test_the_open_loop_asks_when_a_request_is_due_and_catches_up_when_it_is_late():
+    class Recorder:
+        def __init__(self) -> None:
+            self.due: list[float] = []
+
+        def ask(self, due: float) -> None:
+            self.due.append(due)
+
+    asked = Recorder()
+    keep = _poisson(asked, 1000.0)  # type: ignore[arg-type]  # as much of the clients as it uses
+    eventually(lambda: keep() and len(asked.due) > 200, within=5)
+    assert asked.due == sorted(asked.due)
+    assert (asked.due[200] - asked.due[0]) / 200 == pytest.approx(0.001, rel=0.3)  # the dice are always the same
+    assert keep() > asked.due[-1]
 
 
-def figures(rate: float, p99: float, growth: float, failed: int = 0) -> Figures:
-    def same(value: float) -> Spread:
-        return Spread(value, value, value)
+@needs_two_cores
+def test_the_bare_router_gives_answers_of_the_same_size(tmp_path):
+    [case] = tracker(Options(ram_disk=tmp_path, contenders=("bare", "tracker-200")), FEW, few=100, seconds=0.2)
+    result = Contest(case, 1, lambda _: None).measure("a test")
+    [ours], [bare] = result.runs_of("tracker-200"), result.runs_of("bare")
+    assert ours.numbers[FAILED] == bare.numbers[FAILED] == 0
+    assert ours.numbers[PEERS] == pytest.approx(bare.numbers[PEERS], rel=0.5)
+    assert min(one.numbers[REQUESTS] for one in (ours, bare)) > 50
+    assert [figure.what for figure in result.figures if "not measured" in figure.measured] == [
+        "cost of a request, 200 contents over 100"
+    ]
 
-    return Figures(
-        command="", made_by=None, population=Population(), few_contents=1000, mix="mixed", rounds=[],  # type: ignore[arg-type]
-        rate=same(rate), bare_rate=same(1.0), ratio=same(1.0), cpu=same(1.0), growth=same(growth), p50=same(0.001),
-        p99=same(p99), peers_listed=1.0, failed=failed, start_seconds=1.0, peak=1,
-    )  # fmt: skip
+
+def judged(rate: float, p99: float, cost: float, failed: int = 0) -> list[bool]:
+    """Which goals a tracker reaches that is so fast, against one with few contents whose requests cost 100 us."""
+
+    def run(microseconds: float) -> Run:
+        return Run(1.0, [], {REQUESTS: rate, P99: p99, MICROSECONDS: microseconds, FAILED: float(failed)})
+
+    [case] = tracker(Options())
+    entries = [Entry("tracker-100000", "", [run(cost)] * 3), Entry("tracker-1000", "", [run(100.0)] * 3)]
+    return [one.reached for one in case.figures(Result("tracker", "", 0, "", provenance(), 3, [], entries))]
 
 
 @pytest.mark.parametrize(
     ("found", "reached"),
     [
-        (figures(10_000, 0.005, 1.2), [True, True, True]),
-        (figures(9_999, 0.005, 1.2), [False, True, True]),
-        (figures(10_000, 0.0051, 1.2), [True, False, True]),
-        (figures(10_000, 0.005, 1.21), [True, True, False]),
+        (judged(10_000, 5.0, 120.0), [True, True, True, True]),
+        (judged(9_999, 5.0, 120.0), [False, True, True, True]),
+        (judged(10_000, 5.1, 120.0), [True, False, True, True]),
+        (judged(10_000, 5.0, 121.0), [True, True, False, True]),
+        (judged(10_000, 5.0, 120.0, failed=1), [True, True, True, False]),
     ],
 )
-def test_a_figure_is_reached_or_not(found: Figures, reached: list[bool]):
-    assert [row[3] for row in wanted(found)] == reached
-    assert found.reached == all(reached)
-
-
-def test_a_request_that_was_refused_spoils_the_run():
-    assert not figures(20_000, 0.001, 1.0, failed=1).reached
+def test_a_goal_is_reached_or_not(found: list[bool], reached: list[bool]):
+    assert found == reached
 
 
 def test_the_cost_of_a_request_is_processor_time_over_answers():
     load = Load(2.0, 100, 0, 0.01, 0.02, 1.0, 0.001, 0.002)
     assert (load.rate, load.cpu_per_request) == (50.0, 0.0001)
-
-
-@pytest.mark.parametrize(
-    "wrong", [["--rounds", "0"], ["--seconds", "0"], ["--connected", "10001"], ["--contents", "9"]]
-)
-def test_numbers_that_make_no_benchmark_are_refused(wrong: list[str]):
-    with pytest.raises(SystemExit) as raised:
-        parse(wrong)
-    assert raised.value.code == 2
