@@ -86,16 +86,8 @@ def test_a_peer_tells_only_what_changed_by_a_tenth_and_at_most_every_five_second
         node.limits.set("up", rate, now)
         node.turn.now = now
         node.capacities.sample(0.0)
-<<<<<<< HEAD
-        told += [
-            (second, e.message.up)
-            for e in node.turn.take_effects()
-            if isinstance(e, Send) and isinstance(e.message, Capacity)
-        ]
-=======
         sent = [effect.message for effect in node.turn.take_effects() if isinstance(effect, Send)]
         told += [(second, message.up) for message in sent if isinstance(message, Capacity)]
->>>>>>> wt-limits
     assert told == [(6, MIB + MIB // 50 * 6), (12, MIB + MIB // 50 * 12), (19, MIB + MIB // 50 * 19), (24, MIB)]
 
 
