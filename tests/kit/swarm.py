@@ -28,6 +28,7 @@ import yaml
 from bus.places import PeerPlaces, TrackerPlaces
 from bus.process import Process
 from bus.ready import PeerReady, PeerUp, Report, TrackerReady
+from tests.kit.dying import die_with_parent
 from tests.kit.waiting import eventually
 
 SHOAL = str(Path(sys.executable).with_name("shoal"))
@@ -145,6 +146,7 @@ class Swarm(BaseDirectory):
             self.up = subprocess.Popen(
                 [SHOAL, "up", "--json", "--ready-file", str(self.ready_file), *self.options, *self.arguments],
                 env=self.environ, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  safe: it allocates nothing and takes no lock
             )  # fmt: skip
         return self.up
 

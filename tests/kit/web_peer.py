@@ -18,6 +18,7 @@ import requests
 from bus import events, messages
 from bus.places import PeerPlaces
 from bus.ready import GatewayReady, PeerReady
+from tests.kit.dying import die_with_parent
 from tests.kit.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +157,7 @@ class WebPeer:
             process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  safe: it allocates nothing and takes no lock
             )  # fmt: skip
 
         def is_ready() -> bool:
