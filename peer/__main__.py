@@ -7,7 +7,6 @@ import os
 import random
 import sys
 
-from bus.allocator import keep_large_buffers
 from bus.auth import ZapLoop
 from bus.config import Loaded, load
 from bus.events import PeerHeartbeat
@@ -113,10 +112,9 @@ def main() -> int:
         parser = Arguments("shoal peer", "Run one peer until SIGTERM or Ctrl-C.")
         parser.add_argument("name", metavar="NAME", help="the peer, as config.yaml names it")
         chosen = parser.parse_args()
-        keep_freed_memory()
+        keep_freed_memory(os.environ)
         loaded = load(chosen.config, os.environ, chosen.base_dir)
         setup(loaded.settings.logging, f"peer {chosen.name}")
-        keep_large_buffers(os.environ)
         serve(chosen.name, loaded)
 
     return exit_code(program)
