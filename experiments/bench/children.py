@@ -44,6 +44,25 @@ class Ended(Struct, frozen=True):
     """Of it and what it started; the memory is the largest process's, looked at every 50 ms."""
 
 
+class _Memory:
+    """Of one process, from several looks."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._unshared = 0
+        self._shares = False
+
+    def look(self, usage: Usage) -> None:
+        self.peak = max(self.peak, usage.peak_bytes)
+        self._unshared = max(self._unshared, usage.resident_bytes - usage.shared_bytes)
+        self._shares = self._shares or usage.shared_bytes > 0
+
+    @property
+    def own(self) -> int:
+        """The peak, which is exact; or, if part of it was shared at some time, the most that was not at any look."""
+        return self._unshared if self._shares else self.peak
+
+
 class Child:
     """One program.  Its error output goes to a file in `folder`, whose end is part of an error's text."""
 
@@ -56,7 +75,7 @@ class Child:
                 start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509  it takes no lock
             )  # fmt: skip
         self.pid = self._popen.pid
-        self._peak = Usage(0.0, 0, 0)
+        self._memory: dict[int, _Memory] = {}
 
     def tell(self, line: bytes) -> None:
         """Write a line to its input."""
@@ -85,10 +104,13 @@ class Child:
 
     def usage(self) -> Usage:
         """Of its whole session so far, children that ended and were waited for included."""
-        found = [usage for pid in _session(self.pid) if (usage := _seen(pid)) is not None]
-        largest = max([self._peak, *found], key=lambda usage: usage.own_bytes)
-        self._peak = Usage(sum(usage.cpu_seconds for usage in found), largest.peak_bytes, largest.shared_bytes)
-        return self._peak
+        cpu = 0.0
+        for pid in _session(self.pid):
+            if (usage := _seen(pid)) is not None:
+                cpu += usage.cpu_seconds
+                self._memory.setdefault(pid, _Memory()).look(usage)
+        largest = max(self._memory.values(), key=lambda memory: memory.own, default=_Memory())
+        return Usage(cpu, largest.peak, largest.peak - largest.own)
 
     def finish(self) -> float:
         """Reap it after its end: the processor time of it and all that it waited for.

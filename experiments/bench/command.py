@@ -7,6 +7,7 @@ SVG, and with `--record` written into docs/PERFORMANCE.md, one part for each cas
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,6 +116,7 @@ def keep(results: Sequence[Result], folder: Path) -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))  # so that everything is put away
     try:
         return run(sys.argv[1:])
     except ShoalError as error:

@@ -26,6 +26,9 @@ class Usage(Struct, frozen=True):
     RssFile is left in: program text is shared with other processes, yet it is this process that needs it.
     """
 
+    resident_bytes: int = 0
+    """VmRSS when it was read, everything counted."""
+
     @property
     def own_bytes(self) -> int:
         """Peak less shared memory."""
@@ -48,7 +51,8 @@ def usage_of(pid: int | str = "self", with_children: bool = False) -> Usage:
     # The second field, the command's name, may hold spaces and brackets; the rest counts from behind the last bracket.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11 : 15 if with_children else 13])
-    return Usage(ticks / _TICKS, 1024 * int(kib.get("VmHWM", 0)), 1024 * int(kib.get("RssShmem", 0)))
+    peak, shared, resident = (1024 * int(kib.get(name, 0)) for name in ("VmHWM", "RssShmem", "VmRSS"))
+    return Usage(ticks / _TICKS, peak, shared, resident)
 
 
 class Others:
@@ -80,4 +84,6 @@ def _own_seconds() -> float:
 
 def spent(before: Usage, after: Usage) -> Usage:
     """Processor time between two readings of one process; memory as at the second."""
-    return Usage(round(after.cpu_seconds - before.cpu_seconds, 3), after.peak_bytes, after.shared_bytes)
+    return Usage(
+        round(after.cpu_seconds - before.cpu_seconds, 3), after.peak_bytes, after.shared_bytes, after.resident_bytes
+    )

@@ -33,6 +33,17 @@ def test_the_memory_is_the_program_s_own_and_not_that_of_the_process_that_starte
     assert ended.usage.peak_bytes < len(block)
 
 
+def test_mapped_files_of_a_ram_disk_are_not_a_program_s_own_memory_even_when_it_gave_them_back(tmp_path):
+    text = (
+        "import mmap, time\nblock = mmap.mmap(-1, 64 * 2**20)\nblock.write(bytes(64 * 2**20))\n"
+        "time.sleep(0.3); block.close(); time.sleep(0.2)"
+    )
+    with Children(tmp_path) as children:
+        (ended,) = wait_all([children.start(python(text), "mapping")])
+    assert ended.usage.peak_bytes > 64 * MIB
+    assert ended.usage.own_bytes < 32 * MIB
+
+
 def test_what_a_program_starts_counts_too(tmp_path):
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print(); input()"
