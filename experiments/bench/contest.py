@@ -26,6 +26,9 @@ from experiments.provenance import provenance
 HEADROOM: Final = 2**30
 """Bytes that must be free beside what a case needs: the processes, and what a download leaves free of its disk."""
 
+SCRATCH: Final = "shoal-bench-"
+"""Beginning of the name of a case's folder; the process that has it stands behind."""
+
 J_contra = TypeVar("J_contra", contravariant=True)
 K = TypeVar("K")
 
@@ -101,7 +104,8 @@ class Contest(Generic[K]):
         """
         case = self._case
         check_room(case.room, case.directory)
-        with tempfile.TemporaryDirectory(prefix="shoal-bench-", dir=case.directory) as made:
+        remove_left(case.directory)
+        with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", dir=case.directory) as made:
             folder = Path(made)
             job = self._made(case.prepare, folder / "job")
             if self._warms_up:
@@ -155,6 +159,14 @@ class Contest(Generic[K]):
         )
         if number:
             entry.runs.append(run)
+
+
+def remove_left(directory: Path) -> None:
+    """Remove what runs left that were killed: gigabytes of a RAM disk, often."""
+    for folder in directory.glob(f"{SCRATCH}*-*"):
+        pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _completeness(result: Result) -> list[Figure]:

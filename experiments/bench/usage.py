@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -84,6 +85,4 @@ def _own_seconds() -> float:
 
 def spent(before: Usage, after: Usage) -> Usage:
     """Processor time between two readings of one process; memory as at the second."""
-    return Usage(
-        round(after.cpu_seconds - before.cpu_seconds, 3), after.peak_bytes, after.shared_bytes, after.resident_bytes
-    )
+    return msgspec.structs.replace(after, cpu_seconds=round(after.cpu_seconds - before.cpu_seconds, 3))

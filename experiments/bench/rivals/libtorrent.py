@@ -30,7 +30,8 @@ PLAIN_TCP: Final[dict[str, Setting]] = {
     "in_enc_policy": 2,
 }
 """No uTP, no obfuscation."""
-SWARM: Final[dict[str, Setting]] = {**PLAIN_TCP, "unchoke_slots_limit": 8}
+SWARM: Final[dict[str, Setting]] = {**PLAIN_TCP, "unchoke_slots_limit": 4}
+"""Four slots were quicker than 2, 3, 5, 8 and unlimited ones, and than super-seeding, in swarms of 10."""
 FAST: Final[dict[str, Setting]] = {
     **PLAIN_TCP,
     "max_out_request_queue": 2000,

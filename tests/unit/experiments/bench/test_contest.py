@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -67,6 +68,15 @@ def test_the_warm_up_may_have_a_smaller_job(tmp_path):
 def test_nothing_is_left_on_the_disk(tmp_path):
     measure(tmp_path, [Contender("a", []), Contender("b", [], fails_in=2)])
     assert not any(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed_and_what_a_running_one_has_is_not(tmp_path):
+    left, used = tmp_path / f"shoal-bench-{2**22 + 1}-abc", tmp_path / f"shoal-bench-{os.getpid()}-abc"
+    for folder in (left, used):
+        folder.mkdir()
+        (folder / "file").touch()
+    measure(tmp_path, [Contender("a", [])])
+    assert list(tmp_path.iterdir()) == [used]
 
 
 def test_one_that_fails_is_absent_and_the_others_go_on(tmp_path):
