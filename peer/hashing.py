@@ -175,7 +175,8 @@ class Hasher:
         with self._one:
             began = time.monotonic()
             yield
-            time.sleep(min(LONGEST_WAIT, YIELDED * (time.monotonic() - began)))
+            if not self.stopping:
+                time.sleep(min(LONGEST_WAIT, YIELDED * (time.monotonic() - began)))
 
     def _hash_run(self, layout: Layout, run: Run, number: int, buffer: memoryview, digests: bytearray) -> None:
         entry, chunks = run
