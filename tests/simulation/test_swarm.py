@@ -32,9 +32,10 @@ def test_leechers_serve_one_another(twenty: SwarmResult) -> None:
     assert from_seed < 0.4 * 20 * SMALL.size
 
 
-def test_no_byte_is_fetched_twice(twenty: SwarmResult) -> None:
+def test_hardly_a_byte_is_fetched_twice(twenty: SwarmResult) -> None:
     assert [sum(peer.by_source.values()) for peer in twenty.peers] == [SMALL.size] * 20
-    assert sum(peer.duplicate_bytes for peer in twenty.peers) == 0
+    # What a slow source still sends of a chunk that another took over.
+    assert sum(peer.duplicate_bytes for peer in twenty.peers) <= 0.01 * 20 * SMALL.size
 
 
 def test_a_swarm_is_faster_than_its_seed_alone_could_be(twenty: SwarmResult) -> None:
