@@ -56,6 +56,10 @@ class SwarmScenario(Struct, frozen=True):
     corrupters: int = 0
     """Of the leechers: they flip a bit in everything they send."""
     upload_slots: int = 8
+    limits_up: tuple[int, ...] = ()
+    """Upload limits of the peers' own making, bytes a second, the seed's first; they begin anew after the last."""
+    tree: tuple[int, ...] = ()
+    """Sizes of the files of a tree, instead of one file of `size` bytes."""
     contents: int = 1
     """Files of that size that the seed has and every leecher fetches; only the first counts for results."""
     seed: int = 1
@@ -112,7 +116,7 @@ class SimulatedDisk:
                     self._later(host, WRITE_SECONDS, ManifestParsed(effect.content, effect.manifest))
             case Prepare(record=record):
                 layout = self._layout
-                prepared = Prepared(record.id, "file", layout, "/sim/file", 0, layout.all_chunks, ())
+                prepared = Prepared(record.id, layout.kind, layout, "/sim/file", 0, layout.all_chunks, ())
                 self._later(host, WRITE_SECONDS, prepared)
             case Finish():
                 content = _known(effect.content, self._layout, downloaded=True)
@@ -156,7 +160,7 @@ class SimulatedDisk:
 
 
 def _known(content: ContentId, layout: Layout, *, downloaded: bool) -> KnownContent:
-    return KnownContent(content, "file", layout, "/sim/file", upload=False, downloaded=downloaded, added=0.0)
+    return KnownContent(content, layout.kind, layout, "/sim/file", upload=False, downloaded=downloaded, added=0.0)
 
 
 def _id(number: int) -> str:
@@ -183,7 +187,8 @@ class SimulatedSwarm:
     def __init__(self, scenario: SwarmScenario) -> None:
         self.scenario = scenario
         self.world = World(scenario.latency)
-        self.layout = Layout("file", [Entry("", scenario.size, False, CONTENT)])
+        files = [Entry(f"{place:05}", size, False, _id(0xF0000 + place)) for place, size in enumerate(scenario.tree)]
+        self.layout = Layout("tree", files) if files else Layout("file", [Entry("", scenario.size, False, CONTENT)])
         self.results: dict[str, Transfer] = {}
         self.nodes: dict[str, PeerNode] = {}
         self.disks: dict[str, SimulatedDisk] = {}
@@ -216,13 +221,17 @@ class SimulatedSwarm:
         settings: dict[str, Any] | None = None,
         limits: Iterable[LimitRecord] = (),
         sequential: bool = False,
+        complete: bool = False,
     ) -> None:
         """A peer joins: the seed if `number` is 0, else a leecher that starts to fetch at once.
 
-        `limits` are those it kept from an earlier run.
+        `limits` are those it kept from an earlier run; `complete` makes it another seed.
         """
         name = peer_id(number)
+        complete = complete or number == 0
         scenario = self.scenario
+        limits_up = scenario.limits_up or (0,)
+        own = {"limit_up": limits_up[number % len(limits_up)], "upload_slots": scenario.upload_slots}
         node_settings = NodeSettings(
             peer=name,
             name=f"peer-{number}",
@@ -231,22 +240,20 @@ class SimulatedSwarm:
             data_port=5000,
             loopback=False,
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", TRACKER),),
-            upload_slots=scenario.upload_slots,
-            **(settings or {}),
+            **(own | (settings or {})),
         )
         rng = random.Random(f"{scenario.seed} {number}")
         contents = [content_id(n) for n in range(scenario.contents)]
-        seeds = [_known(content, self.layout, downloaded=False) for content in contents] if number == 0 else []
+        seeds = [_known(content, self.layout, downloaded=False) for content in contents] if complete else []
         records = [
-            DownloadRecord(content, "file", "/sim", "", (), (), False, 0.0, sequential=sequential)
+            DownloadRecord(content, self.layout.kind, "/sim", "", (), (), False, 0.0, sequential=sequential)
             for content in contents
+            if not complete
         ]
-        if number == 0:
-            records = []
         node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records, limits=limits)
         disk = self.disks[name] = SimulatedDisk(self.world, self.layout, name, self.results)
         disk.corrupt = 0 < number <= scenario.corrupters
-        rates = scenario.seed_rates if number == 0 else scenario.leecher_rates
+        rates = scenario.seed_rates if complete else scenario.leecher_rates
         self.world.add(Host(name, node, rates, disk.perform), node.start_effects())
 
     def finished(self, number: int) -> bool:

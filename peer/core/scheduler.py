@@ -14,6 +14,7 @@ Source: Shreedhar and Varghese, Efficient Fair Queuing using Deficit Round Robin
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 from msgspec import Struct
@@ -29,19 +30,20 @@ NEWCOMER_SHARE: Final = 0.15
 class _Stream(Struct):
     weight: float
     newcomer: bool
-    deficit: float = 0.0
-    inside: bool = False
-    """A chunk is half sent."""
+    deficit: int = 0
+    """Bytes it may send in this turn; below 0 what it sent too much."""
 
 
 class FairQueue:
     """The order of turns."""
 
-    __slots__ = ("_streams",)
+    __slots__ = ("_half_sent", "_streams")
 
     def __init__(self) -> None:
         self._streams: dict[LinkId, _Stream] = {}
         """In the order of their turns: the first is the one whose turn it is."""
+        self._half_sent: dict[LinkId, bool] = {}
+        """Streams in the middle of a chunk, the one that sent last at the end."""
 
     def add(self, link: LinkId, weight: float, newcomer: bool) -> None:
         """A stream was opened; `weight` is above 0, and counts for known peers only."""
@@ -50,6 +52,7 @@ class FairQueue:
     def remove(self, link: LinkId) -> None:
         """A stream ended."""
         self._streams.pop(link, None)
+        self._half_sent.pop(link, None)
 
     def weigh(self, link: LinkId, weight: float, newcomer: bool) -> None:
         """A peer's standing changed."""
@@ -58,10 +61,14 @@ class FairQueue:
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""
+        # Streams that waited in the middle of a chunk go on one by one, and before any begins another.
+        for link in reversed(self._half_sent):
+            if ready(link):
+                return link
         asking: list[LinkId] = []
         for link, stream in self._streams.items():
             if ready(link):
-                if stream.inside or stream.deficit > 0:
+                if stream.deficit > 0:
                     return link
                 asking.append(link)
         if asking:
@@ -74,7 +81,8 @@ class FairQueue:
         known = sum(stream.weight for stream in streams if not stream.newcomer)
         newcomers = sum(1 for stream in streams if stream.newcomer)
         each = known * NEWCOMER_SHARE / (1 - NEWCOMER_SHARE) / newcomers if known and newcomers else 1.0
-        grants = [QUANTUM * (each if stream.newcomer else stream.weight) for stream in streams]
+        # Whole bytes: a fraction lost to rounding would leave everybody at 0, and nobody would send.
+        grants = [ceil(QUANTUM * (each if stream.newcomer else stream.weight)) for stream in streams]
         rounds = min(-stream.deficit // grant for stream, grant in zip(streams, grants, strict=True)) + 1
         for stream, grant in zip(streams, grants, strict=True):
             stream.deficit += rounds * grant
@@ -83,7 +91,9 @@ class FairQueue:
         """A stream sent `size` bytes; `whole`: they end a chunk."""
         stream = self._streams[link]
         stream.deficit -= size
-        stream.inside = not whole
-        if whole and stream.deficit <= 0:
+        self._half_sent.pop(link, None)
+        if not whole:
+            self._half_sent[link] = True
+        elif stream.deficit <= 0:
             # Its turn is over: to the end of the line.
             self._streams[link] = self._streams.pop(link)

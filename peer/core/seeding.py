@@ -82,7 +82,7 @@ class Seeding:
             # Two leechers may have wanted the same chunk before; it is an offer to the first only, and sent to both.
             kept[link] = upload.queued(content) & ~given & ~seed.spread
             given |= kept[link]
-        seed.begin(kept)
+        seed.begin(kept, self._turn.now)
         self._haves.limited[content] = seed.offered
         for link in self._haves.interested(content):
             self._offer(content, seed, link)

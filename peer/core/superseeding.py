@@ -60,10 +60,10 @@ class SuperSeed:
             offered |= offer.mask
         return self._layout.all_chunks & ~self.spread & ~offered
 
-    def begin(self, kept: dict[LinkId, int]) -> None:
+    def begin(self, kept: dict[LinkId, int], now: float) -> None:
         """Leechers came: what each has wanted already stays its offer, the rest is taken back."""
         self.active = True
-        self._offers = {link: _Offer(mask, 0.0) for link, mask in kept.items() if mask}
+        self._offers = {link: _Offer(mask, now) for link, mask in kept.items() if mask}
 
     def end(self) -> None:
         self.active = False
