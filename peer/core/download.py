@@ -145,17 +145,15 @@ class Download:
             self.maps[link] = offered & event.layout.all_chunks
             self._count(self.maps[link], 1)
 
-    def hold(self, chunk: int) -> int:
-        """A chunk was verified: returns its bytes, or 0 if it is held already."""
-        bit = 1 << chunk
-        self.asked &= ~bit
-        if self.held & bit or self.layout is None:
+    def hold(self, chunks: int) -> int:
+        """Chunks (a bitmask) were verified: returns the bytes of those that were not held already."""
+        self.asked &= ~chunks
+        fresh = chunks & ~self.held
+        if not fresh or self.layout is None:
             return 0
-        self.held |= bit
-        size = self.layout.length_of(chunk)
-        if self.wanted & bit:
-            self.held_bytes += size
-        return size
+        self.held |= fresh
+        self.held_bytes += self.layout.bytes_in(fresh & self.wanted)
+        return self.layout.bytes_in(fresh)
 
     @property
     def missing(self) -> int:

@@ -19,6 +19,7 @@ from bus.messages import (
     Priority,
     Rejected,
 )
+from peer.core.bitmap import mask_of
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
@@ -201,8 +202,7 @@ class Downloads:
             return
         download = self.active.get(job.content)
         if download is not None and download.layout is not None:
-            for chunk in event.held:
-                self._hold(download, job.source, chunk)
+            self._hold(download, job.source, mask_of([(chunk, 1) for chunk in event.held]))
             for chunk in event.rejected:
                 self._reject(download, job.source, chunk)
             if event.held:
@@ -211,8 +211,8 @@ class Downloads:
         if download is not None and event.rejected:
             self.fetching.pump_all(download)
 
-    def _hold(self, download: Download, source: Source, chunk: int) -> None:
-        size = download.hold(chunk)
+    def _hold(self, download: Download, source: Source, chunks: int) -> None:
+        size = download.hold(chunks)
         if not size:
             return
         download.from_peer[source.peer] = download.from_peer.get(source.peer, 0) + size

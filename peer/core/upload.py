@@ -43,8 +43,10 @@ LIMITED_MESSAGE: Final = 128 * 1024
 LIMITED_SECONDS: Final = 1 / 16
 """Under a rate limit a message is a sixteenth of a second of it, up to 128 KiB, the chunk of a small file: a swarm of
 20 such peers on 2 cores has no time for more messages."""
-FIRST_RATE: Final = 32 * 2**20
-"""Rate assumed before anything was measured, bytes a second."""
+FIRST_RATE: Final = 100 * 2**20
+FIRST_SECONDS: Final = 0.5
+"""Bytes a second that a stream is taken for at first: a message then holds all that one want asks for, and what is
+wanted of a source that has given nothing yet is little (FLIGHT_MIN of peer/core/asking.py)."""
 
 
 class UploadState(Enum):
@@ -242,7 +244,9 @@ class Upload:
 
     def message_size(self, limit: int, rate_limit: int, now: float) -> int:
         """Bytes of the next data message."""
-        measured = self.meter.rate(now) if self.meter.total else FIRST_RATE
+        measured = self.meter.rate(now)
+        if now - self.granted_at < FIRST_SECONDS:
+            measured = max(measured, FIRST_RATE)
         if rate_limit:
             # Streams share the limit by turns: each is slow, and its chunk goes at the whole limit while it lasts.
             size = min(LIMITED_MESSAGE, int(rate_limit * LIMITED_SECONDS))

@@ -184,8 +184,17 @@ def test_a_manifest_is_read_slice_by_slice() -> None:
 
 def test_the_message_size_follows_the_rate() -> None:
     upload = opened()
-    assert upload.message_size(2**20, 0, 0.0) == 32 * 2**20 // 100
-    assert upload.message_size(2**20, 100 * KIB, 0.0) == 16 * KIB
+    assert upload.message_size(2**20, 0, 0.0) == 2**20
+    assert upload.message_size(2**20, 0, 1.0) == 16 * KIB
+    for tenth in range(1, 101):
+        upload.meter.add(10 * 2**20 // 10, tenth / 10)
+    assert upload.message_size(2**20, 0, 10.0) == pytest.approx(10 * 2**20 / 100, rel=0.1)
+
+
+def test_under_a_limit_a_message_is_a_sixteenth_of_a_second_of_it_up_to_128_kib() -> None:
+    upload = opened()
+    sizes = [upload.message_size(2**20, limit, 1.0) for limit in (100 * KIB, 2**20, 2 * 2**20, 4 * 2**20)]
+    assert sizes == [16 * KIB, 64 * KIB, 128 * KIB, 128 * KIB]
 
 
 @pytest.mark.parametrize("ranges", [[(5, 1), (0, 1)], [(0, 2), (1, 1)], [(60, 10)], [(0, 2**22)] * 8192])
