@@ -73,7 +73,7 @@ class Capacities:
 
     def optimum(self, download: Download) -> float | None:
         """The bound for a download in seconds, from what is known now of those that are linked."""
-        ours = self.ours()
+        ours, seconds = self.ours(), download.seconds(self._turn.now)
         members = [Member(ours.up, ours.down, False)]
         for link in download.maps:
             if (neighbour := self._neighbours.by_link.get(link)) is not None:
@@ -81,7 +81,9 @@ class Capacities:
                 is_seed = self._haves.is_seed(link, download.record.id)
                 is_seed = download.met_as_seed.setdefault(neighbour.peer, is_seed)
                 theirs = self._theirs.get(link, Capacity(0, 0))
-                members.append(Member(theirs.up, theirs.down, is_seed))
+                # It can do at least what it did: what it measured a while ago may be less.
+                seen = download.from_peer.get(neighbour.peer, 0) / seconds if seconds > 1 else 0.0
+                members.append(Member(max(theirs.up, seen), theirs.down, is_seed))
         return minimum_seconds(download.size, members)
 
 

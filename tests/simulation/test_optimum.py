@@ -69,6 +69,13 @@ def test_without_limits_the_highest_measured_rate_is_told() -> None:
     assert swarm.nodes[peer_id(0)].capacities.ours().up < 1000
 
 
+def test_a_source_can_do_at_least_what_it_did() -> None:
+    rates = HostRates(up=16 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.002, seed=3))
+    assert swarm.world.run(20.0, lambda: swarm.finished(1))  # before a second measurement was told
+    assert 0.5 < swarm.results[peer_id(1)].optimum_share <= 1.0
+
+
 def test_nothing_is_claimed_of_a_swarm_whose_rates_are_not_known() -> None:
     swarm = capped(3, 4 * MIB, 0, 4 * MIB)
     swarm.world.run(0.3, lambda: False)
