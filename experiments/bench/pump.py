@@ -24,10 +24,8 @@ from experiments.bench.records import Run
 from experiments.bench.sides import Address, move, say, when_told
 from experiments.bench.transferring import TransferJob
 from experiments.bench.usage import spent, usage_of
-from experiments.bench.writers import DIGEST, MESSAGE, Writers
+from experiments.bench.writers import DIGEST, IN_FLIGHT, MESSAGE, Writers
 
-IN_FLIGHT: Final = 16
-"""Messages that a receiver lets the sender be ahead of what is written."""
 _COUNT: Final = 8
 """Bytes of a number on the wire."""
 

@@ -13,24 +13,22 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
 
 from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ShoalError
 from experiments.bench.records import Run
 from experiments.bench.sides import Address, move, say, when_told
 from experiments.bench.transferring import TransferJob
 from experiments.bench.usage import spent, usage_of
-from experiments.bench.writers import DIGEST, MESSAGE, Writers
-
-BUFFERS: Final = 16
-"""As many messages as the pump has in flight."""
+from experiments.bench.writers import DIGEST, IN_FLIGHT, MESSAGE, Writers
 
 
 class Sendfile:
     """The limit as a contender."""
 
     name = "sendfile"
-    how = f"sendfile(2) over TCP, received into {BUFFERS} buffers of 1 MiB, checked and written by 2 threads, in clear"
+    how = (
+        f"sendfile(2) over TCP, received into {IN_FLIGHT} buffers of 1 MiB, checked and written by 2 threads, in clear"
+    )
 
     def missing(self) -> str:
         return ""
@@ -71,7 +69,7 @@ def receive(address: Address, digests: bytes, destination: Path) -> None:
 
 def _receive_all(connection: socket.socket, digests: bytes, destination: Path) -> None:
     free: SimpleQueue[memoryview] = SimpleQueue()
-    for _ in range(BUFFERS):
+    for _ in range(IN_FLIGHT):
         free.put(memoryview(bytearray(MESSAGE)))
 
     def written(view: memoryview) -> None:

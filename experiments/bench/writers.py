@@ -23,7 +23,9 @@ WORKERS: Final = 2
 DIGEST: Final = 32
 """Bytes."""
 POLICY: Final = TransferSettings()
-"""Shoal's defaults: how often written bytes are forced to the disk."""
+"""Shoal's defaults: the window, and how often written bytes are forced to the disk."""
+IN_FLIGHT: Final = POLICY.window // MESSAGE
+"""Messages that a sender may be ahead of what is written: Shoal's window."""
 
 M = TypeVar("M")
 """What holds a message's bytes."""
