@@ -83,7 +83,7 @@ class Seeding:
             kept[link] = upload.queued(content) & ~given & ~seed.spread
             given |= kept[link]
         seed.begin(kept, self._turn.now)
-        self._haves.limited[content] = seed.offered
+        self._haves.limited[content] = seed.shown
         for link in self._haves.interested(content):
             self._offer(content, seed, link)
             self._haves.retell(link, content)
@@ -99,13 +99,15 @@ class Seeding:
                 self._haves.retell(upload.link, content)
 
     def sent(self, upload: Upload, content: ContentId, chunks: int) -> None:
-        """Chunks went out whole: they are spread; offer more once the offer is used up."""
+        """Bytes went out, and these chunks are whole: they are spread; offer more once the offer is used up."""
         seed = self._seeds.get(content)
         if seed is None:
             return
+        seed.progress(upload.link, self._turn.now)
+        if not chunks:
+            return
         seed.know(chunks)
         if seed.active:
-            seed.progress(upload.link, self._turn.now)
             self._offer(content, seed, upload.link)
             self._haves.retell(upload.link, content)
             if not seed.fresh:
@@ -125,15 +127,17 @@ class Seeding:
         for content, seed in self._seeds.items():
             if seed.active:
                 active = True
-                if late := seed.overdue(self._turn.now):
-                    # Others first, so that the same leecher does not get the same chunk again.
-                    self._offer_all(content, seed, but=late)
+                for link, upload in self._open.items():
+                    # A chunk of 16 MiB, or a manifest behind one, may wait for its turn longer than that.
+                    if upload.waits_for_us(content):
+                        seed.progress(link, self._turn.now)
+                if seed.overdue(self._turn.now):
+                    self._offer_all(content, seed)
         if active:
             self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
 
-    def _offer_all(self, content: ContentId, seed: SuperSeed, but: list[LinkId] | None = None) -> None:
-        late = but or []
-        for link in [link for link in self._open if link not in late] + [link for link in self._open if link in late]:
+    def _offer_all(self, content: ContentId, seed: SuperSeed) -> None:
+        for link in self._open:
             if content in self._haves.interested_in(link):
                 self._offer(content, seed, link)
         for link in self._open:

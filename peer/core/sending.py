@@ -40,7 +40,10 @@ class Sending:
         open_uploads: dict[LinkId, Upload],
         on_sent: Callable[[Upload, ContentId, int], None],
     ) -> None:
-        """`open_uploads` are the streams with a slot; `on_sent` hears which chunks (a mask) went out whole on one."""
+        """`open_uploads` are the streams with a slot.
+
+        `on_sent` hears of every message with bytes of chunks, and which chunks (a mask) are whole with it.
+        """
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
@@ -200,7 +203,7 @@ class Sending:
         self._count(upload, head)
         parts = list(head.parts)
         self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
-        if head.whole:
+        if not head.manifest:
             self._on_sent(upload, head.content, head.whole)
 
     def _count(self, upload: Upload, head: Reading) -> None:

@@ -8,6 +8,8 @@ was sent to somebody or announced by somebody; when nothing is left to offer, ev
     fresh --offer--> offered --sent, or heard of--> spread
       ^__________________/  no progress for `OFFER_PATIENCE`, stream or link ended
 
+Who lets an offer pass, because it wants other files of a tree perhaps, is offered nothing more: it is shown everything.
+
 Plain rarest first sends early chunks from the seed several times over while others wait for their first copy
 (simulated swarm of 20 leechers and 512 chunks: tests/simulation).  Source: BEP 16.
 """
@@ -39,11 +41,13 @@ class _Offer(Struct):
 class SuperSeed:
     """What one content's lone seed has offered to whom."""
 
-    __slots__ = ("_layout", "_offers", "active", "spread")
+    __slots__ = ("_layout", "_offers", "_passed", "active", "spread")
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._offers: dict[LinkId, _Offer] = {}
+        self._passed: dict[LinkId, bool] = {}
+        """Leechers that let an offer pass."""
         self.spread = 0
         """Chunks that were sent whole, or announced by somebody."""
         self.active = False
@@ -68,18 +72,23 @@ class SuperSeed:
     def end(self) -> None:
         self.active = False
         self._offers.clear()
+        self._passed.clear()
 
     def offered(self, link: LinkId) -> int:
         """What a leecher is offered now."""
         offer = self._offers.get(link)
         return offer.mask if offer else 0
 
+    def shown(self, link: LinkId) -> int:
+        """What a leecher is told that it may have."""
+        return self._layout.all_chunks if link in self._passed else self.offered(link)
+
     def offer(self, link: LinkId, rate: float, now: float, rng: random.Random) -> int:
         """Choose the next offer for a leecher that takes `rate` bytes a second; 0 if there is nothing fresh.
 
         Nothing changes while an earlier offer to it stands.  Neighbouring small chunks go together.
         """
-        if self.offered(link):
+        if self.offered(link) or link in self._passed:
             return 0
         fresh, wanted = self.fresh, max(OFFER_LEAST, int(rate * OFFER_SECONDS))
         mask, size = 0, 0
@@ -118,10 +127,11 @@ class SuperSeed:
         self._offers.pop(link, None)
 
     def overdue(self, now: float) -> list[LinkId]:
-        """Take back offers without progress; returns whose they were."""
+        """Take back offers without progress; returns whose they were.  They are shown everything from now on."""
         late = [link for link, offer in self._offers.items() if now - offer.since >= OFFER_PATIENCE]
         for link in late:
             del self._offers[link]
+            self._passed[link] = True
         return late
 
     def check_invariants(self) -> None:

@@ -226,6 +226,11 @@ class Upload:
                 chunks += [(chunk, 1) for chunk, _, _ in entry.parts]
         return mask_of(chunks)
 
+    def waits_for_us(self, content: ContentId) -> bool:
+        """Whether something of a content (its manifest, too) may be sent: if nothing moves, it is because of us."""
+        ready = any(isinstance(entry, Reading) and entry.content == content for entry in self.pipeline)
+        return ready or (self.window.available > 0 and any(wanted.content == content for wanted in self.queue))
+
     def _drop(self, wanted: _Wanted, gone: int) -> None:
         is_gone = contains(gone)
         if wanted.chunks and is_gone(wanted.chunks[0]):

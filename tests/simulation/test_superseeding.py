@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
-from bus.boundary import Received
+from bus.boundary import LinkId, Received
 from bus.messages import Message, Refused
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
+from peer.core.download import Download
+from peer.core.interface import Prepared
 from peer.core.reputation import REFUSED_UPLOAD
 from peer.core.seeding import Seeding
 from peer.core.superseeding import SuperSeed
@@ -162,6 +165,35 @@ def test_a_leecher_that_asks_for_nothing_of_its_offers_holds_up_nothing_for_long
     silent.downloads.fetching.asking.fill = lambda source: None  # type: ignore[method-assign]
     assert swarm.world.run(100.0, lambda: all_have_it(swarm, 2, 3))
     assert swarm.world.now < 25
+
+
+def test_leechers_that_want_a_part_only_are_shown_everything_once_they_let_an_offer_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = Download.prepared
+
+    def prepared_in_part(download: Download, event: Prepared) -> None:
+        prepared(download, replace(event, wanted=event.wanted & 0xFFFF))
+
+    monkeypatch.setattr(Download, "prepared", prepared_in_part)
+    swarm = swarm_of(2)
+    assert swarm.world.run(100.0, lambda: all_have_it(swarm, 1, 2))
+    assert swarm.world.now < 25
+
+
+def test_a_chunk_that_takes_long_to_send_or_waits_for_its_turn_stays_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    overdue, late = SuperSeed.overdue, list[LinkId]()
+
+    def watched(seed: SuperSeed, now: float) -> list[LinkId]:
+        late.extend(overdue(seed, now))
+        return late
+
+    monkeypatch.setattr(SuperSeed, "overdue", watched)
+    # Chunks of 16 MiB take 16 s each; two wait for the third.
+    swarm = SimulatedSwarm(SwarmScenario(3, 16 * 2**30, FREE, FREE, latency=0.01, limits_up=(MIB,), seed=3))
+    assert not swarm.world.run(45.0, lambda: all_have_it(swarm, 1, 2, 3))
+    assert active(swarm)
+    assert late == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 128 * KIB, 128 * KIB + 1])

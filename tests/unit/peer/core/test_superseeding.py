@@ -98,6 +98,16 @@ def test_an_offer_without_progress_is_taken_back() -> None:
     assert seed.offered(B)
 
 
+def test_a_leecher_that_lets_an_offer_pass_is_shown_everything_and_offered_nothing_more() -> None:
+    seed = seed_of()
+    offer(seed, A)
+    assert seed.shown(A) == seed.offered(A)
+    assert seed.overdue(OFFER_PATIENCE) == [A]
+    assert (seed.shown(A), offer(seed, A)) == (FILE.all_chunks, 0)
+    assert seed.fresh == FILE.all_chunks
+    assert seed.shown(B) == 0
+
+
 def test_what_a_leecher_has_wanted_before_stays_its_offer() -> None:
     seed = seed_of(_1=0b0011, _2=0)
     assert (seed.offered(A), seed.offered(B)) == (0b0011, 0)
