@@ -27,7 +27,7 @@ class Sendfile:
 
     name = "sendfile"
     how = (
-        f"sendfile(2) over TCP, received into {IN_FLIGHT} buffers of 1 MiB, checked and written by 2 threads, in clear"
+        f"sendfile(2) over TCP, received into {IN_FLIGHT} buffers of 1 MiB, checked and written by 2 threads"
     )
 
     def missing(self) -> str:
