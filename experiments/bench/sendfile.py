@@ -26,9 +26,7 @@ class Sendfile:
     """The limit as a contender."""
 
     name = "sendfile"
-    how = (
-        f"sendfile(2) over TCP, received into {IN_FLIGHT} buffers of 1 MiB, checked and written by 2 threads, in clear"
-    )
+    how = f"sendfile(2) over TCP, received into {IN_FLIGHT} buffers of 1 MiB, checked and written by 2 threads"
 
     def missing(self) -> str:
         return ""
