@@ -37,12 +37,15 @@ WANT_LIMIT: Final = 2**14
 MANIFEST_SLICE: Final = 256 * 1024
 MAX_PARTS: Final = 4096
 SMALLEST_MESSAGE: Final = 16 * 1024
-MESSAGE_SECONDS: Final = 0.01
-"""A data message is about 10 ms of the stream's rate: smooth when slow, cheap when fast."""
+MESSAGE_SECONDS: Final = 0.1
+"""A data message is about 0.1 s of the stream's rate, 1 MiB from 10 MiB/s on.  Less would shrink messages when the
+processors are busy, which makes them busier (one seed to four leechers: 75 KiB on average, half the rate)."""
 LIMITED_MESSAGE: Final = 128 * 1024
 LIMITED_SECONDS: Final = 1 / 16
 """Under a rate limit a message is a sixteenth of a second of it, up to 128 KiB, the chunk of a small file: a swarm of
 20 such peers on 2 cores has no time for more messages."""
+LIMITED_SECONDS_MOST: Final = 0.01
+"""Beyond that, 10 ms of it: a limit is smooth."""
 FIRST_RATE: Final = 100 * 2**20
 FIRST_SECONDS: Final = 0.5
 """Bytes a second that a stream is taken for at first: a message then holds all that one want asks for, and what is
@@ -252,11 +255,12 @@ class Upload:
         measured = self.meter.rate(now)
         if now - self.granted_at < FIRST_SECONDS:
             measured = max(measured, FIRST_RATE)
+        size = min(limit, int(measured * MESSAGE_SECONDS))
         if rate_limit:
             # Streams share the limit by turns: each is slow, and its chunk goes at the whole limit while it lasts.
-            size = min(LIMITED_MESSAGE, int(rate_limit * LIMITED_SECONDS))
-            return max(SMALLEST_MESSAGE, size, min(limit, int(min(measured, rate_limit) * MESSAGE_SECONDS)))
-        return max(SMALLEST_MESSAGE, min(limit, int(measured * MESSAGE_SECONDS)))
+            least = min(LIMITED_MESSAGE, int(rate_limit * LIMITED_SECONDS))
+            size = max(least, min(size, int(rate_limit * LIMITED_SECONDS_MOST)))
+        return max(SMALLEST_MESSAGE, size)
 
     def may_read(self) -> bool:
         """Whether another data message should be read now."""
