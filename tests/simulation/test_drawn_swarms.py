@@ -6,6 +6,7 @@ import random
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
@@ -63,10 +64,7 @@ class DrawnSwarm:
     def __init__(self, drawn: Drawn) -> None:
         self.drawn = drawn
         scenario = drawn.scenario
-        first = SwarmScenario(
-            **{name: getattr(scenario, name) for name in scenario.__struct_fields__ if name != "leechers"}, leechers=0
-        )
-        self.swarm = SimulatedSwarm(first)
+        self.swarm = SimulatedSwarm(replace(scenario, leechers=0))
         self.swarm.scenario = scenario
         for extra in range(1, drawn.seeds):
             self.swarm.add_peer(scenario.leechers + extra, complete=True)
@@ -112,9 +110,9 @@ def test_all_honest_peers_of_a_drawn_swarm_finish(seed: int, leechers: int) -> N
     missing = [number for number in swarm.staying if not swarm.swarm.finished(number)]
     assert finished, f"{missing} of {drawn} did not finish"
     swarm.check()
-    # What corrupters send is fetched again, but is counted as rejected.
+    # A hundredth, and what is on its way of a chunk that is taken over: these contents are small.
     results = [swarm.swarm.results[peer_id(number)] for number in swarm.staying]
     twice = sum(result.duplicate_bytes for result in results)
-    assert twice <= 0.01 * len(results) * swarm.swarm.layout.size, drawn
+    assert twice <= len(results) * (0.01 * swarm.swarm.layout.size + 32 * KIB), drawn
     for result in results:
         assert sum(row.bytes for row in result.sources) == swarm.swarm.layout.size
