@@ -142,10 +142,19 @@ class Sending:
     def limits_changed(self) -> None:
         """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
         for upload in self._open.values():
-            for read in upload.unread():
-                self.reading_bytes -= read.size
-                self.jobs.pop(read.job, None)
+            self._unread(upload)
         self.pump()
+
+    def cancel(self, upload: Upload, want: int, chunks: int) -> None:
+        """Send no more of these chunks: what was read of them and waits for the limit would only come twice."""
+        self._unread(upload)
+        upload.cancel(want, chunks)
+        self.pump()
+
+    def _unread(self, upload: Upload) -> None:
+        for read in upload.unread():
+            self.reading_bytes -= read.size
+            self.jobs.pop(read.job, None)
 
     def on_part_read(self, event: PartRead) -> None:
         upload = self.jobs.pop(event.job, None)

@@ -205,7 +205,7 @@ class Upload:
             raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants or {MAX_QUEUED_CHUNKS} chunks on one stream")
 
     def cancel(self, want: int, mask: int, reason: RefusalReason = "cancelled") -> None:
-        """Take chunks out of a want.  What is read already is sent; the rest is refused after it."""
+        """Take chunks out of a want.  What is read and not put back (`unread`) is sent, the rest refused after it."""
         for wanted in self.queue:
             if wanted.number == want:
                 gone = mask & mask_of([(chunk, 1) for chunk in wanted.chunks])

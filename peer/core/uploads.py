@@ -123,8 +123,7 @@ class Uploads:
 
     def on_cancel(self, neighbour: Neighbour, message: Cancel) -> None:
         if upload := self._current(neighbour, message.stream):
-            upload.cancel(message.want, checked_mask(message.ranges, MAX_CHUNKS, WANT_LIMIT))
-            self.sending.pump()
+            self.sending.cancel(upload, message.want, checked_mask(message.ranges, MAX_CHUNKS, WANT_LIMIT))
 
     def on_closed(self, neighbour: Neighbour, stream: int, reason: str) -> None:
         """The downloader ended its stream."""
