@@ -202,7 +202,8 @@ class Downloads:
             return
         download = self.active.get(job.content)
         if download is not None and download.layout is not None:
-            self._hold(download, job.source, mask_of([(chunk, 1) for chunk in event.held]))
+            if event.held:
+                self._hold(download, job.source, mask_of([(chunk, 1) for chunk in event.held]))
             for chunk in event.rejected:
                 self._reject(download, job.source, chunk)
             if event.held:

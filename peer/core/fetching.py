@@ -268,7 +268,7 @@ class Fetching:
         source = job.source
         if source.state is SourceState.OPEN and source.stream == job.stream:
             source.window.consume(job.size)
-            self.pump(source)
+            self.granting.ask(source)
 
     def on_refused(self, neighbour: Neighbour, message: Refused) -> None:
         source = self.sources.get(neighbour.link)

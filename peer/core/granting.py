@@ -38,7 +38,11 @@ class Granting:
 
     def ask(self, source: Source) -> None:
         """A source could use more credit, perhaps."""
-        if source.window.next_limit(source.unreceived) is None:
+        limit = source.window.next_limit(source.unreceived)
+        if limit is None:
+            return
+        if not self._limits.limited("down"):
+            self._announce(source, limit)
             return
         self._waiting.setdefault(source.link, True)
         self.due()
@@ -74,11 +78,15 @@ class Granting:
                 return False  # It is asked for again when bytes come.
             limit = min(whole, window.limit + step)
             self._limits.take("down", content, limit - window.limit, self._turn.now)
+        self._announce(source, limit)
+        return limit < whole
+
+    def _announce(self, source: Source, limit: int) -> None:
+        window = source.window
         if window.limit == window.received:
             source.moved_at = self._turn.now  # It could not send before: its time starts now.
         window.announce(limit)
         self._turn.send(source.link, Credit(source.stream, limit, window.consumed))
-        return limit < whole
 
     # -- a content's own limit, on a stream that carries others too --
 

@@ -48,6 +48,10 @@ class RateLimits:
         else:
             self._of.pop((direction, content), None)
 
+    def limited(self, direction: Direction) -> bool:
+        """Whether any limit is set in this direction."""
+        return bool(self._all[direction].rate) or any(key[0] == direction for key in self._of)
+
     def own_rate(self, direction: Direction, content: ContentId = "") -> int:
         """What was set for one content, or (empty) for all together."""
         bucket = self._of.get((direction, content)) if content else self._all[direction]

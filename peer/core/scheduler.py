@@ -61,6 +61,9 @@ class FairQueue:
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""
+        if len(self._streams) == 1:
+            (link,) = self._streams
+            return link if ready(link) else None
         # Streams that waited in the middle of a chunk go on one by one, and before any begins another.
         for link in reversed(self._half_sent):
             if ready(link):
@@ -90,7 +93,8 @@ class FairQueue:
     def charge(self, link: LinkId, size: int, whole: bool) -> None:
         """A stream sent `size` bytes; `whole`: they end a chunk."""
         stream = self._streams[link]
-        stream.deficit -= size
+        if len(self._streams) > 1:
+            stream.deficit -= size
         self._half_sent.pop(link, None)
         if not whole:
             self._half_sent[link] = True

@@ -85,15 +85,22 @@ class Sending:
     def pump(self) -> None:
         """Send what is ready and may go, then read ahead."""
         self._send_ready()
-        progress = True
-        while progress:
-            progress = False
+        self.read_ahead()
+
+    def read_ahead(self) -> None:
+        """Read what was wanted and has credit; nothing more may be sent before that is in memory."""
+        withdrawn = progress = False
+        while True:
             for upload in self._open.values():
                 if self._may_read(upload):
-                    self._read(upload)
                     progress = True
-        # What turned out to be withdrawn is refused now: no read will come that sends it.
-        self._send_ready()
+                    withdrawn |= not self._read(upload)
+            if not progress:
+                break
+            progress = False
+        if withdrawn:
+            # It is refused now: no read will come that sends it.
+            self._send_ready()
 
     # -- reading --
 
@@ -123,14 +130,15 @@ class Sending:
         self._turn.timers.set_earlier(("send",), at)
         return False
 
-    def _read(self, upload: Upload) -> None:
+    def _read(self, upload: Upload) -> bool:
+        """Read the next data message; False if its content was withdrawn."""
         wanted = upload.queue[0]
         limit = self._limits.rate_of("up", wanted.content)
         size = upload.message_size(self._settings.data_message_max, limit, self._turn.now)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
             upload.withdraw(wanted.content)
-            return
+            return False
         request = upload.next_read(size, offer.layout)
         job = self._turn.new_job()
         upload.reading(job, request)
@@ -138,6 +146,7 @@ class Sending:
         self.jobs[job] = upload
         self.reading_bytes += request.size
         self._turn.add(_read_effect(job, request))
+        return True
 
     def limits_changed(self) -> None:
         """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
