@@ -116,6 +116,7 @@ class PeerNode:
             self.opinions.refused,
             self._is_newcomer,
         )
+        self.uploads.seeding.ask_count = self.trackers.query
         self.downloads = Downloads(
             settings,
             turn,
@@ -316,6 +317,7 @@ class PeerNode:
 
     def _swarm_listed(self, swarm: sent.Swarm) -> None:
         self.swarms.listed(swarm)
+        self.uploads.seeding.counted(swarm.content, swarm.seeds)
 
     def _swarm_changed(self, push: sent.SwarmChanged) -> None:
         self.swarms.changed(push)

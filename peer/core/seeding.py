@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from bus.boundary import ContentId, LinkId
@@ -29,6 +30,8 @@ class Seeding:
         self._seeds: dict[ContentId, SuperSeed] = {}
         self._counted: dict[ContentId, int] = {}
         """Seeds that a tracker counted, us included."""
+        self.ask_count: Callable[[ContentId], object] = lambda content: None
+        """Asks the trackers how many seeds there are: pushes tell of changes only, and we may be the newest."""
 
     def counted(self, content: ContentId, seeds: int) -> None:
         """A tracker said how many seeds a swarm has."""
@@ -88,6 +91,8 @@ class Seeding:
             self._offer(content, seed, link)
             self._haves.retell(link, content)
         self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
+        if content not in self._counted:
+            self.ask_count(content)
 
     # -- offers --
 

@@ -60,9 +60,9 @@ def test_hardly_a_byte_comes_twice(ten: SimulatedSwarm) -> None:
 
 
 def test_peers_of_rates_one_to_four_come_near_what_water_would() -> None:
-    rates = (RATE, MIB, 4 * MIB, 2 * MIB)
+    rates = (4 * MIB, MIB, 4 * MIB, MIB)
     swarm = swarm_of(8, 16 * MIB, rates)
-    up = [rates[number % 4] for number in range(9)]
+    up = [rates[number % len(rates)] for number in range(9)]
     bound = swarm.layout.size * max(1 / up[0], 8 / sum(up))
     assert bound / seconds(swarm)[-1] >= 0.85
     assert duplicates(swarm) <= 0.01
