@@ -211,7 +211,7 @@ class Upload:
                 gone = mask & mask_of([(chunk, 1) for chunk in wanted.chunks])
                 self._drop(wanted, gone)
                 if gone or wanted.manifest:
-                    self._refuse_in_order(self._refusal(want, gone, reason))
+                    self.pipeline.append(self._refusal(want, gone, reason))
                 return
 
     def withdraw(self, content: ContentId) -> None:
@@ -219,7 +219,7 @@ class Upload:
         for wanted in [w for w in self.queue if w.content == content]:
             gone = mask_of([(chunk, 1) for chunk in wanted.chunks])
             self._drop(wanted, gone)
-            self._refuse_in_order(self._refusal(wanted.number, gone, "withdrawn"))
+            self.pipeline.append(self._refusal(wanted.number, gone, "withdrawn"))
 
     def queued(self, content: ContentId) -> int:
         """Chunks of a content that were wanted and are not sent yet (bitmask)."""
@@ -241,9 +241,6 @@ class Upload:
         wanted.chunks = deque(chunk for chunk in wanted.chunks if not is_gone(chunk))
         if not wanted.chunks:
             self.queue.remove(wanted)
-
-    def _refuse_in_order(self, refusal: Refused) -> None:
-        self.pipeline.append(refusal)
 
     def _refusal(self, want: int, mask: int, reason: RefusalReason) -> Refused:
         return Refused(self.stream, want, ranges_of(mask), reason)
