@@ -75,7 +75,10 @@ FILE_ERRORS = [
     ('data_dir: ""', "data_dir: expected a path, found ''"),
     ("gateway: {password_file: 1}", 'gateway.password_file: expected a path or "", found 1'),
     ("transfer: {picker: rarest}", "transfer.picker: expected random, rarest-first or sequential, found 'rarest'"),
-    ("transfer: {choker: tit-for-tat}", "transfer.choker: expected round-robin, found 'tit-for-tat'"),
+    (
+        "transfer: {choker: tit-for-tat}",
+        "transfer.choker: expected reciprocity, reputation or round-robin, found 'tit-for-tat'",
+    ),
     ("peers: north", "peers: expected a list, found 'north'"),
     ("peers: {name: north}", "peers: expected a list, found a map"),
     ("peers: [north]", "peers[0]: expected a map of settings, found 'north'"),
