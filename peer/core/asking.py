@@ -125,7 +125,8 @@ class Asking:
         return manifest is not None and self._ask_manifest(source, download, manifest)
 
     def _ask_chunks(self, source: Source, download: Download) -> bool:
-        size = min(WANT_BYTES, self._flight(source))
+        flight = self._flight(source)
+        size = max(min(WANT_BYTES, flight), flight // 2)
         picker = SEQUENTIAL if download.record.sequential else self._picker
         mask, size = download.pick(source.link, size, picker, self._turn.rng)
         if not mask:

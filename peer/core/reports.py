@@ -20,7 +20,7 @@ from bus.events import (
 )
 from peer.core.bitmap import strip
 from peer.core.capacity import Capacities
-from peer.core.download import Download
+from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
@@ -45,6 +45,9 @@ class Reports:
     def download_changed(self, download: Download, sources: Downloads) -> None:
         """Something about a download changed; a new state is published at once."""
         content = download.record.id
+        fetching = download.state is DownloadState.FETCHING
+        if fetching and content in self._dirty and download.moved_at == self._turn.now:
+            return  # Bytes came, as they did a moment ago: nothing that a state could have changed by.
         state = download.item_state(self._turn.now)
         if self._shown.get(content) != state:
             self._publish(download, sources)
