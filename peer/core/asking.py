@@ -24,7 +24,7 @@ from peer.core.stealing import Theft, find_theft
 from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
-"""Bytes of one want at most, but at least one chunk: the answer to one is about one data message."""
+"""A want asks for all that may be in flight up to so much, for half of it beyond 2 MiB, and for one chunk at least."""
 LISTS_OUT: Final = 12
 """Manifests and digest lists asked for at a time: each may be 16 MiB in memory until it is whole."""
 WANTS_OUT: Final = 64

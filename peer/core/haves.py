@@ -123,14 +123,16 @@ class Haves:
             maps[content] = 0
             self._seeds.pop((link, content), None)
             return 0, bool(offer.shown)
-        if message.complete:
+        mask = apply_have(known or 0, message.first, message.bits)
+        # A content without chunks shows one (Offer.shown).
+        whole = (offer.layout.all_chunks or 1) if offer.layout else -1
+        mask &= whole
+        maps[content] = mask
+        if message.complete or mask == whole:
             self._seeds[link, content] = True
         else:
             self._seeds.pop((link, content), None)
-        mask = apply_have(known or 0, message.first, message.bits)
-        # A content without chunks shows one (Offer.shown).
-        maps[content] = mask & (offer.layout.all_chunks or 1) if offer.layout else mask
-        return maps[content], known is None
+        return mask, known is None
 
     def offered_now(self, content: ContentId) -> None:
         """A content came onto the shelf: tell whoever had asked for it."""
@@ -149,39 +151,34 @@ class Haves:
         self._news[content] = True
         self._turn.timers.set_earlier(("haves",), self._turn.now + BATCH_SECONDS)
 
-    def flush(self, complete: dict[ContentId, int]) -> None:
-        """Send the news of every changed content to whoever was told of it.
-
-        Args:
-            complete: content -> mask of all its chunks; a neighbour that has them all only wants to know when
-                we do too.
-        """
+    def flush(self) -> None:
+        """Send the news of every changed content to whoever was told of it."""
         everyone = self._turn.now >= self._slow_at
         if everyone:
             self._news |= self._slow
             self._slow.clear()
             self._slow_at = self._turn.now + SLOW_SECONDS
         for content in self._news:
-            whole = complete.get(content, -1)
             for link, told in self._told.items():
                 if content not in told:
                     continue
                 if everyone or not told[content] or self.urgent(link):
-                    self._tell_news(link, content, told, whole)
+                    self._tell_news(link, content, told)
                 else:
                     self._slow[content] = True
         self._news.clear()
         if self._slow:
             self._turn.timers.set_earlier(("haves",), self._slow_at)
 
-    def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int], whole: int) -> None:
-        """Send one neighbour what changed, unless none of it is of any use to it."""
+    def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int]) -> None:
+        """Send one neighbour what changed, unless none of it is of any use to it and we do not have all yet."""
         shown = self.shown(link, content)
         if told[content] == shown:
             return
         theirs = self.theirs(link, content) or 0
         useless = not told[content] & ~shown and not shown & ~told[content] & ~theirs
-        if useless and shown != whole:
+        offer = self._shelf.offers.get(content)
+        if useless and not (offer and offer.layout and shown == offer.layout.all_chunks):
             return
         self._send_news(link, content, told[content], shown)
         told[content] = shown

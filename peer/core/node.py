@@ -236,7 +236,7 @@ class PeerNode:
         fetching, uploads, trackers = self.fetching, self.uploads, self.trackers
         return {
             "ping": self.receiving.ping_due,
-            "haves": self._haves_due,
+            "haves": self.haves.flush,
             "report": lambda: self.reports.progress_due(self.downloads, uploads),
             "links": self._links_due,
             "send": uploads.sending.pump,
@@ -258,9 +258,6 @@ class PeerNode:
             "search": self.commands.search_due,
             "settle": self.commands.settle_due,
         }
-
-    def _haves_due(self) -> None:
-        self.haves.flush({c: o.layout.all_chunks for c, o in self.shelf.offers.items() if o.layout})
 
     def _links_due(self) -> None:
         self.neighbours.report_progress()

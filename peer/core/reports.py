@@ -146,7 +146,7 @@ class Reports:
         """A finished download's data is not what was fetched."""
         if content.downloaded:
             fields = asdict(_completed(content, self._records.get(content.id), self.chosen(content)))
-            error = f"{message}; remove it with its data and get it again"
+            error = f"{message}; verify it, which fetches again what is damaged"
             self._turn.publish(
                 TransferFailed(**{**fields, "state": "error", "error": error, "error_code": ERR_CHANGED})
             )

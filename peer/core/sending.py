@@ -89,15 +89,13 @@ class Sending:
 
     def read_ahead(self) -> None:
         """Read what was wanted and has credit; nothing more may be sent before that is in memory."""
-        withdrawn = progress = False
-        while True:
+        withdrawn, progress = False, True
+        while progress:
+            progress = False
             for upload in self._open.values():
                 if self._may_read(upload):
                     progress = True
                     withdrawn |= not self._read(upload)
-            if not progress:
-                break
-            progress = False
         if withdrawn:
             # It is refused now: no read will come that sends it.
             self._send_ready()
@@ -162,6 +160,7 @@ class Sending:
 
     def _unread(self, upload: Upload) -> None:
         for read in upload.unread():
+            self._limits.take_own("up", read.content, -read.size, self._turn.now)
             self.reading_bytes -= read.size
             self.jobs.pop(read.job, None)
 
@@ -192,15 +191,18 @@ class Sending:
     def _send_ready(self) -> None:
         """Send all that is ready, in the order of the fair queue, until the limit is reached."""
         for upload in self._open.values():
-            # Refusals weigh nothing and wait for nobody's turn.
-            while isinstance(head := upload.ready(), Refused) and not self._neighbours.by_link[upload.link].blocked:
-                upload.sent(self._turn.now)
-                self._turn.send(upload.link, head)
+            self._send_refusals(upload)
         while (link := self.queue.next(self._is_ready)) is not None:
             if not self._limits.ready("up", "", self._turn.now):
                 self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
                 return
             self._send(self._open[link])
+
+    def _send_refusals(self, upload: Upload) -> None:
+        """Send those whose turn has come; they weigh nothing and wait for no other stream."""
+        while isinstance(head := upload.ready(), Refused) and not self._neighbours.by_link[upload.link].blocked:
+            upload.sent(self._turn.now)
+            self._turn.send(upload.link, head)
 
     def _is_ready(self, link: LinkId) -> bool:
         return self._open[link].ready() is not None and not self._neighbours.by_link[link].blocked
@@ -208,11 +210,8 @@ class Sending:
     def _send(self, upload: Upload) -> None:
         now = self._turn.now
         head = upload.ready()
+        assert isinstance(head, Reading)  # refusals before it have gone
         position = upload.sent(now)
-        if not isinstance(head, Reading):
-            assert head is not None
-            self._turn.send(upload.link, head)
-            return
         self.reading_bytes -= head.size
         self.queue.charge(upload.link, head.size, head.ends_chunk)
         self._limits.take("up", "", head.size, now)
@@ -223,6 +222,7 @@ class Sending:
         self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
         if not head.manifest:
             self._on_sent(upload, head.content, head.whole)
+        self._send_refusals(upload)
 
     def _count(self, upload: Upload, head: Reading) -> None:
         now = self._turn.now

@@ -98,6 +98,19 @@ def test_a_content_at_its_limit_does_not_slow_down_another_from_the_same_source(
     assert free.total - before[1] > 0.9 * 10 * 15 * MIB
 
 
+def test_what_is_read_again_is_charged_once_to_its_contents_own_limit() -> None:
+    rates = HostRates(up=20 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.002, seed=3))
+    limit(swarm, 0, "up", MIB)
+    limit(swarm, 0, "up", 9 * MIB // 8, CONTENT)  # so that what was read waits for the limit of all
+    sending = swarm.nodes[peer_id(0)].uploads.sending
+    assert swarm.world.run(5.0, lambda: sending.meter.total > MIB and sending.reading_bytes > 0)
+    waiting = sending.reading_bytes
+    for _ in range(10):
+        sending.limits_changed()
+    assert sending.reading_bytes == waiting
+
+
 @pytest.mark.parametrize("rate", [64 * KIB, MIB])
 def test_what_was_read_for_a_higher_upload_limit_goes_out_in_small_messages(rate: int) -> None:
     rates = HostRates(up=20 * MIB)
