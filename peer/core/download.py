@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bus.boundary import LinkId, PeerId
 from bus.errors import LocalProtocolError
 from bus.events import ItemState, SourceRow
-from peer.core.bitmap import Range, mask_of, run_at, span
+from peer.core.bitmap import Range, mask_of
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
 from peer.core.picker import Availability, Picker
@@ -20,8 +20,6 @@ from peer.core.rates import Meter
 
 STALLED_AFTER: Final = 10.0
 """Seconds without a byte until a download with sources is called stalled."""
-WANT_CHUNKS: Final = 4096
-"""Chunks of one want at most, however small their files are."""
 
 
 class DownloadState(Enum):
@@ -199,14 +197,7 @@ class Download:
         if not candidates or self.layout is None:
             return 0, 0
         chunk = picker.pick(candidates, self.availability, rng)
-        taken, count = 0, 0
-        for place in range(chunk, chunk + run_at(candidates, chunk)):
-            length = self.layout.length_of(place)
-            if count and (taken + length > size or count == WANT_CHUNKS):
-                break
-            taken += length
-            count += 1
-        mask = span(chunk, count)
+        mask, taken = self.layout.run(candidates, chunk, size)
         self.asked |= mask
         return mask, taken
 

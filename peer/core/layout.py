@@ -19,10 +19,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bus.messages import MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_CHUNKS_PER_FILE, Kind
-from peer.core.bitmap import mask_of, ranges_of
+from peer.core.bitmap import mask_of, ranges_of, run_at, span
 
 MIN_CHUNK_SIZE = 128 * 1024
 TARGET_CHUNKS = 2048
+MAX_RUN = 4096
+"""Chunks that go together in one want or offer at most, however small their files are."""
 
 
 def chunk_size_for(size: int) -> int:
@@ -107,6 +109,20 @@ class Layout:
         """Bytes of a chunk."""
         entry = self.entry_of(chunk)
         return min(self.chunk_sizes[entry], self.entries[entry].size - self.offset_of(chunk, entry))
+
+    def run(self, candidates: int, chunk: int, size: int) -> tuple[int, int]:
+        """Neighbouring candidates (a bitmask) from `chunk` on, of about `size` bytes: (mask, bytes).
+
+        At least that chunk, whatever its size, and at most `MAX_RUN`.
+        """
+        taken = count = 0
+        for place in range(chunk, chunk + min(run_at(candidates, chunk), MAX_RUN)):
+            length = self.length_of(place)
+            if count and taken + length > size:
+                break
+            taken += length
+            count += 1
+        return span(chunk, count), taken
 
     def chunks_of(self, entry: int) -> range:
         """The chunks of an entry."""

@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from bus.boundary import LinkId
-from peer.core.bitmap import random_chunk, run_at
+from peer.core.bitmap import random_chunk
 from peer.core.layout import Layout
 
 OFFER_SECONDS: Final = 0.1
@@ -93,17 +93,12 @@ class SuperSeed:
         fresh, wanted = self.fresh, max(OFFER_LEAST, int(rate * OFFER_SECONDS))
         mask, size = 0, 0
         while fresh and size < wanted:
-            chunk = random_chunk(fresh, rng)
-            for place in range(chunk, chunk + run_at(fresh, chunk)):
-                length = self._layout.length_of(place)
-                if mask and size + length > wanted:
-                    break
-                mask |= 1 << place
-                size += length
-            else:
-                fresh &= ~mask
-                continue
-            break
+            run, length = self._layout.run(fresh, random_chunk(fresh, rng), wanted - size)
+            if mask and size + length > wanted:
+                break
+            fresh &= ~run
+            mask |= run
+            size += length
         if mask:
             self._offers[link] = _Offer(mask, now)
         return mask
