@@ -36,8 +36,8 @@ from bus.messages import (
 from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.core.interface import Command, Reply, ReplyWhenAnnounced, Token
-from peer.core.reputation import NEUTRAL
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
+from peer.core.standing import NEUTRAL
 from peer.reputation_store import ReputationStore
 from peer.sharing import Hashed
 from peer.storage import Hashing, Storage

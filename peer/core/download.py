@@ -86,6 +86,8 @@ class Download:
         """What each linked peer offers."""
         self.avoided: dict[LinkId, int] = {}
         """Chunks a source sent wrong bytes for: not asked of it again for a while."""
+        self.wrong_from: dict[PeerId, int] = {}
+        """The same, by peer, for good: where no ban would end it."""
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, Candidate] = {}
         """Peers a tracker named."""

@@ -13,6 +13,7 @@ from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
 from bus.messages import Message, Priority
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
+from peer.core.standing import Standing
 
 Part = tuple[int, int, int]
 """(chunk, offset in the chunk, length)"""
@@ -328,16 +329,15 @@ class RemoveItem(Struct, frozen=True, gc=False):
 
 
 class KeepReputation(Struct, frozen=True, gc=False):
-    """Write one reputation event and the score after it."""
+    """Write one reputation event and the standing after it."""
 
     peer: PeerId
     type: str
     content: str
     bytes: int
     change: float
-    score: float
-    banned_until: float
-    """Running time (seconds, as in ReputationBook), 0 if not banned."""
+    """Of the score."""
+    standing: Standing
 
 
 class Reply(Struct, frozen=True, gc=False):

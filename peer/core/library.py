@@ -28,9 +28,9 @@ from peer.core.interface import (
 )
 from peer.core.neighbours import Neighbour
 from peer.core.reports import Reports
-from peer.core.reputation import SUCCESSFUL_DOWNLOAD
 from peer.core.settings import TrackerAddress
 from peer.core.shelf import Shelf
+from peer.core.standing import SUCCESSFUL_DOWNLOAD
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads

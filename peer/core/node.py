@@ -60,9 +60,10 @@ from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
 from peer.core.receiving import Receiving
 from peer.core.reports import Reports
-from peer.core.reputation import Standing
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
+from peer.core.source_choice import SOURCE_CHOICES
+from peer.core.standing import Standing
 from peer.core.swarms import Swarms
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
@@ -104,6 +105,8 @@ class PeerNode:
             self._swarm_changed,
             self._on_reached,
         )
+        choker = CHOKERS[settings.choker]()
+        choice = SOURCE_CHOICES[settings.source_choice](self.opinions.score, self.neighbours.rate_from, rng)
         self.uploads = Uploads(
             settings,
             turn,
@@ -111,10 +114,11 @@ class PeerNode:
             self.limits,
             self.neighbours,
             self.haves,
-            CHOKERS[settings.choker](),
+            choker,
             self.opinions.score,
-            self.opinions.refused,
+            self.opinions.refused if choker.by_score else self.opinions.banned,
             self._is_newcomer,
+            self.opinions.record,
         )
         self.uploads.seeding.ask_count = self.trackers.query
         self.downloads = Downloads(
@@ -124,8 +128,8 @@ class PeerNode:
             self.limits,
             self.neighbours,
             self.haves,
-            self.opinions.record,
-            self.opinions.refused,
+            self.opinions,
+            choice,
             self._download_changed,
             self.trackers.offers_changed,
         )
@@ -168,7 +172,7 @@ class PeerNode:
             self.neighbours,
             self.trackers,
             self.downloads,
-            self.opinions.score,
+            choice,
             self.opinions.refused,
         )
         self.receiving = Receiving(
