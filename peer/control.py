@@ -100,6 +100,13 @@ class Control:
         link, request = reply.token
         self._send(Send(LinkId(link), _with_request(reply.message, request)))
 
+    def kept(self, reply: Reply, error: ShoalError | None) -> None:
+        """Send an answer to what was kept, or could not be."""
+        if error is None:
+            self.reply(reply)
+        else:
+            self._fail(reply.token, error)
+
     def _fail(self, token: Token, error: ShoalError) -> None:
         self.reply(Reply(token, ControlFailed(0, error.code, error.message)))
 

@@ -22,6 +22,7 @@ from bus.messages import (
     Explain,
     FoundContent,
     Get,
+    Limits,
     Message,
     Pause,
     Remove,
@@ -122,7 +123,8 @@ class Commands:
         }
 
     def _reply(self, token: Token, message: Message) -> None:
-        self._turn.add(Reply(token, message))
+        """Whoever hears that something was done may rely on it, whatever happens next."""
+        self._turn.add(Reply(token, message, kept=isinstance(message, Done | Limits)))
 
     def _fail(self, token: Token, error: ShoalError) -> None:
         self._reply(token, ControlFailed(0, error.code, error.message))

@@ -345,6 +345,8 @@ class Reply(Struct, frozen=True, gc=False):
 
     token: Token
     message: Message
+    kept: bool = False
+    """Only once everything that was to be kept so far is in the catalogue: a kill right after then loses nothing."""
 
 
 CoreEffect = (
