@@ -3,7 +3,7 @@
     Read, CheckChunk                      reader threads
     Store, Forget                         writer threads, by chunk
     StoreManifest, Prepare, Finish,
-    RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
+    ReopenContent, RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
     share, VerifyData                     one thread, which has others hash for it
     ReadManifest, Keep...                 the catalogue's thread
     sync and record                       a thread of its own
@@ -48,6 +48,7 @@ from peer.core.interface import (
     ReadFailed,
     ReadManifest,
     RemoveItem,
+    ReopenContent,
     Store,
     StoreFailed,
     StoreManifest,
@@ -231,6 +232,7 @@ class Storage:
             Forget: self._forget,
             Prepare: lambda effect: thread.submit(lambda: life.prepare(effect)),
             Finish: lambda effect: thread.submit(lambda: life.finish(effect)),
+            ReopenContent: lambda effect: thread.submit(lambda: life.widen(effect)),
             VerifyData: lambda effect: self._verifier.verify(effect.content),
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
             KeepDownload: self._keep_download,

@@ -33,7 +33,7 @@ from bus.messages import (
     Verify,
 )
 from bus.names import safe_name
-from peer.core.again import Again
+from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining, complete
@@ -256,8 +256,8 @@ class Commands:
         name = _first_safe(found[0].name if found else "", search.link.name if search.link else "", content[:16])
         trackers = tuple((hint.endpoint, hint.key) for hint in search.link.trackers) if search.link else ()
         if content not in self._downloads.active and self._shelf.known(content) is None:
-            if len(get.only) > 1000:
-                raise ShoalError(ERR_LIMIT, f"{len(get.only)} paths to fetch, the limit is 1,000")
+            if len(get.only) > MOST_PATHS:
+                raise ShoalError(ERR_LIMIT, f"{len(get.only):,} paths to fetch, the limit is {MOST_PATHS:,}")
             directory = get.directory or self._settings.download_dir
             record = DownloadRecord(
                 content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time,

@@ -41,6 +41,7 @@ TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
         "complete": DownloadState.FINISHING,
         "fail": DownloadState.FAILED,
         "verify": DownloadState.PREPARING,
+        "widen": DownloadState.PREPARING,
     },
     DownloadState.FINISHING: {"fail": DownloadState.FAILED},
     DownloadState.PAUSED: {"resume": DownloadState.PREPARING, "verify": DownloadState.PREPARING},
@@ -93,6 +94,8 @@ class Download:
         """Peers a tracker named."""
         self.unequal: dict[PeerId, bool] = {}
         """Members that cannot be linked, because only one of us encrypts; True if a dial told so, not a tracker."""
+        self.widened = False
+        """More is wanted than what the files are being opened for."""
         self.preparing = 0
         """Answers to Prepare or VerifyData that are still to come; only the last one counts."""
         self.looks = 0

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
+from bus.errors import ERR_STATE, ShoalError
 from bus.events import ChunkRejected
 from bus.messages import (
     Priority,
@@ -172,6 +173,30 @@ class Downloads:
         self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
         self._on_change(download)
 
+    def widen(self, download: Download, only: tuple[str, ...]) -> None:
+        """Want more of a tree than before (`only` empty: all of it); what is held stays.  One that stopped stays so.
+
+        Raises:
+            ShoalError: ERR_STATE while it is being finished.
+        """
+        if download.state is DownloadState.FINISHING:
+            raise ShoalError(ERR_STATE, f"{download.record.name} is being finished; ask again in a moment")
+        now = self._turn.now
+        download.record = replace(download.updated_record(now), only=only)
+        download.active_since = now
+        self._turn.add(KeepDownload(download.record))
+        download.widened = download.state is DownloadState.PREPARING
+        if download.state is DownloadState.FETCHING:
+            self._look_again(download)
+
+    def _look_again(self, download: Download) -> None:
+        """Let the shell open the files for what is wanted now."""
+        self._release(download)
+        download.widened = False
+        download.step("widen")
+        self._look_at_disk(download)
+        self._on_change(download)
+
     def verify(self, download: Download) -> None:
         """Hash what is on disk again."""
         if download.state is DownloadState.FETCHING:
@@ -310,6 +335,9 @@ class Downloads:
         self._on_offer()
         self._haves.changed(event.content)
         self._turn.add(KeepDownload(download.record))
+        if download.widened:
+            self._look_again(download)
+            return
         self._on_change(download)
         self._check_complete(download)
         self.fetching.pump_all(download)

@@ -181,11 +181,19 @@ class Verified(Struct, frozen=True, gc=False):
 
 
 class Reopened(Struct, frozen=True, gc=False):
-    """A finished download has wrong chunks: it is one under way again, as if it had never been finished."""
+    """A finished download has wrong chunks, or more of it is wanted: it is under way again, as if never finished."""
 
     record: DownloadRecord
     message: str
-    """One line: what is wrong."""
+    """One line: why."""
+
+
+class ReopenFailed(Struct, frozen=True, gc=False):
+    """A finished download could not be opened again; it stays as it was."""
+
+    content: ContentId
+    code: str
+    message: str
 
 
 class ChunkChecked(Struct, frozen=True, gc=False):
@@ -218,6 +226,7 @@ CoreEvent = (
     | Finished
     | Verified
     | Reopened
+    | ReopenFailed
     | ChunkChecked
     | DataRemoved
 )
@@ -295,6 +304,13 @@ class VerifyData(Struct, frozen=True, gc=False):
     content: ContentId
 
 
+class ReopenContent(Struct, frozen=True, gc=False):
+    """Make a finished download one under way again, that wants these paths (none: all); answered by Reopened."""
+
+    content: ContentId
+    only: tuple[str, ...]
+
+
 class CheckChunk(Struct, frozen=True, gc=False):
     """Hash one chunk of a shared content again."""
 
@@ -359,6 +375,7 @@ CoreEffect = (
     | Prepare
     | Finish
     | VerifyData
+    | ReopenContent
     | CheckChunk
     | KeepDownload
     | KeepPaused

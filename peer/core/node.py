@@ -48,6 +48,7 @@ from peer.core.interface import (
     Prepared,
     ReadFailed,
     Reopened,
+    ReopenFailed,
     ReplyWhenAnnounced,
     Stored,
     StoreFailed,
@@ -292,7 +293,8 @@ class PeerNode:
             Prepared: downloads.on_prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
-            Reopened: self.library.reopened,
+            Reopened: self._reopened,
+            ReopenFailed: self.commands.again.reopen_failed,
             ChunkChecked: self._chunk_checked,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
@@ -315,6 +317,10 @@ class PeerNode:
     def _chunk_checked(self, event: ChunkChecked) -> None:
         self.library.chunk_checked(event)
         self.commands.again.checked(event)
+
+    def _reopened(self, event: Reopened) -> None:
+        self.library.reopened(event)
+        self.commands.again.reopened(event)
 
     def _swarm_listed(self, swarm: sent.Swarm) -> None:
         self.swarms.listed(swarm)
