@@ -29,7 +29,9 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     RemoveItem,
+    ReopenContent,
     Reopened,
+    ReopenFailed,
     Stored,
     StoreFailed,
     StoreManifest,
@@ -44,6 +46,7 @@ from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
+from peer.wanting import wanted_chunks
 from peer.workers import attempt
 from peer.writing import WritePool
 
@@ -213,6 +216,24 @@ class Lifecycle:
         del self._contents.shared[content]
         source.close()
         return Reopened(record, message)
+
+    def widen(self, effect: ReopenContent) -> None:
+        """Answered by Reopened or ReopenFailed."""
+        content = effect.content
+
+        def failed(error: ShoalError) -> CoreEvent:
+            return ReopenFailed(content, error.code, error.message)
+
+        self._post(attempt(lambda: self._widen(effect), failed, content[:16]))
+
+    def _widen(self, effect: ReopenContent) -> Reopened:
+        source = self._contents.shared.get(effect.content)
+        kept = self._disk.catalogue.download(effect.content)
+        if source is None or kept is None:
+            raise ShoalError(ERR_STATE, f"content {effect.content[:16]} was removed")
+        held = wanted_chunks(source.layout, kept.record.only)
+        reopened = self.reopen_finished(source, held, "more of it is to be fetched")
+        return replace(reopened, record=replace(reopened.record, only=effect.only, paused=False))
 
     def remove(self, effect: RemoveItem) -> None:
         """Answered by DataRemoved."""

@@ -94,6 +94,11 @@ class Neighbours:
         self._dialling: dict[PeerId, bool] = {}
         self._attempts: dict[PeerId, _Attempts] = {}
 
+    def rate_from(self, peer: PeerId) -> float:
+        """Bytes a second that a peer sends us now."""
+        traffic = self.traffic.get(peer)
+        return traffic.down.rate(self._turn.now) if traffic else 0.0
+
     # -- dialling --
 
     def connected(self, peer: PeerId) -> bool:

@@ -132,6 +132,11 @@ class Reports:
         record = self._records.get(content.id)
         return content.layout.mask_of(record.only) if record and record.only else content.layout.all_chunks
 
+    def only(self, content: ContentId) -> tuple[str, ...]:
+        """The paths that were asked for of a finished content; none: all of it."""
+        record = self._records.get(content)
+        return record.only if record else ()
+
     def finished(self, download: Download, content: KnownContent) -> None:
         """A download is complete under its name."""
         self._forget(content.id)

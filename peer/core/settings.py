@@ -13,8 +13,9 @@ class TrackerAddress(Struct, frozen=True):
 
 
 class ReputationSettings(Struct, frozen=True):
-    """See config.yaml `reputation` and peer/core/reputation.py."""
+    """See config.yaml `reputation` and peer/core/scoring.py."""
 
+    model: str = "smoothing"
     alpha: float = 0.5
     successful_upload: float = 0.02
     successful_download: float = 0.01
@@ -26,6 +27,7 @@ class ReputationSettings(Struct, frozen=True):
     download_ceiling: float = 0.55
     upload_unit: int = 64 * 2**20
     half_life: float = 7 * 86400.0
+    tit_for_tat_half_life: float = 600.0
     ban_after: int = 2
     ban_within: float = 86400.0
     ban_first: float = 3600.0
@@ -58,6 +60,7 @@ class NodeSettings(Struct, frozen=True):
     links: int = 200
     picker: str = "rarest-first"
     choker: str = "reputation"
+    source_choice: str = "reputation"
     idle_ping: float = 5.0
     link_timeout: float = 15.0
     limit_up: int = 0

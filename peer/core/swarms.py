@@ -1,6 +1,6 @@
 """Finding sources: what trackers tell of swarms, and whom to dial for it.
 
-A leecher dials the members that a tracker names, best score first.  A seed dials a leecher that
+A leecher dials the members that a tracker names, in the order of source_choice.py.  A seed dials a leecher that
 a push named and that has not linked within 5 s: perhaps nobody can dial the seed.
 """
 
@@ -17,6 +17,7 @@ from peer.core.downloads import Downloads
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
+from peer.core.source_choice import SourceChoice
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 
@@ -46,7 +47,7 @@ class Swarms:
         neighbours: Neighbours,
         trackers: Trackers,
         downloads: Downloads,
-        score: Callable[[PeerId], float],
+        choice: SourceChoice,
         refused: Callable[[PeerId], bool],
     ) -> None:
         self._settings = settings
@@ -55,7 +56,7 @@ class Swarms:
         self._neighbours = neighbours
         self._trackers = trackers
         self._downloads = downloads
-        self._score = score
+        self._choice = choice
         self._refused = refused
         self._introduce: dict[PeerId, dict[ContentId, bool]] = {}
         self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
@@ -123,8 +124,7 @@ class Swarms:
     def _dial_candidates(self, download: Download) -> None:
         if download.stopped:
             return
-        ranked = sorted(download.candidates, key=lambda peer: -self._score(peer))
-        for peer in ranked:
+        for peer in sorted(download.candidates, key=self._choice.rank, reverse=True):
             if sum(1 for mask in download.maps.values() if mask) >= self._settings.links_per_content:
                 return
             if self._refused(peer):

@@ -13,8 +13,8 @@ from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_i
 from experiments.sim.world import HostRates
 from peer.core.download import Download
 from peer.core.interface import Prepared
-from peer.core.reputation import REFUSED_UPLOAD
 from peer.core.seeding import Seeding
+from peer.core.standing import REFUSED_UPLOAD
 from peer.core.superseeding import SuperSeed
 
 Kind = TypeVar("Kind", bound=Message)

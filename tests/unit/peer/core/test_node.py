@@ -10,7 +10,7 @@ from bus.messages import Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
 from peer.core.interface import Command, ContentAdded, DownloadRecord, KnownContent, Reopened
-from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
+from peer.core.standing import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
 
 MIB = 2**20
 FAST = HostRates(up=10 * MIB)
