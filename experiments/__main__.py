@@ -13,7 +13,7 @@ import msgspec
 
 from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
 from experiments.result import REPORT, Summary, read_conditions, write_result
-from experiments.runner import BACKENDS, run
+from experiments.runner import BACKENDS, run_all
 from experiments.scenario import read_scenario
 
 
@@ -42,25 +42,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def carry_out(chosen: argparse.Namespace) -> Summary:
-    """Do what the command line says."""
+def carry_out(chosen: argparse.Namespace) -> dict[Path, Summary]:
+    """Do what the command line says; folder -> what is in it."""
     if chosen.command == "run":
         scenario = read_scenario(chosen.scenario)
-        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace, chosen.backend, chosen.seed)
+        return run_all(scenario, chosen.scenario.stem, chosen.output, chosen.replace, chosen.backend, chosen.seed)
     if chosen.command == "report":
-        return write_result(chosen.folder, read_conditions(chosen.folder))
+        return {chosen.folder: write_result(chosen.folder, read_conditions(chosen.folder))}
     raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
 
 
 def main() -> int:
     try:
         chosen = parse(sys.argv[1:])
-        summary = carry_out(chosen)
-        if chosen.json:
-            print(msgspec.json.encode(summary).decode())
-        else:
-            folder = chosen.output if chosen.command == "run" else chosen.folder
-            print((folder / REPORT).read_text(), end="")
+        for folder, summary in carry_out(chosen).items():
+            print(msgspec.json.encode(summary).decode() if chosen.json else (folder / REPORT).read_text().rstrip("\n"))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more while it flushes at exit.

@@ -69,7 +69,7 @@ class RunningPeer:
             reactor,
             self._context,
             identity,
-            lambda event: self._service.link_event(event),
+            lambda event: self._service.link_event(event),  # noqa: PLW0108  there is no service yet
             hwm=settings.network.hwm,
             wire=self._wire,
             encryption=settings.security.encryption,
