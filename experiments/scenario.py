@@ -214,9 +214,10 @@ class Limits(Struct, frozen=True):
 class Scenario(Strict, frozen=True):
     """One experiment: a content, the peers, what happens to them, and when it is over."""
 
-    content: Content
     groups: dict[GroupName, Group]
     """Name -> peers that are alike; a peer's name is its group's and a number: `leecher-3`."""
+    content: Content = Content()
+    """What is shared; must be given."""
     description: Text = "no description"
     """What the experiment asks, for the report."""
     network: Network = Network()
