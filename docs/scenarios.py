@@ -21,7 +21,8 @@ def _rows(prefix: str, part: type[Struct]) -> Iterator[tuple[str, ...]]:
     for field in struct_of(part).fields:
         inner, below = _inner(field.type)
         if inner is None:
-            yield f"`{prefix}{field.name}`", type_in_words(field.type), default_in_words(field), texts[field.name]
+            default = "`{}`" if isinstance(field.type, inspect.DictType) else default_in_words(field)
+            yield f"`{prefix}{field.name}`", type_in_words(field.type), default, texts[field.name]
         else:
             kind = {".": "map", "[].": "list", ".NAME.": "map of names"}[below]
             default = "none, must be given" if field.required else ""

@@ -62,6 +62,10 @@ def _parse_never(found: object) -> object:
     return NEVER if found == "never" else parse_duration(found)
 
 
+def _show_never(seconds: float) -> str:
+    return "never" if seconds < 0 else format_duration(seconds)
+
+
 def _parse_setting(found: object) -> object:
     if isinstance(found, bool):
         return str(found).lower()
@@ -71,7 +75,7 @@ def _parse_setting(found: object) -> object:
 
 
 TEXT: Final = Form("text", _parse_text)
-NEVER_OR_DURATION: Final = Form("a duration or never", _parse_never, format_duration)
+NEVER_OR_DURATION: Final = Form("a duration", _parse_never, _show_never)
 SETTING: Final = Form("a setting's value", _parse_setting)
 
 Text = Annotated[str, Meta(extra={"form": TEXT})]

@@ -102,7 +102,11 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
     ("arguments", "code", "words"),
     [
         (["run", "{}/absent.yaml", "-o", "{}/out"], 2, "ERR_CONFIG: scenario"),
-        (["run", "{}/bad.yaml", "-o", "{}/out"], 2, "groups.a.peers: expected a whole number from 1 to 100,000, found 0"),
+        (
+            ["run", "{}/bad.yaml", "-o", "{}/out"],
+            2,
+            "groups.a.peers: expected a whole number from 1 to 100,000, found 0",
+        ),
         (["run", "{}/bad.yaml"], 2, "ERR_USAGE: the following arguments are required: -o/--output"),
         (["report", "{}"], 1, "ERR_UNREADABLE: "),
         (["compare", "{}", "{}"], 2, "ERR_USAGE: compare is not in this version"),

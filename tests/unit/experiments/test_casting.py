@@ -9,7 +9,9 @@ from experiments.scenario import configured, scenario_of
 
 
 def scenario(**groups):
-    return scenario_of({"backend": "sim", "content": {"size": 1}, "groups": {"seed": {"peers": 1, "complete": True}, **groups}})
+    return scenario_of(
+        {"backend": "sim", "content": {"size": 1}, "groups": {"seed": {"peers": 1, "complete": True}, **groups}}
+    )
 
 
 def test_peers_are_named_by_group_and_number():
