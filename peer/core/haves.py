@@ -19,6 +19,9 @@ BATCH_SECONDS = 0.1
 """Haves are gathered for so long: 10 messages a second and neighbour, whatever the chunk rate."""
 SLOW_SECONDS = 1.0
 """The same for neighbours that cannot ask for anything now: without an open stream news only count for rarity."""
+SLOW_LINKS = 25
+"""Of more links the slow news come more seldom, so that they are so many messages a second at most: how rare a chunk
+is, is known from as many maps."""
 MAX_INTERESTS = 1000
 """Contents that one neighbour may ask for though we do not have them."""
 
@@ -39,8 +42,8 @@ class Haves:
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
-        self.urgent: Callable[[LinkId], bool] = lambda link: True
-        """Whether a neighbour can ask for what is new at once: it has an open stream."""
+        self.urgent: Callable[[LinkId, int], bool] = lambda link, known: True
+        """Whether a neighbour that knows of so many bytes to ask us for will soon have asked for them all."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -157,18 +160,26 @@ class Haves:
         if everyone:
             self._news |= self._slow
             self._slow.clear()
-            self._slow_at = self._turn.now + SLOW_SECONDS
+            self._slow_at = self._turn.now + SLOW_SECONDS * max(1.0, len(self._told) / SLOW_LINKS)
         for content in self._news:
             for link, told in self._told.items():
                 if content not in told:
                     continue
-                if everyone or not told[content] or self.urgent(link):
+                if everyone or not told[content] or self.urgent(link, self._known_bytes(link, content, told[content])):
                     self._tell_news(link, content, told)
                 else:
                     self._slow[content] = True
         self._news.clear()
         if self._slow:
             self._turn.timers.set_earlier(("haves",), self._slow_at)
+
+    def _known_bytes(self, link: LinkId, content: ContentId, told: int) -> int:
+        """About how much a neighbour knows that it could ask us for."""
+        offer = self._shelf.offers.get(content)
+        if offer is None or offer.layout is None or not offer.layout.chunks:
+            return 0
+        lacking = told & ~self._theirs.get(link, {}).get(content, 0)
+        return lacking.bit_count() * offer.layout.size // offer.layout.chunks
 
     def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int]) -> None:
         """Send one neighbour what changed, unless none of it is of any use to it and we do not have all yet."""

@@ -91,7 +91,9 @@ class Neighbours:
         self.by_peer: dict[PeerId, Neighbour] = {}
         """The ready neighbour to use for each peer."""
         self.traffic: dict[PeerId, Traffic] = {}
-        self._dialling: dict[PeerId, bool] = {}
+        self.dialling: dict[PeerId, bool] = {}
+        """Dials under way."""
+        self._links_of: dict[PeerId, int] = {}
         self._attempts: dict[PeerId, _Attempts] = {}
 
     def rate_from(self, peer: PeerId) -> float:
@@ -103,17 +105,18 @@ class Neighbours:
 
     def connected(self, peer: PeerId) -> bool:
         """A link stands or is being made."""
-        return peer in self._dialling or any(n.peer == peer for n in self.by_link.values())
+        return peer in self.dialling or peer in self._links_of
 
     def dial(self, peer: PeerId, endpoints: tuple[str, ...]) -> bool:
         """Dial unless that makes no sense now; True if a dial went out."""
-        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
-        full = dialled + len(self._dialling) >= self._settings.links
-        if peer == self._settings.peer or not endpoints or full or self.connected(peer):
+        if peer == self._settings.peer or not endpoints or self.connected(peer):
             return False
         if self.may_dial_at(peer) > self._turn.now:
             return False
-        self._dialling[peer] = True
+        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
+        if dialled + len(self.dialling) >= self._settings.links:
+            return False
+        self.dialling[peer] = True
         self._turn.add(Dial("data", peer, endpoints))
         return True
 
@@ -122,7 +125,7 @@ class Neighbours:
         return attempts.not_before if attempts else 0.0
 
     def dial_failed(self, event: DialFailed) -> None:
-        self._dialling.pop(event.peer, None)
+        self.dialling.pop(event.peer, None)
         self._back_off(event.peer)
 
     def _back_off(self, peer: PeerId) -> None:
@@ -136,7 +139,7 @@ class Neighbours:
     def up(self, event: LinkUp) -> None:
         """A link stands: greet, unless there are too many."""
         if event.dialled:
-            self._dialling.pop(event.peer, None)
+            self.dialling.pop(event.peer, None)
         else:
             accepted = [neighbour for neighbour in self.by_link.values() if not neighbour.dialled]
             of_peer = sum(1 for neighbour in accepted if neighbour.peer == event.peer)
@@ -144,6 +147,7 @@ class Neighbours:
                 self._turn.hang_up(event.link)
                 return
         self.by_link[event.link] = Neighbour(event, self._turn.now)
+        self._links_of[event.peer] = self._links_of.get(event.peer, 0) + 1
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
 
@@ -177,6 +181,9 @@ class Neighbours:
         neighbour = self.by_link.pop(link, None)
         if neighbour is None:
             return None
+        self._links_of[neighbour.peer] -= 1
+        if not self._links_of[neighbour.peer]:
+            del self._links_of[neighbour.peer]
         self._turn.timers.clear(("ping", link))
         if self.by_peer.get(neighbour.peer) is neighbour:
             del self.by_peer[neighbour.peer]

@@ -265,7 +265,8 @@ class PeerNode:
         }
 
     def _links_due(self) -> None:
-        self.neighbours.report_progress()
+        if self.settings.reports_progress:
+            self.neighbours.report_progress()
         self.capacities.sample(self.uploads.sending.meter.rate(self.turn.now))
         self.turn.timers.set(("links",), self.turn.now + LINK_REPORT)
 

@@ -53,7 +53,8 @@ class Reports:
             self._publish(download, sources)
         else:
             self._dirty[content] = True
-        self._turn.timers.set_earlier(("report",), self._turn.now + self._settings.progress_interval)
+        if self._settings.reports_progress:
+            self._turn.timers.set_earlier(("report",), self._turn.now + self._settings.progress_interval)
 
     def progress_due(self, downloads: Downloads, uploads: Uploads) -> None:
         """Publish everything that moved since the last time."""

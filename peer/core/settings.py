@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from msgspec import Struct
 
 
@@ -55,6 +57,8 @@ class NodeSettings(Struct, frozen=True):
     upload_budget: int = 16 * 2**20
     upload_slots: int = 8
     data_message_max: int = 2**20
+    data_message_min: int = 16 * 1024
+    """Smaller ones only where chunks, credit or `data_message_max` end; a large simulation sends whole chunks."""
     chunk_timeout: float = 20.0
     links_per_content: int = 30
     links: int = 200
@@ -66,6 +70,12 @@ class NodeSettings(Struct, frozen=True):
     limit_up: int = 0
     limit_down: int = 0
     progress_interval: float = 0.25
+    """Between events about rates and progress; infinite: none are made."""
     renew: float = 30.0
     """Between renewals of a tracker's lease, at most a third of it."""
     reputation: ReputationSettings = ReputationSettings()
+
+    @property
+    def reports_progress(self) -> bool:
+        """Whether events about rates and progress are made at all."""
+        return self.progress_interval < inf

@@ -25,7 +25,7 @@ from bus.messages import (
 )
 from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, Standing, UploadChoker, Waiting
-from peer.core.haves import Haves
+from peer.core.haves import SLOW_SECONDS, Haves
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.seeding import Seeding
@@ -38,6 +38,8 @@ from peer.core.upload import WANT_LIMIT, Upload, UploadState
 
 SEND_CAP: Final = 64 * 2**20
 """Most bytes sent and not consumed on one stream, whatever credit says (an offer of 2^63 is clamped)."""
+NEWS_BYTES: Final = 2**20
+"""Who knows of so much more than it takes in the time between slow news is not in a hurry to hear of more."""
 CHOKE_EVERY: Final = 1.0
 """Seconds between looks at the slots while somebody waits."""
 
@@ -75,7 +77,7 @@ class Uploads:
         self._scored: dict[LinkId, int] = {}
         """Positions of streams up to which TOOK_DATA was counted."""
         self._open: dict[LinkId, Upload] = {}
-        haves.urgent = self._open.__contains__
+        haves.urgent = self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -142,6 +144,11 @@ class Uploads:
         """The open upload a message is for; messages of any other stream are dropped."""
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
+
+    def _asks_soon(self, link: LinkId, known: int) -> bool:
+        """Whether a downloader with a slot will have asked for `known` bytes before it hears the slow news."""
+        upload = self._open.get(link)
+        return upload is not None and known < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
 
     # -- slots --
 
