@@ -18,6 +18,7 @@ from peer.catalogue_rows import Stats
 from peer.collecting import Collector
 from peer.contents import Contents
 from peer.core.interface import (
+    CheckSpace,
     ContentAdded,
     CoreEvent,
     DataRemoved,
@@ -32,6 +33,7 @@ from peer.core.interface import (
     ReopenContent,
     Reopened,
     ReopenFailed,
+    SpaceChecked,
     Stored,
     StoreFailed,
     StoreManifest,
@@ -39,7 +41,7 @@ from peer.core.interface import (
 from peer.files import error_of, shown
 from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
-from peer.preparing import Disk, prepare
+from peer.preparing import Disk, has_space, prepare
 from peer.removing import remove_content, remove_temporary, remove_upload
 from peer.reopening import reopen
 from peer.shared import SharedFiles, record_at, record_of
@@ -129,6 +131,12 @@ class Lifecycle:
         self._contents.downloads[record.id] = download
         self._sync.touched(download)
         return prepared
+
+    def check_space(self, effect: CheckSpace) -> None:
+        """Answered by SpaceChecked."""
+        record = effect.record
+        enough = attempt(lambda: has_space(self._disk, record), lambda error: False, record.directory)
+        self._post(SpaceChecked(record.id, enough))
 
     def finish(self, effect: Finish) -> None:
         """Answered by Finished or StoreFailed."""

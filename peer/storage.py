@@ -3,7 +3,8 @@
     Read, CheckChunk                      reader threads
     Store, Forget                         writer threads, by chunk
     StoreManifest, Prepare, Finish,
-    ReopenContent, RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
+    CheckSpace, ReopenContent,
+    RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
     share, VerifyData                     one thread, which has others hash for it
     ReadManifest, Keep...                 the catalogue's thread
     sync and record                       a thread of its own
@@ -31,6 +32,7 @@ from peer.catalogue import Catalogue
 from peer.contents import Contents
 from peer.core.interface import (
     CheckChunk,
+    CheckSpace,
     ChunkChecked,
     CoreEffect,
     CoreEvent,
@@ -232,6 +234,7 @@ class Storage:
             Forget: self._forget,
             Prepare: lambda effect: thread.submit(lambda: life.prepare(effect)),
             Finish: lambda effect: thread.submit(lambda: life.finish(effect)),
+            CheckSpace: lambda effect: thread.submit(lambda: life.check_space(effect)),
             ReopenContent: lambda effect: thread.submit(lambda: life.widen(effect)),
             VerifyData: lambda effect: self._verifier.verify(effect.content),
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),

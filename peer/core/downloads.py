@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_STATE, ShoalError
+from bus.errors import ERR_DISK_FULL, ERR_STATE, ShoalError
 from bus.events import ChunkRejected
 from bus.messages import (
     Priority,
@@ -25,6 +25,7 @@ from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
 from peer.core.interface import (
+    CheckSpace,
     DownloadRecord,
     Finish,
     KeepDownload,
@@ -32,6 +33,7 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     Prepared,
+    SpaceChecked,
     Stored,
     StoreFailed,
     VerifyData,
@@ -48,6 +50,8 @@ from peer.core.turn import Turn
 
 KEEP_EVERY: Final = 2.0
 """Seconds between writes of a running download's counters."""
+SPACE_EVERY: Final = 30.0
+"""Seconds between looks at a disk that was full."""
 
 
 class Downloads:
@@ -98,6 +102,7 @@ class Downloads:
         self._shelf.put_partial(download.record.id, download.record.name, download.layout, download.held)
         self._on_offer()
         self._turn.add(KeepDownload(download.record))
+        self._note_part(download.record)
         if download.state is DownloadState.MANIFEST and download.record.path:
             download.step("parsed")
         if download.state is DownloadState.PREPARING:
@@ -107,6 +112,12 @@ class Downloads:
             self.fetching.greet(neighbour, download)
         self._turn.timers.set_earlier(("stall",), self._turn.now + STALL_CHECK)
         self._turn.timers.set_earlier(("keep",), self._turn.now + KEEP_EVERY)
+
+    def _note_part(self, record: DownloadRecord) -> None:
+        """Seeds are told whether we want all of it."""
+        self._haves.parts.pop(record.id, None)
+        if record.only:
+            self._haves.parts[record.id] = True
 
     def _look_at_disk(self, download: Download) -> None:
         download.preparing += 1
@@ -122,9 +133,11 @@ class Downloads:
         self._stop(download, DownloadState.PAUSED)
 
     def fail(self, download: Download, code: str, message: str) -> None:
-        """Stop with an error; resume tries again."""
+        """Stop with an error; resume tries again, and so do we when a disk that was full has room."""
         download.error, download.error_code = message, code
         self._stop(download, DownloadState.FAILED)
+        if code == ERR_DISK_FULL:
+            self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
 
     def _stop(self, download: Download, state: DownloadState) -> None:
         content = download.record.id
@@ -150,6 +163,18 @@ class Downloads:
                 self.fetching.close(source, "done")
                 self.fetching.pump(source)
         download.asked = 0
+
+    def space_due(self) -> None:
+        """Downloads that a full disk stopped: let the shell look whether there is room again."""
+        for download in self.active.values():
+            if download.error_code == ERR_DISK_FULL:
+                self._turn.add(CheckSpace(download.record))
+                self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
+
+    def on_space_checked(self, event: SpaceChecked) -> None:
+        download = self.active.get(event.content)
+        if event.enough and download is not None and download.error_code == ERR_DISK_FULL:
+            self.resume(download)
 
     def resume(self, download: Download) -> None:
         """Go on after a pause or an error."""
@@ -184,6 +209,7 @@ class Downloads:
         now = self._turn.now
         download.record = replace(download.updated_record(now), only=only)
         download.active_since = now
+        self._note_part(download.record)
         self._turn.add(KeepDownload(download.record))
         download.widened = download.state is DownloadState.PREPARING
         if download.state is DownloadState.FETCHING:

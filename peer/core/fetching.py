@@ -318,6 +318,8 @@ class Fetching:
                     self._record(source.peer, TIMED_OUT, "", 0)
                     self._not_before[source.link] = now + REOPEN_AFTER
                     self.close(source, "idle")
+                elif now - source.moved_at >= STALL_CHECK:
+                    self.granting.repeat(source)
             else:
                 self.pump(source)
         for download in self._active.values():

@@ -37,6 +37,10 @@ class Haves:
         self._news: dict[ContentId, bool] = {}
         self._seeds: dict[tuple[LinkId, ContentId], bool] = {}
         """Neighbours that have all of a content, whatever they offer now."""
+        self._part_wanted: dict[tuple[LinkId, ContentId], bool] = {}
+        """Neighbours that said that they want a part of a tree only."""
+        self.parts: dict[ContentId, bool] = {}
+        """Trees of which we want a part only."""
         self._slow: dict[ContentId, bool] = {}
         """Contents of which some neighbours were not told the news yet."""
         self._slow_at = turn.now
@@ -57,7 +61,7 @@ class Haves:
         """Show interest: an empty have, which a neighbour that offers anything answers with all it offers."""
         told = self._told.setdefault(link, {})
         if content not in told:
-            self._turn.send(link, Have(content, 0, b""))
+            self._turn.send(link, Have(content, 0, b"", part=content in self.parts))
             told[content] = 0
             offer = self._shelf.offers.get(content)
             if offer and offer.shown:
@@ -108,6 +112,10 @@ class Haves:
         """Whether a neighbour has all of a content, though it may offer less for now."""
         return (link, content) in self._seeds
 
+    def wants_part(self, link: LinkId, content: ContentId) -> bool:
+        """Whether a neighbour wants a part of a tree only."""
+        return (link, content) in self._part_wanted
+
     def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
         """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
 
@@ -125,6 +133,9 @@ class Haves:
         if not message.bits and message.first == 0:
             maps[content] = 0
             self._seeds.pop((link, content), None)
+            self._part_wanted.pop((link, content), None)
+            if message.part:
+                self._part_wanted[link, content] = True
             return 0, bool(offer.shown)
         mask = apply_have(known or 0, message.first, message.bits)
         # A content without chunks shows one (Offer.shown).
@@ -213,5 +224,6 @@ class Haves:
     def link_lost(self, link: LinkId) -> None:
         for content in self._theirs.get(link, {}):
             self._seeds.pop((link, content), None)
+            self._part_wanted.pop((link, content), None)
         self._theirs.pop(link, None)
         self._told.pop(link, None)

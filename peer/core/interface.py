@@ -185,7 +185,6 @@ class Reopened(Struct, frozen=True, gc=False):
 
     record: DownloadRecord
     message: str
-    """One line: why."""
 
 
 class ReopenFailed(Struct, frozen=True, gc=False):
@@ -194,6 +193,13 @@ class ReopenFailed(Struct, frozen=True, gc=False):
     content: ContentId
     code: str
     message: str
+
+
+class SpaceChecked(Struct, frozen=True, gc=False):
+    """Whether the rest of a download fits on its disk."""
+
+    content: ContentId
+    enough: bool
 
 
 class ChunkChecked(Struct, frozen=True, gc=False):
@@ -227,6 +233,7 @@ CoreEvent = (
     | Verified
     | Reopened
     | ReopenFailed
+    | SpaceChecked
     | ChunkChecked
     | DataRemoved
 )
@@ -275,7 +282,6 @@ class StoreManifest(Struct, frozen=True, gc=False):
     offset: int
     length: int
     total: int
-    """Whole length of the manifest."""
     payload: object
 
 
@@ -309,6 +315,12 @@ class ReopenContent(Struct, frozen=True, gc=False):
 
     content: ContentId
     only: tuple[str, ...]
+
+
+class CheckSpace(Struct, frozen=True, gc=False):
+    """Look whether the rest of a download that stopped fits on its disk now; answered by SpaceChecked."""
+
+    record: DownloadRecord
 
 
 class CheckChunk(Struct, frozen=True, gc=False):
@@ -376,6 +388,7 @@ CoreEffect = (
     | Finish
     | VerifyData
     | ReopenContent
+    | CheckSpace
     | CheckChunk
     | KeepDownload
     | KeepPaused

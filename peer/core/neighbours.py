@@ -6,6 +6,8 @@ that dialled each other keep one link: the lower id closes the link it dialled.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from bus.boundary import Dial, DialFailed, LinkId, LinkUp, PeerId
@@ -22,6 +24,8 @@ LINKS_PER_PEER = 2
 """Links accepted of one peer: the one that stands, and one that takes its place after a loss we have not seen."""
 HELLO_SECONDS = 10.0
 """A link that has not greeted by then is given up."""
+REMEMBERED = 10_000
+"""Peers of which the traffic, or failed dials, are remembered after their links are gone."""
 MAX_ERRORS = 3
 """Protocol errors of one link before it is closed."""
 
@@ -129,10 +133,18 @@ class Neighbours:
         self._back_off(event.peer)
 
     def _back_off(self, peer: PeerId) -> None:
-        attempts = self._attempts.setdefault(peer, _Attempts())
+        attempts = self._attempts[peer] = self._attempts.pop(peer, _Attempts())
+        self._forget_oldest(self._attempts)
         pause = min(DIAL_AGAIN_FIRST * 2**attempts.failures, DIAL_AGAIN_LONGEST)
         attempts.failures += 1
         attempts.not_before = self._turn.now + pause * (0.5 + 0.5 * self._turn.rng.random())
+
+    def _forget_oldest(self, remembered: dict[PeerId, Any]) -> None:
+        """Keep a map of peers, the newest last, from growing for ever; those that are linked stay."""
+        if len(remembered) > REMEMBERED:
+            gone = next((peer for peer in remembered if peer not in self.by_peer), None)
+            if gone is not None:
+                del remembered[gone]
 
     # -- links --
 
@@ -159,7 +171,7 @@ class Neighbours:
         self._attempts.pop(neighbour.peer, None)
         if not first:
             return None
-        self.traffic.setdefault(neighbour.peer, Traffic(self._turn.now))
+        self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer, Traffic(self._turn.now))
         self._ping(neighbour)
         other = self.by_peer.get(neighbour.peer)
         self.by_peer[neighbour.peer] = neighbour
@@ -192,6 +204,8 @@ class Neighbours:
                 self.by_peer[spare.peer] = spare
             else:
                 self._publish(LinkIsLost, neighbour, reason)
+                self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer)
+                self._forget_oldest(self.traffic)
         if not neighbour.ready:
             self._back_off(neighbour.peer)
         return neighbour

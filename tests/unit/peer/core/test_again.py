@@ -1,4 +1,4 @@
-"""`get` of what is here already: a selection of a tree grows, and never shrinks by itself."""
+"""Downloads that are here already: a selection grows and never shrinks by itself; a full disk is waited for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bus.boundary import LinkId
-from bus.errors import ERR_NOT_FOUND, ERR_STATE
+from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
 from bus.messages import ControlFailed, Done, Get, Pause
 from peer.core.download import Download, DownloadState
 from peer.core.interface import (
+    CheckSpace,
     Command,
     DownloadRecord,
     KeepDownload,
@@ -22,6 +23,8 @@ from peer.core.interface import (
     Reopened,
     ReopenFailed,
     Reply,
+    SpaceChecked,
+    StoreFailed,
 )
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
@@ -66,6 +69,9 @@ class Peer:
         (reply,) = self.of(Reply)
         return reply.message
 
+    def is_in(self, state: DownloadState) -> bool:
+        return self.download.state is state
+
     @property
     def download(self) -> Download:
         return self.node.downloads.active[CONTENT]
@@ -88,10 +94,10 @@ def test_a_running_download_wants_more_and_keeps_what_it_holds(
     assert isinstance(peer.answer, Done)
     if only != ("a",):
         assert peer.of(KeepDownload)[-1].record.only == only
-        assert peer.download.state is DownloadState.PREPARING
+        assert peer.is_in(DownloadState.PREPARING)
         peer.prepared(0b01)
     assert (peer.download.wanted, peer.download.held) == (wanted, 0b01)
-    assert peer.download.state is DownloadState.FETCHING
+    assert peer.is_in(DownloadState.FETCHING)
 
 
 def test_a_paused_download_goes_on_with_more() -> None:
@@ -126,9 +132,10 @@ def test_what_is_wanted_while_the_files_are_opened_is_looked_for_right_after() -
     peer.get("c")
     assert isinstance(peer.answer, Done)
     peer.feed(Prepared(CONTENT, "tree", LAYOUT, "/d/tree", 0b01, LAYOUT.mask_of(first.record.only), ()))
-    assert peer.download.state is DownloadState.PREPARING
+    assert peer.is_in(DownloadState.PREPARING)
     peer.prepared(0b01)
-    assert (peer.download.state, peer.download.wanted) == (DownloadState.FETCHING, 0b1111)
+    assert peer.is_in(DownloadState.FETCHING)
+    assert peer.download.wanted == 0b1111
 
 
 def test_one_that_is_being_finished_is_not_widened() -> None:
@@ -148,7 +155,7 @@ def test_a_finished_part_is_opened_again_for_the_rest(more: tuple[str, ...], onl
     assert isinstance(peer.answer, Done)
     peer.prepared(0b0011)
     assert peer.download.held == 0b0011
-    assert peer.download.state is DownloadState.FETCHING
+    assert peer.is_in(DownloadState.FETCHING)
 
 
 def test_a_finished_part_that_cannot_be_opened_again_stays_and_the_reason_is_told() -> None:
@@ -157,3 +164,30 @@ def test_a_finished_part_that_cannot_be_opened_again_stays_and_the_reason_is_tol
     peer.feed(ReopenFailed(CONTENT, ERR_STATE, "no"))
     assert peer.answer == ControlFailed(0, ERR_STATE, "no")
     assert CONTENT in peer.node.shelf.offers
+
+
+def test_a_download_that_a_full_disk_stopped_goes_on_by_itself_when_there_is_room() -> None:
+    peer = Peer(held=0b01)
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK_FULL, "disk full"))
+    assert peer.is_in(DownloadState.FAILED)
+    for now in (31.1, 62.2):
+        peer.effects = peer.node.on_deadline(now)
+        assert len(peer.of(CheckSpace)) == 1
+        peer.effects = peer.node.handle(SpaceChecked(CONTENT, False), now)
+        assert peer.is_in(DownloadState.FAILED)
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 63.0)
+    assert peer.download.error == ""
+    peer.prepared(0b01)
+    assert peer.is_in(DownloadState.FETCHING)
+    peer.effects = peer.node.on_deadline(100.0)
+    assert not peer.of(CheckSpace)
+
+
+@pytest.mark.parametrize("code", [ERR_NOT_FOUND, ERR_STATE])
+def test_what_stopped_for_another_reason_waits_for_its_user(code: str) -> None:
+    peer = Peer(held=0b01)
+    peer.feed(StoreFailed(CONTENT, 0, code, "broken"))
+    peer.effects = peer.node.on_deadline(100.0)
+    assert not peer.of(CheckSpace)
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 101.0)
+    assert peer.is_in(DownloadState.FAILED)
