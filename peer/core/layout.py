@@ -69,19 +69,23 @@ class Layout:
         """
         self.kind: Kind = kind
         self.entries = tuple(entries)
-        self.size = sum(entry.size for entry in entries)
-        self.chunk_sizes = tuple(chunk_size_for(entry.size) for entry in entries)
-        starts, positions, total, position = [], [], 0, 0
+        chunk_sizes, starts, positions, total, position = [], [], [], 0, 0
         for entry in entries:
-            count = chunk_count_for(entry.size)
+            size = entry.size
+            # Most files are small: they have one chunk, which takes no reckoning.
+            chunk_size = chunk_size_for(size) if size > MIN_CHUNK_SIZE else MIN_CHUNK_SIZE
+            count = -(-size // chunk_size)
             if count > MAX_CHUNKS_PER_FILE:
                 raise ValueError(f"{entry.path or 'the file'} has {count} chunks, the limit is {MAX_CHUNKS_PER_FILE}")
+            chunk_sizes.append(chunk_size)
             starts.append(total)
             positions.append(position)
             total += count
-            position += entry.size
+            position += size
         if total > MAX_CHUNKS:
             raise ValueError(f"the content has {total} chunks, the limit is {MAX_CHUNKS}")
+        self.size = position
+        self.chunk_sizes = tuple(chunk_sizes)
         self.starts = starts
         self.positions = positions
         """Where each entry's bytes begin if all are laid end to end."""
