@@ -111,22 +111,20 @@ class Layout:
 
     def length_of(self, chunk: int) -> int:
         """Bytes of a chunk."""
-        entry = self.entry_of(chunk)
-        return min(self.chunk_sizes[entry], self.entries[entry].size - self.offset_of(chunk, entry))
+        entry = bisect_right(self.starts, chunk) - 1
+        size = self.chunk_sizes[entry]
+        rest = self.entries[entry].size - (chunk - self.starts[entry]) * size
+        return size if size < rest else rest
 
     def run(self, candidates: int, chunk: int, size: int) -> tuple[int, int]:
         """Neighbouring candidates (a bitmask) from `chunk` on, of about `size` bytes: (mask, bytes).
 
         At least that chunk, whatever its size, and at most `MAX_RUN`.
         """
-        taken = count = 0
-        for place in range(chunk, chunk + min(run_at(candidates, chunk), MAX_RUN)):
-            length = self.length_of(place)
-            if count and taken + length > size:
-                break
-            taken += length
-            count += 1
-        return span(chunk, count), taken
+        begin = self._position(chunk)
+        ends = range(chunk + 1, chunk + min(run_at(candidates, chunk), MAX_RUN) + 1)
+        count = max(1, bisect_right(ends, begin + size, key=self._position))
+        return span(chunk, count), self._position(chunk + count) - begin
 
     def chunks_of(self, entry: int) -> range:
         """The chunks of an entry."""
