@@ -198,17 +198,26 @@ def _read_file(raw: bytes, identity: str) -> tuple[int, bytes]:
 
 
 def _read_tree(raw: bytes, identity: str) -> list[Entry]:
+    """The entries, read in one pass: nothing is made of more of them than a tree may have."""
     if not raw:
         raise _malformed(identity, "it is empty")
     _check_version(raw[0], identity)
-    _check_bounds(raw, identity)
-    entries, place, previous = [], 1, b""
-    while place < len(raw):
-        kind, length = _ENTRY_HEAD.unpack_from(raw, place)
-        place += _ENTRY_HEAD.size
-        path_bytes = raw[place : place + length]
-        size, executable, file = _ENTRY_TAIL.unpack_from(raw, place + length)
-        place += length + _ENTRY_TAIL.size
+    head, tail = _ENTRY_HEAD.unpack_from, _ENTRY_TAIL.unpack_from
+    entries: list[Entry] = []
+    place, end, previous, chunks = 1, len(raw) - _ENTRY_TAIL.size, b"", 0
+    while place + _ENTRY_HEAD.size <= end:
+        kind, length = head(raw, place)
+        place += _ENTRY_HEAD.size + length
+        if place > end:
+            break
+        size, executable, file = tail(raw, place)
+        path_bytes = raw[place - length : place]
+        place += _ENTRY_TAIL.size
+        chunks += size // MAX_CHUNK_SIZE  # it has at least so many
+        if chunks > MAX_CHUNKS or len(entries) == MAX_ENTRIES:
+            limits = f"the limits are {MAX_ENTRIES:,} and {MAX_CHUNKS:,}"
+            count = len(entries) + 1
+            raise _malformed(identity, f"it has at least {count:,} entries and {chunks:,} chunks, {limits}")
         if path_bytes <= previous:
             raise _malformed(identity, f"{path_bytes!r} does not come after {previous!r}")
         previous = path_bytes
@@ -216,33 +225,15 @@ def _read_tree(raw: bytes, identity: str) -> list[Entry]:
             path = path_bytes.decode()
         except UnicodeDecodeError:
             raise ShoalError(ERR_PATH, f"path {path_bytes!r} refused: it is not valid UTF-8") from None
-        if kind == 1 and (size, executable, file) == (0, 0, _NO_FILE):
+        if kind == 0 and executable <= 1 and (size or file == _EMPTY_FILE):
+            entries.append(Entry(path, size, executable == 1, file.hex()))
+        elif kind == 1 and (size, executable, file) == (0, 0, _NO_FILE):
             entries.append(Entry(path, 0, False, "", True))
-        elif kind == 0 and executable <= 1 and (size or file == _EMPTY_FILE):
-            entries.append(Entry(path, size, bool(executable), file.hex()))
         else:
             raise _malformed(identity, f"{path!r} is neither a file nor an empty directory")
-    return entries
-
-
-def _check_bounds(raw: bytes, identity: str) -> None:
-    """Walk over the entries' lengths and sizes alone, so that a bomb is found before anything is made of it."""
-    fixed = _ENTRY_HEAD.size + _ENTRY_TAIL.size
-    place, end, count, chunks = 1, len(raw), 0, 0
-    size_at = struct.Struct("<Q").unpack_from
-    while place + fixed <= end:
-        length = raw[place + 1] | raw[place + 2] << 8
-        if place + fixed + length > end:
-            break
-        (size,) = size_at(raw, place + _ENTRY_HEAD.size + length)
-        chunks += -(-size // MAX_CHUNK_SIZE)  # it has at least so many
-        place += fixed + length
-        count += 1
-        if count > MAX_ENTRIES or chunks > MAX_CHUNKS:
-            limits = f"the limits are {MAX_ENTRIES:,} and {MAX_CHUNKS:,}"
-            raise _malformed(identity, f"it has at least {count:,} entries and {chunks:,} chunks, {limits}")
-    if place != end:
+    if place != len(raw):
         raise _malformed(identity, "its last entry is cut short")
+    return entries
 
 
 def _check_version(version: int, identity: str) -> None:

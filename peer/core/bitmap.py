@@ -45,6 +45,17 @@ def mask_of(ranges: Iterable[Range]) -> int:
     return int.from_bytes(bits, "little")
 
 
+def mask_of_chunks(chunks: Iterable[int]) -> int:
+    """Mask of single chunks, in any order."""
+    listed = chunks if isinstance(chunks, (list, tuple)) else list(chunks)
+    if not listed:
+        return 0
+    bits = bytearray((max(listed) >> 3) + 1)
+    for chunk in listed:
+        bits[chunk >> 3] |= 1 << (chunk & 7)
+    return int.from_bytes(bits, "little")
+
+
 def checked_mask(ranges: Sequence[Range], chunks: int, limit: int) -> int:
     """Mask of ranges that somebody else sent: they must rise without overlap, and name at most `limit` chunks.
 

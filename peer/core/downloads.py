@@ -20,7 +20,7 @@ from bus.messages import (
     Priority,
     Rejected,
 )
-from peer.core.bitmap import mask_of
+from peer.core.bitmap import mask_of_chunks
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
@@ -256,7 +256,7 @@ class Downloads:
         download = self.active.get(job.content)
         if download is not None and download.layout is not None:
             if event.held:
-                self._hold(download, job.source, mask_of([(chunk, 1) for chunk in event.held]))
+                self._hold(download, job.source, mask_of_chunks(event.held))
             for chunk in event.rejected:
                 self._reject(download, job.source, chunk)
             if event.held:

@@ -69,19 +69,23 @@ class Layout:
         """
         self.kind: Kind = kind
         self.entries = tuple(entries)
-        self.size = sum(entry.size for entry in entries)
-        self.chunk_sizes = tuple(chunk_size_for(entry.size) for entry in entries)
-        starts, positions, total, position = [], [], 0, 0
+        chunk_sizes, starts, positions, total, position = [], [], [], 0, 0
         for entry in entries:
-            count = chunk_count_for(entry.size)
+            size = entry.size
+            # Most files are small: they have one chunk, which takes no reckoning.
+            chunk_size = chunk_size_for(size) if size > MIN_CHUNK_SIZE else MIN_CHUNK_SIZE
+            count = -(-size // chunk_size)
             if count > MAX_CHUNKS_PER_FILE:
                 raise ValueError(f"{entry.path or 'the file'} has {count} chunks, the limit is {MAX_CHUNKS_PER_FILE}")
+            chunk_sizes.append(chunk_size)
             starts.append(total)
             positions.append(position)
             total += count
-            position += entry.size
+            position += size
         if total > MAX_CHUNKS:
             raise ValueError(f"the content has {total} chunks, the limit is {MAX_CHUNKS}")
+        self.size = position
+        self.chunk_sizes = tuple(chunk_sizes)
         self.starts = starts
         self.positions = positions
         """Where each entry's bytes begin if all are laid end to end."""
@@ -107,22 +111,20 @@ class Layout:
 
     def length_of(self, chunk: int) -> int:
         """Bytes of a chunk."""
-        entry = self.entry_of(chunk)
-        return min(self.chunk_sizes[entry], self.entries[entry].size - self.offset_of(chunk, entry))
+        entry = bisect_right(self.starts, chunk) - 1
+        size = self.chunk_sizes[entry]
+        rest = self.entries[entry].size - (chunk - self.starts[entry]) * size
+        return size if size < rest else rest
 
     def run(self, candidates: int, chunk: int, size: int) -> tuple[int, int]:
         """Neighbouring candidates (a bitmask) from `chunk` on, of about `size` bytes: (mask, bytes).
 
         At least that chunk, whatever its size, and at most `MAX_RUN`.
         """
-        taken = count = 0
-        for place in range(chunk, chunk + min(run_at(candidates, chunk), MAX_RUN)):
-            length = self.length_of(place)
-            if count and taken + length > size:
-                break
-            taken += length
-            count += 1
-        return span(chunk, count), taken
+        begin = self._position(chunk)
+        ends = range(chunk + 1, chunk + min(run_at(candidates, chunk), MAX_RUN) + 1)
+        count = max(1, bisect_right(ends, begin + size, key=self._position))
+        return span(chunk, count), self._position(chunk + count) - begin
 
     def chunks_of(self, entry: int) -> range:
         """The chunks of an entry."""

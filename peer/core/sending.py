@@ -12,7 +12,7 @@ from typing import Final
 from bus.boundary import ContentId, LinkId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
-from peer.core.bitmap import mask_of
+from peer.core.bitmap import mask_of_chunks
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
@@ -233,7 +233,7 @@ class Sending:
             meter = self._sent[key] = Meter(now)
         meter.add(head.size, now)
         if not head.manifest:
-            self.served[key] = self.served.get(key, 0) | mask_of([(chunk, 1) for chunk, _, _ in head.parts])
+            self.served[key] = self.served.get(key, 0) | mask_of_chunks([chunk for chunk, _, _ in head.parts])
         if self._settings.reports_progress:
             self._unreported[key] = True
             self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.errors import RemoteProtocolError
 from bus.messages import MAX_MANIFEST, Data
-from peer.core.bitmap import chunks_in
+from peer.core.bitmap import chunks_in, contains, mask_of_chunks
 from peer.core.credit import ReceiveWindow
 from peer.core.interface import Part
 from peer.core.layout import Layout
@@ -258,25 +258,29 @@ class Source:
     def _receive_chunks(self, data: Data, size: int, asked: Asked, now: float) -> Arrived:
         layout = asked.layout
         assert layout is not None
+        is_wanted, wholes = contains(asked.mask), []
         # All parts first: one that is wrong must not leave those before it half noted.
         for chunk, offset, length in data.parts:
-            if asked.mask >> chunk & 1 and offset + length > layout.length_of(chunk):
-                raise RemoteProtocolError(f"chunk {chunk} has {layout.length_of(chunk)} bytes, not {offset + length}")
+            whole = layout.length_of(chunk) if is_wanted(chunk) else 0
+            if whole and offset + length > whole:
+                raise RemoteProtocolError(f"chunk {chunk} has {whole} bytes, not {offset + length}")
+            wholes.append(whole)
         parts: list[Part] = []
-        useful = 0
-        for chunk, offset, length in data.parts:
-            known = asked.progress.get(chunk, 0)
-            if not asked.mask >> chunk & 1 or offset != known:
+        done: dict[int, bool] = {}
+        progress, useful = asked.progress, 0
+        for part, whole in zip(data.parts, wholes, strict=True):
+            chunk, offset, length = part
+            if not whole or chunk in done or offset != progress.get(chunk, 0):
                 parts.append((SKIP, 0, length))
                 continue
-            whole = layout.length_of(chunk)
-            parts.append((chunk, offset, length))
+            parts.append(part)
             useful += length
             if offset + length == whole:
-                asked.mask &= ~(1 << chunk)
-                asked.progress.pop(chunk, None)
+                done[chunk] = True
+                progress.pop(chunk, None)
             else:
-                asked.progress[chunk] = offset + length
+                progress[chunk] = offset + length
+        asked.mask &= ~mask_of_chunks(done)
         asked.unreceived -= useful
         self._expect(asked.content, -useful)
         if not asked.mask:

@@ -21,7 +21,7 @@ from msgspec import Struct
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.errors import RemoteProtocolError
 from bus.messages import RefusalReason, Refused, Want, WantManifest
-from peer.core.bitmap import checked_mask, chunks_in, contains, mask_of, ranges_of
+from peer.core.bitmap import checked_mask, chunks_in, contains, mask_of_chunks, ranges_of
 from peer.core.credit import SendWindow
 from peer.core.interface import Part
 from peer.core.layout import Layout
@@ -208,7 +208,7 @@ class Upload:
         """Take chunks out of a want.  What is read and not put back (`unread`) is sent, the rest refused after it."""
         for wanted in self.queue:
             if wanted.number == want:
-                gone = mask & mask_of([(chunk, 1) for chunk in wanted.chunks])
+                gone = mask & mask_of_chunks(wanted.chunks)
                 self._drop(wanted, gone)
                 if gone or wanted.manifest:
                     self.pipeline.append(self._refusal(want, gone, reason))
@@ -217,17 +217,17 @@ class Upload:
     def withdraw(self, content: ContentId) -> None:
         """Refuse everything queued of a content that is no longer offered."""
         for wanted in [w for w in self.queue if w.content == content]:
-            gone = mask_of([(chunk, 1) for chunk in wanted.chunks])
+            gone = mask_of_chunks(wanted.chunks)
             self._drop(wanted, gone)
             self.pipeline.append(self._refusal(wanted.number, gone, "withdrawn"))
 
     def queued(self, content: ContentId) -> int:
         """Chunks of a content that were wanted and are not sent yet (bitmask)."""
-        chunks = [(chunk, 1) for wanted in self.queue if wanted.content == content for chunk in wanted.chunks]
+        chunks = [chunk for wanted in self.queue if wanted.content == content for chunk in wanted.chunks]
         for entry in self.pipeline:
             if isinstance(entry, Reading) and entry.content == content and not entry.manifest:
-                chunks += [(chunk, 1) for chunk, _, _ in entry.parts]
-        return mask_of(chunks)
+                chunks += [chunk for chunk, _, _ in entry.parts]
+        return mask_of_chunks(chunks)
 
     def waits_for_us(self, content: ContentId) -> bool:
         """Whether something of a content (its manifest, too) may be sent: if nothing moves, it is because of us."""
@@ -274,24 +274,27 @@ class Upload:
         if layout is None:
             raise ValueError(f"no layout for {wanted.content}")
         parts: list[Part] = []
-        taken = whole = 0
-        while wanted.chunks and taken < room and len(parts) < MAX_PARTS:
-            chunk = wanted.chunks[0]
-            rest = layout.length_of(chunk) - wanted.offset
+        whole: list[int] = []
+        chunks, offset, taken = wanted.chunks, wanted.offset, 0
+        while chunks and taken < room and len(parts) < MAX_PARTS:
+            chunk = chunks[0]
+            rest = layout.length_of(chunk) - offset
             length = min(rest, room - taken)
             # Small chunks go whole: a message of many files ends at a file's end where it can.
             if parts and length < rest and rest <= size:
                 break
-            parts.append((chunk, wanted.offset, length))
+            parts.append((chunk, offset, length))
             taken += length
-            wanted.offset += length
+            offset += length
             if length == rest:
-                wanted.chunks.popleft()
-                wanted.offset = 0
-                whole |= 1 << chunk
-        if not wanted.chunks:
+                chunks.popleft()
+                offset = 0
+                whole.append(chunk)
+        wanted.offset = offset
+        if not chunks:
             self.queue.popleft()
-        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", whole, wanted.offset == 0)
+        mask = mask_of_chunks(whole)
+        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", mask, offset == 0)
 
     def turn_to(self, may_go: Callable[[ContentId], bool]) -> bool:
         """Let the contents whose limits allow it take turns; False if none does.  What one wants stays in order."""
@@ -363,7 +366,7 @@ class Upload:
         entry = self._entry(job)
         if entry is None:
             return
-        mask = 0 if entry.manifest else mask_of([(chunk, 1) for chunk, _, _ in entry.parts])
+        mask = 0 if entry.manifest else mask_of_chunks([chunk for chunk, _, _ in entry.parts])
         self.reading_bytes -= entry.size
         place = self.pipeline.index(entry)
         self.pipeline[place] = self._refusal(entry.want, mask, reason)
