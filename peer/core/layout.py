@@ -107,8 +107,10 @@ class Layout:
 
     def length_of(self, chunk: int) -> int:
         """Bytes of a chunk."""
-        entry = self.entry_of(chunk)
-        return min(self.chunk_sizes[entry], self.entries[entry].size - self.offset_of(chunk, entry))
+        entry = bisect_right(self.starts, chunk) - 1
+        size = self.chunk_sizes[entry]
+        rest = self.entries[entry].size - (chunk - self.starts[entry]) * size
+        return size if size < rest else rest
 
     def run(self, candidates: int, chunk: int, size: int) -> tuple[int, int]:
         """Neighbouring candidates (a bitmask) from `chunk` on, of about `size` bytes: (mask, bytes).

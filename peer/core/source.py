@@ -259,18 +259,19 @@ class Source:
         layout = asked.layout
         assert layout is not None
         # All parts first: one that is wrong must not leave those before it half noted.
+        lengths: list[int] = []
         for chunk, offset, length in data.parts:
-            if asked.mask >> chunk & 1 and offset + length > layout.length_of(chunk):
-                raise RemoteProtocolError(f"chunk {chunk} has {layout.length_of(chunk)} bytes, not {offset + length}")
+            lengths.append(layout.length_of(chunk) if asked.mask >> chunk & 1 else 0)
+            if 0 < lengths[-1] < offset + length:
+                raise RemoteProtocolError(f"chunk {chunk} has {lengths[-1]} bytes, not {offset + length}")
         parts: list[Part] = []
         useful = 0
-        for chunk, offset, length in data.parts:
-            known = asked.progress.get(chunk, 0)
-            if not asked.mask >> chunk & 1 or offset != known:
+        for part, whole in zip(data.parts, lengths, strict=True):
+            chunk, offset, length = part
+            if not asked.mask >> chunk & 1 or offset != asked.progress.get(chunk, 0):
                 parts.append((SKIP, 0, length))
                 continue
-            whole = layout.length_of(chunk)
-            parts.append((chunk, offset, length))
+            parts.append(part)
             useful += length
             if offset + length == whole:
                 asked.mask &= ~(1 << chunk)
