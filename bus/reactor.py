@@ -192,9 +192,9 @@ class Reactor:
         self.now += min(max(elapsed, 0.0), LONGEST_TURN)
         for _ in range(len(self._posted)):
             self._posted.popleft()()
-        self._drain(CONTROL)
-        self._drain(TRACKER)
-        self._drain(DATA)
+        for ready in self._ready:  # control first
+            if ready:
+                self._drain(ready)
         self._run_timers()
         for function in self._turn_ends:
             function()
@@ -234,10 +234,7 @@ class Reactor:
         behind = self._clock() - self._last
         return min(max(wake - self.now - behind, 0.0), _LONGEST_SLEEP)
 
-    def _drain(self, priority: int) -> None:
-        ready = self._ready[priority]
-        if not ready:
-            return
+    def _drain(self, ready: deque[_Watched]) -> None:
         self._slice_end = self._clock() + SLICE
         for _ in range(len(ready)):
             self._call(ready.popleft())

@@ -127,7 +127,7 @@ class SecuritySettings(Struct, frozen=True, forbid_unknown_fields=True):
 class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Downloads and uploads."""
 
-    window: Window = 8 * MIB
+    window: Window = 16 * MIB
     """Bytes that one uploader may be ahead of what this peer has written."""
     window_total: Window = 32 * MIB
     """Bytes of the windows of all streams together; at least `window`."""

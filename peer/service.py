@@ -109,6 +109,7 @@ class PeerService:
         self.control = Control(
             reactor, storage, publisher, reputation, link_trackers, self._links.perform, self._driver.feed
         )
+        self._performers = self._table()
 
     def start(self, data_endpoint: str) -> None:
         """Publish that we are there, and begin."""
@@ -155,9 +156,13 @@ class PeerService:
 
     def link_event(self, event: LinkEvent) -> None:
         """Control links are the shell's own; all others are the core's."""
-        match event:
-            case Received() if event.link in self._control_links:
+        if type(event) is Received:  # nearly all are
+            if event.link in self._control_links:
                 self.control.received(event)
+            else:
+                self._driver.feed(event)
+            return
+        match event:
             case LinkUp(channel="control"):
                 self._control_links[event.link] = True
             case LinkLost() if event.link in self._control_links:
@@ -172,19 +177,24 @@ class PeerService:
     # -- effects out --
 
     def _perform(self, effect: CoreEffect) -> None:
-        match effect:
-            case Send() | Dial() | HangUp():
-                self._links.perform(effect)
-            case Publish():
-                self._publisher.publish(effect.event)
-            case Reply(kept=True):
-                self._storage.when_kept(lambda error: self._reactor.post(lambda: self.control.kept(effect, error)))
-            case Reply():
-                self.control.reply(effect)
-            case KeepReputation():
-                self._reputation.keep(effect, self._running_time())
-            case _:
-                self._storage.perform(effect)
+        self._performers.get(type(effect), self._storage.perform)(effect)
+
+    def _table(self) -> dict[type, Callable[..., object]]:
+        """Who carries out which effect; the storage does the rest."""
+        return {
+            Send: self._links.perform,
+            Dial: self._links.perform,
+            HangUp: self._links.perform,
+            Publish: lambda effect: self._publisher.publish(effect.event),
+            Reply: self._reply,
+            KeepReputation: lambda effect: self._reputation.keep(effect, self._running_time()),
+        }
+
+    def _reply(self, reply: Reply) -> None:
+        if reply.kept:
+            self._storage.when_kept(lambda error: self._reactor.post(lambda: self.control.kept(reply, error)))
+        else:
+            self.control.reply(reply)
 
     def _sample(self) -> None:
         node = self._node

@@ -155,8 +155,9 @@ class Download:
         if not fresh or self.layout is None:
             return 0
         self.held |= fresh
-        self.held_bytes += self.layout.bytes_in(fresh & self.wanted)
-        return self.layout.bytes_in(fresh)
+        size, wanted = self.layout.bytes_in(fresh), fresh & self.wanted
+        self.held_bytes += size if wanted == fresh else self.layout.bytes_in(wanted)
+        return size
 
     @property
     def missing(self) -> int:

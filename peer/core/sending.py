@@ -87,12 +87,17 @@ class Sending:
         self._send_ready()
         self.read_ahead()
 
-    def read_ahead(self) -> None:
-        """Read what was wanted and has credit; nothing more may be sent before that is in memory."""
+    def read_ahead(self, only: Upload | None = None) -> None:
+        """Read what was wanted and has credit; nothing more may be sent before that is in memory.
+
+        Args:
+            only: the one stream for which something has changed since the last time; None for all.
+        """
         withdrawn, progress = False, True
+        uploads = list(self._open.values()) if only is None else [only]
         while progress:
             progress = False
-            for upload in self._open.values():
+            for upload in uploads:
                 if self._may_read(upload):
                     progress = True
                     withdrawn |= not self._read(upload)
@@ -105,12 +110,11 @@ class Sending:
     def _may_read(self, upload: Upload) -> bool:
         """Whether to read ahead for a stream: it can send, and neither it nor all together hold too much."""
         budget = self._settings.upload_budget
-        share = max(LEAST_SHARE, budget // max(1, len(self._open)))
         return (
             self.reading_bytes < budget
-            and upload.reading_bytes < share
-            and not self._neighbours.by_link[upload.link].blocked
             and upload.may_read()
+            and upload.reading_bytes < max(LEAST_SHARE, budget // len(self._open))
+            and not self._neighbours.by_link[upload.link].blocked
             and self._limit_lets_read(upload)
         )
 
@@ -172,7 +176,9 @@ class Sending:
         before = upload.reading_bytes
         upload.read_done(event.job, event.payload, event.size, event.total)
         self.reading_bytes += upload.reading_bytes - before
-        self.pump()
+        # Else it waits for one before it: nothing may go, or be read, that could not before.
+        if upload.ready() is not None:
+            self.pump()
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""

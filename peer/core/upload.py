@@ -261,8 +261,10 @@ class Upload:
 
     def may_read(self) -> bool:
         """Whether another data message should be read now."""
-        reads = sum(1 for entry in self.pipeline if isinstance(entry, Reading))
-        return bool(self.queue) and reads < MAX_READS and self.window.available > self.reading_bytes
+        if not self.queue or self.window.available <= self.reading_bytes:
+            return False
+        pipeline = self.pipeline
+        return len(pipeline) < MAX_READS or sum(1 for entry in pipeline if isinstance(entry, Reading)) < MAX_READS
 
     def next_read(self, size: int, layout: Layout | None) -> ReadRequest:
         """Cut the next data message of at most `size` bytes, within the credit left."""

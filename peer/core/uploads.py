@@ -100,7 +100,7 @@ class Uploads:
     def on_credit(self, neighbour: Neighbour, message: Credit) -> None:
         if upload := self._current(neighbour, message.stream):
             upload.window.grant(message.limit, message.consumed)
-            self.sending.read_ahead()
+            self.sending.read_ahead(upload)
 
     def on_want(self, neighbour: Neighbour, message: Want) -> None:
         if upload := self._current(neighbour, message.stream):
@@ -113,7 +113,7 @@ class Uploads:
             for refusal in upload.want(message, offered, offer.held, offer.layout.chunks):
                 self._turn.send(neighbour.link, refusal)
             upload.last_useful = self._turn.now
-            self.sending.read_ahead()
+            self.sending.read_ahead(upload)
 
     def on_want_manifest(self, neighbour: Neighbour, message: WantManifest) -> None:
         if upload := self._current(neighbour, message.stream):
@@ -126,7 +126,7 @@ class Uploads:
                 return
             upload.want_manifest(message)
             upload.last_useful = self._turn.now
-            self.sending.read_ahead()
+            self.sending.read_ahead(upload)
 
     def on_cancel(self, neighbour: Neighbour, message: Cancel) -> None:
         if upload := self._current(neighbour, message.stream):

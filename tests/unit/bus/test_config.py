@@ -211,7 +211,7 @@ FILE_ERRORS = [
     ),
     (
         "transfer: {window_total: 4 MiB}",
-        "transfer.window_total: expected transfer.window at most transfer.window_total, found 8 MiB and 4 MiB",
+        "transfer.window_total: expected transfer.window at most transfer.window_total, found 16 MiB and 4 MiB",
     ),
     (
         "transfer: {links: 10}",

@@ -31,7 +31,7 @@ def checks(shoal):
 def test_settings_are_one_flat_object(shoal):
     values = shoal("config", "show", "--json").data
     assert values["data_dir"] == str(shoal.base_dir)
-    assert values["transfer.window"] == 8 * 2**20
+    assert values["transfer.window"] == 16 * 2**20
     assert [peer["name"] for peer in values["peers"]] == ["north"]
 
 
