@@ -14,6 +14,12 @@ from peer.core.upload import Upload
 
 LEECHERS: Final = 2
 """Leechers linked from which on super-seeding pays: one alone gets everything anyway."""
+LEAST_CHUNKS: Final = 3
+"""Chunks of a content from which on it pays.
+
+Simulated, the last of 20 leechers has it with it and without after: one chunk 0.65 and 0.46 s, two 0.84 and 0.71 s,
+three 0.73 and 0.77 s, 16 chunks 1.72 and 2.25 s; of 8 leechers: two chunks 0.46 and 0.42 s, four 0.73 and 0.80 s.
+"""
 LOOK_EVERY: Final = 1.0
 """Seconds between looks at offers without progress."""
 
@@ -70,7 +76,8 @@ class Seeding:
         links = self._haves.interested(content)
         leechers = sum(1 for link in links if not self._haves.is_seed(link, content))
         alone = self._counted.get(content, 1) <= 1 and leechers == len(links)
-        wanted = alone and leechers >= LEECHERS and bool(seed.fresh)
+        enough = leechers >= LEECHERS and offer.layout.chunks >= LEAST_CHUNKS
+        wanted = alone and enough and bool(seed.fresh)
         if wanted and not seed.active:
             self._begin(content, seed)
         elif seed.active and not wanted:

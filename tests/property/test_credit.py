@@ -115,5 +115,5 @@ class CreditMachine(RuleBasedStateMachine):
         raise AssertionError(f"stuck with {self.to_come} bytes to come, {self.sender.available} of credit")
 
 
-CreditMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+CreditMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
 TestCredit = CreditMachine.TestCase

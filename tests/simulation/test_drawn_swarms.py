@@ -110,9 +110,9 @@ def test_all_honest_peers_of_a_drawn_swarm_finish(seed: int, leechers: int) -> N
     missing = [number for number in swarm.staying if not swarm.swarm.finished(number)]
     assert finished, f"{missing} of {drawn} did not finish"
     swarm.check()
-    # A hundredth, and what is on its way of a chunk that is taken over: these contents are small.
+    # A hundredth, and a chunk that is taken over when most of it had come: these contents are small.
     results = [swarm.swarm.results[peer_id(number)] for number in swarm.staying]
     twice = sum(result.duplicate_bytes for result in results)
-    assert twice <= len(results) * (0.01 * swarm.swarm.layout.size + 32 * KIB), drawn
+    assert twice <= len(results) * (0.01 * swarm.swarm.layout.size + 128 * KIB), drawn
     for result in results:
         assert sum(row.bytes for row in result.sources) == swarm.swarm.layout.size
