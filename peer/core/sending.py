@@ -87,13 +87,21 @@ class Sending:
         self._send_ready()
         self.read_ahead()
 
+    def read_ahead_of(self, upload: Upload) -> None:
+        """The same where only one stream may do more than before."""
+        withdrawn = False
+        while upload.queue and self._may_read(upload):
+            withdrawn |= not self._read(upload)
+        if withdrawn:
+            self._send_ready()
+
     def read_ahead(self) -> None:
         """Read what was wanted and has credit; nothing more may be sent before that is in memory."""
         withdrawn, progress = False, True
         while progress:
             progress = False
             for upload in self._open.values():
-                if self._may_read(upload):
+                if upload.queue and self._may_read(upload):
                     progress = True
                     withdrawn |= not self._read(upload)
         if withdrawn:
