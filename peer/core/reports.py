@@ -5,6 +5,8 @@ State changes go out at once; progress at most once per `progress_interval` and 
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import asdict, replace
 
 from bus.boundary import ContentId
@@ -30,6 +32,10 @@ from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
 
+MOVING_SECONDS: Final = 0.25
+"""A download that had a byte since then moves, and its state is not looked for."""
+
+
 class Reports:
     """Publishes progress when it is due."""
 
@@ -46,8 +52,8 @@ class Reports:
         """Something about a download changed; a new state is published at once."""
         content = download.record.id
         fetching = download.state is DownloadState.FETCHING
-        if fetching and content in self._dirty and download.moved_at == self._turn.now:
-            return  # Bytes came, as they did a moment ago: nothing that a state could have changed by.
+        if fetching and content in self._dirty and self._turn.now - download.moved_at < MOVING_SECONDS:
+            return  # Bytes come: what a state could have changed by is seen when the report is due.
         state = download.item_state(self._turn.now)
         if self._shown.get(content) != state:
             self._publish(download, sources)

@@ -98,7 +98,7 @@ class Sending:
         while progress:
             progress = False
             for upload in uploads:
-                if self._may_read(upload):
+                if upload.queue and self._may_read(upload):
                     progress = True
                     withdrawn |= not self._read(upload)
         if withdrawn:

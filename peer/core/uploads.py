@@ -95,7 +95,11 @@ class Uploads:
             self._turn.publish(StreamRefused(neighbour.peer, "reputation"))
             return
         self._waiting[neighbour.link] = self._turn.now
-        self.rotate()
+        if len(self._open) < self._settings.upload_slots:
+            self.rotate()
+        else:
+            # Somebody's turn may be over; who asks looks at all of them together, once a second.
+            self._turn.timers.set_earlier(("choke",), self._turn.now + CHOKE_EVERY)
 
     def on_credit(self, neighbour: Neighbour, message: Credit) -> None:
         if upload := self._current(neighbour, message.stream):
@@ -136,9 +140,9 @@ class Uploads:
         """The downloader ended its stream."""
         upload = self._uploads.get(neighbour.link)
         if upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE:
-            self._end(upload, reason)
-            self.rotate()
-            self.sending.pump()
+            if self._end(upload, reason):
+                self.rotate()
+                self.sending.pump()
 
     def _current(self, neighbour: Neighbour, stream: int) -> Upload | None:
         """The open upload a message is for; messages of any other stream are dropped."""
@@ -209,18 +213,21 @@ class Uploads:
             self._end(upload, reason)
             self.sending.pump()
 
-    def _end(self, upload: Upload, reason: str) -> None:
+    def _end(self, upload: Upload, reason: str) -> bool:
+        """End a stream; whether a slot is free now."""
         self._waiting.pop(upload.link, None)
-        if self.sending.end(upload):
+        was_open = self.sending.end(upload)
+        if was_open:
             self._score_taken(upload, 1)
             self._scored.pop(upload.link, None)
             self._turn.publish(StreamClosed(upload.peer, upload.stream, "up", reason, upload.window.sent))
             self.seeding.ended(upload.link)
+        return was_open
 
     def link_lost(self, link: LinkId) -> None:
         """A stream dies with its link."""
         upload = self._uploads.pop(link, None)
         if upload is not None and upload.state is not UploadState.IDLE:
-            self._end(upload, "link_lost")
-            self.rotate()
-            self.sending.pump()
+            if self._end(upload, "link_lost"):
+                self.rotate()
+                self.sending.pump()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.sim.swarm import CONTENT, MANIFEST_HEADER, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.disk import MANIFEST_HEADER
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
 from peer.core.download import DownloadState
 from peer.core.source import Source
