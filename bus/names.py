@@ -189,7 +189,7 @@ def refuse_bad_tree(paths: Sequence[str]) -> None:
 def _all_fine(paths: Sequence[str]) -> bool:
     """Whether all paths keep every rule for every target; False if that takes a closer look."""
     text = f"/{'/'.join(paths)}/"  # as one: a hundredth of the time
-    # What may deceive a reader is not printable, nor is what is no UTF-8.  The slash that a path has too many makes two.
+    # What may deceive a reader is not printable, nor is what is no UTF-8.  A slash too many makes two of them.
     if not text.isprintable() or "//" in text or "/./" in text or "/../" in text:
         return False
     longest = max(map(len, text.encode().split(b"/")))

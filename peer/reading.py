@@ -85,7 +85,7 @@ def _runs(source: Source, parts: Sequence[Part]) -> Iterator[tuple[int, int, int
             raise ShoalError(ERR_NOT_FOUND, f"there is no chunk {chunk}; the content has {layout.chunks}")
         source.check_held(chunk)
         holder = layout.entry_of(chunk)
-        place = layout.offset_of(chunk, holder) + offset
+        place = (chunk - layout.starts[holder]) * layout.chunk_sizes[holder] + offset
         if holder == entry and place == start + length:
             length += size
             continue

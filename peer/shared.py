@@ -94,11 +94,14 @@ class SharedFiles:
             raise self._changed(entry)
 
     def _read_small(self, entry: int, view: memoryview, offset: int) -> int:
-        number = self._open(entry)
+        files = self._files
+        number = files.open(self.path_of(entry), READ)
         try:
-            return self._files.read_into(number, view, offset)
+            if record_of(files.status(number)) != record_at(self.stats, entry):
+                raise self._changed(entry)
+            return files.read_into(number, view, offset)
         finally:
-            self._files.close(number)
+            files.close(number)
 
     def check_held(self, chunk: int) -> None:
         """All chunks of what is offered whole are held."""

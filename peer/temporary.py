@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -165,14 +165,13 @@ class TemporaryFiles:
         """Write files of one chunk each, whole; they are held as soon as all are written.  Raises as `write` does."""
         for folder, together in groupby(files, key=self._folder_of):
             group = list(together)
-            where = f"{self.path}/{folder}"
+            entry = group[0][1]
             try:
                 with self._folder.enter(folder, make=True) as parent:
                     for _, entry, data in group:
-                        where = self.where(entry)
                         self._write_small(entry, data, parent)
             except OSError as error:
-                raise error_of(error, where, self._files, self.bytes_missing()) from None
+                raise error_of(error, self.where(entry), self._files, self.bytes_missing()) from None
             self._add_all_held(group)
 
     def _folder_of(self, file: SmallFile) -> str:
@@ -263,14 +262,14 @@ class TemporaryFiles:
                 self._dirty.add(entry)
                 self.unsynced_bytes += length
 
-    def _add_all_held(self, files: Iterable[SmallFile]) -> None:
+    def _add_all_held(self, files: Sequence[SmallFile]) -> None:
         with self._lock:
             if self.failure is None:
-                for chunk, entry, data in files:
+                for chunk, _, _ in files:
                     self.held.add(chunk)
-                    self._batch.append(chunk)
-                    self._dirty.add(entry)
-                    self.unsynced_bytes += len(data)
+                self._batch += [chunk for chunk, _, _ in files]
+                self._dirty.update([entry for _, entry, _ in files])
+                self.unsynced_bytes += sum([len(data) for _, _, data in files])
 
     def take_batch(self) -> Batch:
         """Take over what is to be synced and recorded."""

@@ -177,23 +177,26 @@ class WritePool:
 
     def _take_small(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
         """Files of one chunk that came whole are written folder by folder; the rest as ever."""
-        download, layout = job.download, job.download.layout
+        download, layout, view = job.download, job.download.layout, job.view
+        held, begun = download.held, writer.pending.get(download)
         small: list[SmallFile] = []
         rest: list[Placed] = []
         for part in parts:
             chunk, offset, length, place = part
-            if chunk >= layout.chunks or chunk in download.held:
+            if chunk >= layout.chunks or chunk in held:
                 continue
-            entry = layout.entry_of(chunk)
-            if offset or length != layout.entries[entry].size or length > layout.chunk_sizes[entry]:
+            number = layout.entry_of(chunk)
+            entry = layout.entries[number]
+            if offset or length != entry.size or length > layout.chunk_sizes[number]:
                 rest.append(part)
                 continue
-            data = job.view[place : place + length]
-            if chunk_is_right(layout.entries[entry], chunk_digest(data), None):
-                small.append((chunk, entry, data))
+            data = view[place : place + length]
+            if chunk_is_right(entry, chunk_digest(data), None):
+                small.append((chunk, number, data))
             else:
                 job.rejected.append(chunk)
-            writer.forget(download, chunk)
+            if begun:
+                begun.pop(chunk, None)
         download.write_small(small)
         job.held += [chunk for chunk, _, _ in small]
         self._take_all(writer, job, rest)

@@ -149,7 +149,8 @@ class Meter:
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pids = pids
-        self._before = [usage_of(pid) for pid in pids]
+        self._before = [usage_of(pid, with_children=True) for pid in pids]
 
     def read(self) -> list[Usage]:
-        return [spent(before, usage_of(pid)) for before, pid in zip(self._before, self._pids, strict=True)]
+        used = [usage_of(pid, with_children=True) for pid in self._pids]
+        return [spent(before, after) for before, after in zip(self._before, used, strict=True)]

@@ -295,8 +295,7 @@ class Upload:
         wanted.offset = offset
         if not chunks:
             self.queue.popleft()
-        mask = mask_of_chunks(whole)
-        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", mask, offset == 0)
+        return ReadRequest(wanted.number, wanted.content, tuple(parts), taken, "", mask_of_chunks(whole), offset == 0)
 
     def turn_to(self, may_go: Callable[[ContentId], bool]) -> bool:
         """Let the contents whose limits allow it take turns; False if none does.  What one wants stays in order."""
