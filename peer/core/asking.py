@@ -60,7 +60,6 @@ class Asking:
         self._active = active
         self._sources = sources
         self._picker = PICKERS[settings.picker]()
-        self._steal_at = turn.now
         self.streams = 0
         """Sources whose stream is open."""
 
@@ -76,7 +75,7 @@ class Asking:
         flight = self._flight(source)
         while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
             pass
-        if not source.unreceived and self._turn.now >= self._steal_at:
+        if not source.unreceived:
             self._steal(source)
 
     def _flight(self, source: Source) -> int:
@@ -146,11 +145,13 @@ class Asking:
         """Sources that have nothing to do look for work to take over."""
         for source in list(self._sources.values()):
             if source.state is SourceState.OPEN and not source.unreceived:
+                source.looked_at = self._turn.now - STEAL_EVERY
                 self.fill(source)
                 self._granting.ask(source)
 
     def _steal(self, thief: Source) -> None:
         """Take over a chunk that a slower source holds up."""
+        now = self._turn.now
         for download in self._active.values():
             held_back = self._granting.holds_back(thief, download.record.id)
             if download.state is not DownloadState.FETCHING or held_back:
@@ -158,12 +159,16 @@ class Asking:
             # Only when there is nothing else: every missing chunk is asked of somebody.
             if download.open_chunks or not download.asked & download.offered(thief.link):
                 continue
-            self._turn.timers.set_earlier(("steal",), self._turn.now + STEAL_EVERY)
-            theft = find_theft(download, thief, self._sources.values(), self._turn.now)
+            # Looked at again even if nothing happens: who holds it up may never say a word.
+            self._turn.timers.set_earlier(("steal",), now + STEAL_EVERY)
+            if now - thief.looked_at < STEAL_EVERY:
+                continue
+            theft = find_theft(download, thief, self._sources.values(), now)
             if theft is not None:
                 self._take_over(download, thief, theft)
                 return
-        self._steal_at = self._turn.now + STEAL_EVERY
+        if now - thief.looked_at >= STEAL_EVERY:
+            thief.looked_at = now
 
     def _take_over(self, download: Download, thief: Source, theft: Theft) -> None:
         """The chunk has one owner at any time: what the slower source still sends of it is passed over."""

@@ -79,6 +79,7 @@ class Source:
         "asked",
         "given_up",
         "link",
+        "looked_at",
         "meter",
         "moved_at",
         "next_stream",
@@ -114,6 +115,8 @@ class Source:
         """Bytes a second when a byte last came."""
         self.want_seconds = 0.0
         """How long a want took from being asked for to its last byte, smoothed; 0 until one was answered."""
+        self.looked_at = now
+        """When it last looked for work to take over from a slower source."""
         self.unscored = 0
         """Verified bytes not yet counted as SUCCESSFUL_UPLOAD."""
 

@@ -227,7 +227,6 @@ class Uploads:
     def link_lost(self, link: LinkId) -> None:
         """A stream dies with its link."""
         upload = self._uploads.pop(link, None)
-        if upload is not None and upload.state is not UploadState.IDLE:
-            if self._end(upload, "link_lost"):
-                self.rotate()
-                self.sending.pump()
+        if upload is not None and upload.state is not UploadState.IDLE and self._end(upload, "link_lost"):
+            self.rotate()
+            self.sending.pump()

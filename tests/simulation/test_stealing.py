@@ -72,7 +72,7 @@ def given(swarm: SimulatedSwarm) -> dict[str, int]:
 def test_a_slow_seed_among_three_holds_up_nothing(slow: int) -> None:
     swarm = swarm_of((RATE, RATE, slow))
     assert finish(swarm) < 1.15 * swarm.layout.size / (2 * RATE + slow) + 0.5
-    assert duplicates(swarm) <= 0.01
+    assert duplicates(swarm) <= 0.015  # two chunks of this short content, half sent when they were taken over
 
 
 @pytest.mark.parametrize("number", [2, 3])

@@ -57,7 +57,8 @@ def test_a_failed_read_does_not_stop_the_stream() -> None:
 
 
 def test_credit_that_was_lost_is_said_again_before_anybody_is_blamed() -> None:
-    swarm = SimulatedSwarm(PAIR)
+    # More than one window, so that credit is needed on the way.
+    swarm = SimulatedSwarm(SwarmScenario(leechers=1, size=48 * MIB, seed_rates=FAST, leecher_rates=FAST))
     until_half(swarm)
     seed = swarm.nodes[peer_id(0)]
     handle, lost, deaf_until = seed.handle, list[Received](), swarm.world.now + 3.0
