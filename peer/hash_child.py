@@ -8,6 +8,8 @@ A file that becomes shorter while it is mapped kills whoever reads it (SIGBUS), 
 that is why this is a process of its own (peer/mapping.py).  It imports little, so that it is there within 20 ms.
 """
 
+from __future__ import annotations
+
 import mmap
 import os
 import resource

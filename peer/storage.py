@@ -80,6 +80,9 @@ log = logging.getLogger(__name__)
 
 READERS: Final = 2
 """Threads that read for uploads: one may wait for the disk while the other has its bytes."""
+MANY_PARTS: Final = 16
+"""From so many on the parts of one message are small files: one thread reads them, because what is done for each is
+mostly done by the interpreter, and two threads wait for one another."""
 MOST_HASHERS: Final = 16
 """Threads that hash, at most; else there are as many as processors."""
 CLOSE_SECONDS: Final = 3.0
@@ -121,6 +124,7 @@ class Storage:
         self._life_thread = Workers("contents")
         self._hash_thread = Workers("hash")
         self._readers = Workers("read", READERS)
+        self._small_reader = Workers("read-small")
         self._verifier = Verifier(
             disk, self._contents, self._life, self._hasher, self._life_thread, self._hash_thread, post
         )
@@ -212,9 +216,10 @@ class Storage:
         """Write what waits, sync, record, and close the catalogue; False if a thread did not end within 3 s."""
         deadline = time.monotonic() + CLOSE_SECONDS
         self._hasher.stopping = True
-        for workers in (self._hash_thread, self._readers, self._life_thread):
+        all_workers = (self._hash_thread, self._readers, self._small_reader, self._life_thread)
+        for workers in all_workers:
             workers.close()
-        ended = [workers.join(deadline) for workers in (self._hash_thread, self._readers, self._life_thread)]
+        ended = [workers.join(deadline) for workers in all_workers]
         for part in (self._writers, self._sync):
             part.close()
             ended.append(part.join(deadline))
@@ -227,7 +232,7 @@ class Storage:
     def _table(self) -> dict[type, Callable[..., None]]:
         life, thread = self._life, self._life_thread
         return {
-            Read: lambda effect: self._readers.submit(lambda: self._read(effect)),
+            Read: self._submit_read,
             ReadManifest: self._read_manifest,
             Store: self._store,
             StoreManifest: lambda effect: thread.submit(lambda: life.store_manifest(effect)),
@@ -278,6 +283,10 @@ class Storage:
         self._post(StoreFailed(download.content, 0, error.code, error.message))
 
     # -- reading --
+
+    def _submit_read(self, effect: Read) -> None:
+        readers = self._readers if len(effect.parts) < MANY_PARTS else self._small_reader
+        readers.submit(lambda: self._read(effect))
 
     def _read(self, effect: Read) -> None:
         where = effect.content[:16]

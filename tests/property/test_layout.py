@@ -42,3 +42,21 @@ def test_bytes_in_a_mask_are_those_of_its_chunks(given_sizes, mask):
     layout = Layout("tree", [Entry(f"{number}", size, False, "ab" * 32) for number, size in enumerate(given_sizes)])
     mask &= layout.all_chunks
     assert layout.bytes_in(mask) == sum(layout.length_of(chunk) for chunk in range(layout.chunks) if mask >> chunk & 1)
+
+
+@given(
+    st.lists(st.sampled_from([0, 5, 2**17, 2**17 + 1, 300_000]), min_size=1, max_size=8),
+    st.integers(1),
+    st.integers(0, 2**20),
+)
+def test_a_run_is_the_most_neighbours_that_are_not_larger_and_one_at_least(given_sizes, mask, size):
+    layout = Layout("tree", [Entry(f"{number}", size, False, "ab" * 32) for number, size in enumerate(given_sizes)])
+    candidates = mask & layout.all_chunks
+    for chunk in range(layout.chunks):
+        if not candidates >> chunk & 1:
+            continue
+        count, taken = 1, layout.length_of(chunk)
+        while candidates >> (chunk + count) & 1 and taken + layout.length_of(chunk + count) <= size:
+            taken += layout.length_of(chunk + count)
+            count += 1
+        assert layout.run(candidates, chunk, size) == (((1 << count) - 1) << chunk, taken)

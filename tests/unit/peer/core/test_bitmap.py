@@ -12,6 +12,7 @@ from peer.core.bitmap import (
     chunks_in,
     have_blocks,
     mask_of,
+    mask_of_chunks,
     random_chunk,
     ranges_of,
     run_at,
@@ -25,6 +26,11 @@ masks = st.sets(st.integers(0, 40_000), max_size=60).map(lambda chunks: sum(1 <<
 @given(masks)
 def test_ranges_and_masks_are_inverse(mask: int) -> None:
     assert mask_of(ranges_of(mask)) == mask
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=60))
+def test_a_mask_has_the_chunks_that_were_named_in_any_order(chunks: list[int]) -> None:
+    assert list(chunks_in(mask_of_chunks(chunks))) == sorted(set(chunks))
 
 
 def test_ranges_are_maximal_runs() -> None:

@@ -65,6 +65,14 @@ def test_unasked_parts_are_skipped_and_the_rest_is_stored() -> None:
     assert arrived.useful == CHUNK
 
 
+def test_a_chunk_that_comes_twice_in_one_message_is_stored_once() -> None:
+    source = asked(0b11)
+    arrived = source.receive(*data(source, (0, 0, CHUNK), (0, 0, CHUNK), (1, 0, 500)), now=1.0)
+    assert arrived.parts == ((0, 0, CHUNK), (SKIP, 0, CHUNK), (1, 0, 500))
+    assert source.unreceived == CHUNK - 500
+    source.check_invariants()
+
+
 def test_bytes_of_an_unknown_want_are_not_stored() -> None:
     source = asked()
     arrived = source.receive(*data(source, (0, 0, CHUNK), want=9), now=1.0)
