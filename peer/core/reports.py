@@ -31,7 +31,6 @@ from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
-
 MOVING_SECONDS: Final = 0.25
 """A download that had a byte since then moves, and its state is not looked for."""
 

@@ -134,10 +134,10 @@ class Uploads:
     def on_closed(self, neighbour: Neighbour, stream: int, reason: str) -> None:
         """The downloader ended its stream."""
         upload = self._uploads.get(neighbour.link)
-        if upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE:
-            if self._end(upload, reason):
-                self.rotate()
-                self.sending.pump()
+        current = upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE
+        if upload is not None and current and self._end(upload, reason):
+            self.rotate()
+            self.sending.pump()
 
     def _current(self, neighbour: Neighbour, stream: int) -> Upload | None:
         """The open upload a message is for; messages of any other stream are dropped."""
@@ -212,7 +212,6 @@ class Uploads:
     def link_lost(self, link: LinkId) -> None:
         """A stream dies with its link."""
         upload = self._uploads.pop(link, None)
-        if upload is not None and upload.state is not UploadState.IDLE:
-            if self._end(upload, "link_lost"):
-                self.rotate()
-                self.sending.pump()
+        if upload is not None and upload.state is not UploadState.IDLE and self._end(upload, "link_lost"):
+            self.rotate()
+            self.sending.pump()
