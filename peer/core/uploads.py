@@ -72,7 +72,7 @@ class Uploads:
         self._uploads: dict[LinkId, Upload] = {}
         self._waiting: dict[LinkId, float] = {}
         self._open: dict[LinkId, Upload] = {}
-        haves.urgent = self._asks_soon
+        haves.asks_soon = self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -144,10 +144,10 @@ class Uploads:
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
 
-    def _asks_soon(self, link: LinkId, known: int) -> bool:
-        """Whether a downloader with a slot will have asked for `known` bytes before it hears the slow news."""
+    def _asks_soon(self, link: LinkId) -> float:
+        """Bytes that a downloader with a slot may ask for before it hears the slow news; 0 without a slot."""
         upload = self._open.get(link)
-        return upload is not None and known < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
+        return NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now) if upload else 0.0
 
     # -- slots --
 
