@@ -12,12 +12,14 @@ import sys
 from argparse import ArgumentParser
 from math import inf
 from statistics import median
+from time import perf_counter
+from typing import Any
 
 from msgspec import Struct
 
 from bus.events import TransferCompleted
 from experiments.sim.swarm import SimulatedSwarm, SwarmScenario
-from experiments.sim.world import HostRates, World
+from experiments.sim.world import Core, HostRates, World
 from peer.core.layout import MIN_CHUNK_SIZE
 
 FEW_PEERS = 50
@@ -37,10 +39,34 @@ class Measured(Struct, frozen=True):
     """Seconds of processor time."""
     idle: int
     peak: int
-    """Bytes: a peer before it is linked to anybody, and the whole process at its highest."""
+    """Bytes: a peer before it is linked to anybody, and the whole swarm at its highest."""
+    core_seconds: float
+    """Of wall clock inside the cores."""
     links: float
     """Of one peer, on average."""
     trace: str
+
+
+class Timed:
+    """A core whose calls are timed, all hosts' together."""
+
+    seconds = 0.0
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.next_deadline = core.next_deadline
+
+    def handle(self, event: Any, now: float) -> list[Any]:
+        began = perf_counter()
+        effects = self._core.handle(event, now)
+        Timed.seconds += perf_counter() - began
+        return effects
+
+    def on_deadline(self, now: float) -> list[Any]:
+        began = perf_counter()
+        effects = self._core.on_deadline(now)
+        Timed.seconds += perf_counter() - began
+        return effects
 
 
 def scenario(peers: int, chunks: int, up: float, seed: int, *, trace: bool) -> SwarmScenario:
@@ -60,6 +86,8 @@ def measure(chosen: SwarmScenario, limit: float) -> Measured:
     swarm = SimulatedSwarm(chosen)
     idle = _memory() - before
     gc.freeze()
+    for host in swarm.world.hosts.values():
+        host.core = Timed(host.core)
     world: World = swarm.world
     while not swarm.run(min(limit, world.now + 1.0)) and world.now < limit:
         print(f"{world.now:6.0f} s virtual, {_processor() - began:.0f} s of processor, {world.events} events, "
@@ -67,7 +95,7 @@ def measure(chosen: SwarmScenario, limit: float) -> Measured:
     done = [result.seconds for result in swarm.results.values() if isinstance(result, TransferCompleted)]
     return Measured(
         len(done), sorted(done), world.events, world.handled, _processor() - began, idle // (chosen.leechers + 1),
-        _memory(), sum(len(host.links) for host in world.hosts.values()) / len(world.hosts), world.trace,
+        _memory() - before, Timed.seconds, sum(len(host.links) for host in world.hosts.values()) / len(world.hosts), world.trace,
     )  # fmt: skip
 
 
@@ -82,7 +110,7 @@ def table(chosen: SwarmScenario, run: Measured, chunks: int) -> list[str]:
         f"processor time       {run.processor:.1f} s, {run.processor / fetched * 1e6:.0f} us a chunk",
         f"events               {run.events}, {run.events / fetched:.1f} a chunk",
         f"calls of cores       {run.handled}, {run.handled / fetched:.1f} a chunk, "
-        f"{run.processor / run.handled * 1e6:.1f} us each with all that the world does",
+        f"{run.core_seconds / run.handled * 1e6:.1f} us each, {run.processor / run.handled * 1e6:.1f} with the world's part",
         f"memory               {run.peak / 2**20:.0f} MiB, {run.peak / peers / 1024:.0f} KiB a peer of "
         f"{run.links:.0f} links; {run.idle / 1024:.0f} KiB an idle peer",
         f"trace                {run.trace or 'none'}",
