@@ -12,7 +12,7 @@ import sys
 from argparse import ArgumentParser
 from math import inf
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 from msgspec import Struct
@@ -41,7 +41,7 @@ class Measured(Struct, frozen=True):
     peak: int
     """Bytes: a peer before it is linked to anybody, and the whole swarm at its highest."""
     core_seconds: float
-    """Of wall clock inside the cores."""
+    """Of processor time inside the cores."""
     links: float
     """Of one peer, on average."""
     trace: str
@@ -57,15 +57,15 @@ class Timed:
         self.next_deadline = core.next_deadline
 
     def handle(self, event: Any, now: float) -> list[Any]:
-        began = perf_counter()
+        began = process_time()
         effects = self._core.handle(event, now)
-        Timed.seconds += perf_counter() - began
+        Timed.seconds += process_time() - began
         return effects
 
     def on_deadline(self, now: float) -> list[Any]:
-        began = perf_counter()
+        began = process_time()
         effects = self._core.on_deadline(now)
-        Timed.seconds += perf_counter() - began
+        Timed.seconds += process_time() - began
         return effects
 
 
@@ -95,7 +95,8 @@ def measure(chosen: SwarmScenario, limit: float) -> Measured:
     done = [result.seconds for result in swarm.results.values() if isinstance(result, TransferCompleted)]
     return Measured(
         len(done), sorted(done), world.events, world.handled, _processor() - began, idle // (chosen.leechers + 1),
-        _memory() - before, Timed.seconds, sum(len(host.links) for host in world.hosts.values()) / len(world.hosts), world.trace,
+        _memory() - before, Timed.seconds, sum(len(host.links) for host in world.hosts.values()) / len(world.hosts),
+        world.trace,
     )  # fmt: skip
 
 
@@ -110,7 +111,8 @@ def table(chosen: SwarmScenario, run: Measured, chunks: int) -> list[str]:
         f"processor time       {run.processor:.1f} s, {run.processor / fetched * 1e6:.0f} us a chunk",
         f"events               {run.events}, {run.events / fetched:.1f} a chunk",
         f"calls of cores       {run.handled}, {run.handled / fetched:.1f} a chunk, "
-        f"{run.core_seconds / run.handled * 1e6:.1f} us each, {run.processor / run.handled * 1e6:.1f} with the world's part",
+        f"{run.core_seconds / run.handled * 1e6:.1f} us each; "
+        f"{run.processor / run.handled * 1e6:.1f} with the world's part",
         f"memory               {run.peak / 2**20:.0f} MiB, {run.peak / peers / 1024:.0f} KiB a peer of "
         f"{run.links:.0f} links; {run.idle / 1024:.0f} KiB an idle peer",
         f"trace                {run.trace or 'none'}",
