@@ -23,6 +23,7 @@ REMEMBERED: Final = 60.0
 """Seconds for which a measured rate counts."""
 TELL_EVERY: Final = 5.0
 """Seconds at least between two messages to a neighbour."""
+NOT_TOLD: Final = (-TELL_EVERY, Capacity(0, 0))
 CHANGE: Final = 0.1
 """Share by which a rate must change to be told again."""
 
@@ -54,12 +55,16 @@ class Capacities:
         self._measured.append((now, int(rate)))
         while self._measured[0][0] < now - REMEMBERED:
             self._measured.popleft()
+        ours = self.ours()
         for neighbour in self._neighbours.by_peer.values():
-            self.tell(neighbour)
+            self._tell(neighbour, ours)
 
     def tell(self, neighbour: Neighbour) -> None:
         """Tell a neighbour what we can, if that is news."""
-        ours, (at, told) = self.ours(), self._told.get(neighbour.link, (-TELL_EVERY, Capacity(0, 0)))
+        self._tell(neighbour, self.ours())
+
+    def _tell(self, neighbour: Neighbour, ours: Capacity) -> None:
+        at, told = self._told.get(neighbour.link, NOT_TOLD)
         if self._turn.now - at >= TELL_EVERY and (_differs(told.up, ours.up) or _differs(told.down, ours.down)):
             self._told[neighbour.link] = (self._turn.now, ours)
             self._turn.send(neighbour.link, ours)

@@ -8,6 +8,7 @@ batched and sent as the ranges that changed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from bus.boundary import ContentId, LinkId
 from bus.messages import Have
@@ -46,8 +47,8 @@ class Haves:
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
-        self.urgent: Callable[[LinkId, int], bool] = lambda link, known: True
-        """Whether a neighbour that knows of so many bytes to ask us for will soon have asked for them all."""
+        self.asks_soon: Callable[[LinkId], float] = lambda link: inf
+        """How many bytes a neighbour may ask of us before the next slow news; 0 without an open stream."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -176,7 +177,7 @@ class Haves:
             for link, told in self._told.items():
                 if content not in told:
                     continue
-                if everyone or not told[content] or self.urgent(link, self._known_bytes(link, content, told[content])):
+                if everyone or not told[content] or self._is_urgent(link, content, told[content]):
                     self._tell_news(link, content, told)
                 else:
                     self._slow[content] = True
@@ -184,13 +185,14 @@ class Haves:
         if self._slow:
             self._turn.timers.set_earlier(("haves",), self._slow_at)
 
-    def _known_bytes(self, link: LinkId, content: ContentId, told: int) -> int:
-        """About how much a neighbour knows that it could ask us for."""
+    def _is_urgent(self, link: LinkId, content: ContentId, told: int) -> bool:
+        """Whether a neighbour will soon have asked for all that it knows of."""
+        soon = self.asks_soon(link)
         offer = self._shelf.offers.get(content)
-        if offer is None or offer.layout is None or not offer.layout.chunks:
-            return 0
-        lacking = told & ~self._theirs.get(link, {}).get(content, 0)
-        return lacking.bit_count() * offer.layout.size // offer.layout.chunks
+        if not soon or offer is None or offer.layout is None:
+            return bool(soon)
+        lacking = told & ~(self.theirs(link, content) or 0)
+        return lacking.bit_count() * offer.layout.size < soon * offer.layout.chunks
 
     def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int]) -> None:
         """Send one neighbour what changed, unless none of it is of any use to it and we do not have all yet."""

@@ -147,8 +147,13 @@ class Swarms:
         if download.looks <= 1:
             most = max(1, most // 2)
         dialled = sum(1 for peer in self._neighbours.dialling if peer in download.candidates)
-        by_link, born = self._neighbours.by_link, self._turn.now - YOUNG_SECONDS
-        linked = sum(1 for link, mask in download.maps.items() if mask or by_link[link].since > born)
+        born = self._turn.now - YOUNG_SECONDS
+        linked = 0
+        for link, neighbour in self._neighbours.by_link.items():
+            if neighbour.since > born:
+                linked += link in download.maps or neighbour.peer in download.candidates
+            else:
+                linked += bool(download.maps.get(link))
         return most - dialled - linked
 
     def _is_ours_to_dial(self, peer: PeerId, candidate: Candidate) -> bool:

@@ -77,7 +77,7 @@ class Uploads:
         self._scored: dict[LinkId, int] = {}
         """Positions of streams up to which TOOK_DATA was counted."""
         self._open: dict[LinkId, Upload] = {}
-        haves.urgent = self._asks_soon
+        haves.asks_soon = self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -139,20 +139,20 @@ class Uploads:
     def on_closed(self, neighbour: Neighbour, stream: int, reason: str) -> None:
         """The downloader ended its stream."""
         upload = self._uploads.get(neighbour.link)
-        if upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE:
-            if self._end(upload, reason):
-                self.rotate()
-                self.sending.pump()
+        current = upload is not None and upload.stream == stream and upload.state is not UploadState.IDLE
+        if upload is not None and current and self._end(upload, reason):
+            self.rotate()
+            self.sending.pump()
 
     def _current(self, neighbour: Neighbour, stream: int) -> Upload | None:
         """The open upload a message is for; messages of any other stream are dropped."""
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
 
-    def _asks_soon(self, link: LinkId, known: int) -> bool:
-        """Whether a downloader with a slot will have asked for `known` bytes before it hears the slow news."""
+    def _asks_soon(self, link: LinkId) -> float:
+        """Bytes that a downloader with a slot may ask for before it hears the slow news; 0 without a slot."""
         upload = self._open.get(link)
-        return upload is not None and known < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
+        return NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now) if upload else 0.0
 
     # -- slots --
 

@@ -11,7 +11,8 @@ PACKAGES = {"bus", "experiments", *ROLES}
 # A package's own __init__ counts as pure: importing a pure module runs it too.
 PURE = re.compile(
     r"bus|bus\.(units|forms|messages|events|codec|errors|names|boundary|state)(\..+)?"
-    r"|tracker|peer|(tracker|peer)\.core(\..+)?|gateway|gateway\.view(\..+)?|experiments|experiments\.(sim|behaviours)(\..+)?"
+    r"|tracker|peer|(tracker|peer)\.core(\..+)?|gateway|gateway\.view(\..+)?"
+    r"|experiments|experiments\.(sim|behaviours)(\.(?!__main__).+)?"
 )
 IMPURE = {"zmq", "sqlite3", "flask", "socket", "threading", "asyncio", "time", "os", "pathlib", "subprocess"}
 WEB = {"flask", "flask_socketio", "socketio", "engineio", "werkzeug", "gunicorn", "simple_websocket"}

@@ -191,6 +191,12 @@ def test_the_message_size_follows_the_rate() -> None:
     assert upload.message_size(2**20, 0, 10.0) == pytest.approx(2**20, rel=0.1)
 
 
+def test_a_smallest_message_holds_at_any_rate_and_limit() -> None:
+    upload = Upload(LinkId(1), "p" * 64)
+    sizes = [upload.message_size(2**20, limit, 10.0, 128 * KIB) for limit in (0, 16 * KIB, 2**20)]
+    assert sizes == [128 * KIB] * 3
+
+
 def test_under_a_limit_a_message_is_a_sixteenth_of_a_second_of_it_up_to_128_kib() -> None:
     upload = opened()
     sizes = [upload.message_size(2**20, limit, 1.0) for limit in (100 * KIB, 2**20, 2 * 2**20, 4 * 2**20)]

@@ -1,0 +1,80 @@
+"""What keeps large swarms cheap: chunks as single messages, links that stay few, no progress that nobody hears."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+
+import pytest
+
+from bus.boundary import Received
+from bus.events import Event, LinkProgress, TransferCompleted, TransferProgress, UploadProgress
+from bus.messages import Data, Have
+from experiments.sim.swarm import SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.world import Host
+
+KIB = 2**10
+PEERS = 60
+CHUNKS = 32
+
+
+class Crowd:
+    """A flash crowd, and what was sent and published in it."""
+
+    def __init__(self, settings: dict[str, object]) -> None:
+        scenario = SwarmScenario(leechers=PEERS, size=CHUNKS * 128 * KIB, settings=settings, seed=3)
+        self.swarm = SimulatedSwarm(scenario)
+        self.received: Counter[type] = Counter()
+        self.published: Counter[type] = Counter()
+        world = self.swarm.world
+        feed, publish = world.feed, world.on_publish
+        assert publish is not None
+
+        def counted(host: Host, event: object) -> None:
+            if isinstance(event, Received):
+                self.received[type(event.message)] += 1
+            feed(host, event)
+
+        def heard(host: Host, event: Event) -> None:
+            self.published[type(event)] += 1
+            publish(host, event)
+
+        world.feed, world.on_publish = counted, heard  # type: ignore[method-assign]
+
+    def dialled(self) -> list[int]:
+        nodes = [self.swarm.nodes[peer_id(number)] for number in range(1, PEERS + 1)]
+        return [sum(1 for n in node.neighbours.by_link.values() if n.dialled) for node in nodes]
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Crowd:
+    crowd = Crowd({"data_message_min": 128 * KIB, "progress_interval": inf})
+    assert crowd.swarm.run(600.0)
+    return crowd
+
+
+def test_a_chunk_is_one_message_where_the_smallest_message_is_a_chunk(crowd: Crowd) -> None:
+    fetched = PEERS * CHUNKS
+    # Besides, one for each manifest, and a few that a stream's end cut short.
+    assert fetched <= crowd.received[Data] <= fetched + PEERS + 0.05 * fetched
+
+
+def test_a_chunk_costs_few_calls_of_cores(crowd: Crowd) -> None:
+    """Half of the links' messages are those of their beginning, so that contents of more chunks cost less."""
+    assert crowd.swarm.world.handled <= 30 * PEERS * CHUNKS
+    assert crowd.received[Have] <= 12 * PEERS * CHUNKS
+
+
+def test_without_an_interval_no_progress_is_published(crowd: Crowd) -> None:
+    assert not crowd.published[LinkProgress]
+    assert not crowd.published[UploadProgress]
+    assert crowd.published[TransferCompleted] == PEERS
+    # Only where a state changed: it begins, it waits for sources, it moves, it verifies.
+    assert crowd.published[TransferProgress] <= 8 * PEERS
+
+
+def test_a_flash_crowd_dials_half_of_its_links_at_first_and_never_more_than_all(crowd: Crowd) -> None:
+    young = Crowd({})
+    young.swarm.world.run(0.3, lambda: False)
+    assert max(young.dialled()) <= 15
+    assert max(crowd.dialled()) <= 30
