@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bus.boundary import LinkId, PeerId
-from bus.errors import LocalProtocolError
+from bus.errors import ERR_DISK_FULL, LocalProtocolError
 from bus.events import ItemState, SourceRow
 from peer.core.bitmap import Range, mask_of
 from peer.core.interface import DownloadRecord, Prepared
@@ -127,6 +127,11 @@ class Download:
     def stopped(self) -> bool:
         """Nothing is to be fetched or offered: paused, failed or removed."""
         return self.state in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+
+    @property
+    def waits_for_space(self) -> bool:
+        """A full disk stopped it."""
+        return self.state is DownloadState.FAILED and self.error_code == ERR_DISK_FULL
 
     # -- chunks --
 

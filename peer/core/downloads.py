@@ -167,13 +167,13 @@ class Downloads:
     def space_due(self) -> None:
         """Downloads that a full disk stopped: let the shell look whether there is room again."""
         for download in self.active.values():
-            if download.error_code == ERR_DISK_FULL:
+            if download.waits_for_space:
                 self._turn.add(CheckSpace(download.record))
                 self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
 
     def on_space_checked(self, event: SpaceChecked) -> None:
         download = self.active.get(event.content)
-        if event.enough and download is not None and download.error_code == ERR_DISK_FULL:
+        if event.enough and download is not None and download.waits_for_space:
             self.resume(download)
 
     def resume(self, download: Download) -> None:

@@ -191,3 +191,13 @@ def test_what_stopped_for_another_reason_waits_for_its_user(code: str) -> None:
     assert not peer.of(CheckSpace)
     peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 101.0)
     assert peer.is_in(DownloadState.FAILED)
+
+
+def test_one_that_was_paused_after_its_disk_was_full_stays_paused() -> None:
+    peer = Peer(held=0b01)
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK_FULL, "disk full"))
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.effects = peer.node.on_deadline(31.1)
+    assert not peer.of(CheckSpace)
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 32.0)
+    assert peer.is_in(DownloadState.PAUSED)
