@@ -350,7 +350,11 @@ def supervise(chosen: argparse.Namespace) -> int:
         raise ShoalError(ERR_USAGE, "there is nothing to run: tracker.run is false and no peer is chosen")
     if chosen.ready_file and not chosen.ready_file.parent.is_dir():
         raise ShoalError(ERR_PATH, f"--ready-file: there is no folder {chosen.ready_file.parent}; make it first")
-    base_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        base_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the folder of all state, {base_dir}, cannot be made: {error.strerror}"
+        raise ShoalError(ERR_PATH, f"{reason}; choose another --base-dir or data_dir") from None
     # The children read the same file and use the same folder, whatever else they would find.
     os.environ["SHOAL_BASE_DIR"] = str(base_dir)
     os.environ["SHOAL_CONFIG"] = str(loaded.file or "")

@@ -55,6 +55,10 @@ class Places:
                 self.socket_dir.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise ShoalError(ERR_PATH, f"directory {error.filename} cannot be made: {error.strerror}") from None
+        self.check()
+
+    def check(self) -> None:
+        """Whether the directories, which must be there, are for the owner only; errors as in `prepare`."""
         _check_private(self.data_dir)
         _check_private(self.socket_dir)
 

@@ -81,6 +81,7 @@ def node_settings(loaded: Loaded, name: str, peer_id: str, download_dir: str, da
         data_port=data_port,
         loopback=is_loopback(network.bind),
         encryption=settings.security.encryption,
+        only=None if settings.security.access == "open" else frozenset(settings.security.allow),
         advertise=tuple(network.advertise),
         addresses=() if is_loopback(network.bind) else interface_addresses(),
         trackers=tracker_addresses(loaded),

@@ -44,6 +44,8 @@ from peer.storage import Hashing, Storage
 
 log = logging.getLogger(__name__)
 
+MOST_SKIPPED: Final = 100
+"""Lines of one answer about what was not shared."""
 FILES_PAGE: Final = 200
 """Rows of one page: with paths of 255 bytes it stays under the 256 KiB of a page."""
 
@@ -157,7 +159,7 @@ class Control:
             chunks=layout.chunks,
             seconds=round(seconds, 3),
             link=format_link(ShareLink(content.id, content.name, self._trackers)),
-            skipped=list(hashed.skipped[:100]),
+            skipped=shown_skipped(hashed.skipped),
             hashed_files=hashed.hashed_files,
             hashed_bytes=hashed.hashed_bytes,
         )
@@ -188,6 +190,14 @@ class Control:
             self.reply(Reply(token, ReputationExplained(0, peers[0], score, kept[-2000:])))
 
         self._reputation.explain(peers[0], lambda events: self._reactor.post(lambda: answer(events)))
+
+
+def shown_skipped(skipped: tuple[str, ...]) -> list[str]:
+    """What was left out, and in the last line how many more."""
+    if len(skipped) <= MOST_SKIPPED:
+        return list(skipped)
+    kept = MOST_SKIPPED - 1
+    return [*skipped[:kept], f"{len(skipped) - kept:,} more, left out for such reasons"]
 
 
 def _with_request(message: Message, request: int) -> Message:

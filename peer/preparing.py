@@ -309,5 +309,5 @@ def check_space(disk: Disk, download: TemporaryFiles) -> None:
     needed = download.bytes_missing()
     free = disk.files.free_space(download.directory)
     if needed and free < needed + disk.min_free:
-        kept_free = f" of which {format_size(disk.min_free)} stay free"
+        kept_free = f" less the {format_size(disk.min_free)} that transfer.min_free_disk leaves"
         raise disk_full(download.path, needed, format_size(free) + (kept_free if disk.min_free else ""))

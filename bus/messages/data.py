@@ -134,7 +134,9 @@ class Rejected(Message, frozen=True, gc=False):
     chunk: ChunkIndex
 
 
-CloseReason = Literal["done", "choked", "queued_out", "reputation", "idle", "closing", "protocol", "link_lost"]
+CloseReason = Literal[
+    "done", "choked", "queued_out", "reputation", "access", "idle", "closing", "protocol", "link_lost"
+]
 
 
 @declare(43, "data", BOTH)

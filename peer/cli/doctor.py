@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -19,7 +20,6 @@ from peer.cli.session import Command, Session
 from peer.cli.show import Column, print_json, print_table
 
 if TYPE_CHECKING:
-    from bus.config import Loaded
     from bus.places import Places
 
 
@@ -57,7 +57,11 @@ def _checks(session: Session) -> Iterator[Check]:
     settings = loaded.settings
     yield Check("configuration", True, str(loaded.file) if loaded.file else "no file, defaults only")
     yield _folder(loaded.base_dir)
-    yield _disk(loaded)
+    least = settings.transfer.min_free_disk
+    yield _disk("disk", loaded.base_dir, least)
+    for peer in settings.peers:
+        if peer.download_dir:
+            yield _disk(f"disk of {peer.name}", Path(peer.download_dir), least)
     places: list[tuple[str, Places]] = []
     if settings.tracker.run:
         tracker = TrackerPlaces(loaded.base_dir)
@@ -70,6 +74,7 @@ def _checks(session: Session) -> Iterator[Check]:
         page = f"{_bracketed(settings.gateway.host)}:{peer.web_port}"
         yield _port(f"page of {peer.name}", page, own.data_dir / GATEWAY_LOCK)
     for label, place in places:
+        yield _private(label, place)
         yield _key(label, place)
     yield _tracker(session)
 
@@ -80,10 +85,10 @@ def _folder(base_dir: Path) -> Check:
     return Check("folder", ok, f"{base_dir}{'' if ok else f': {existing} cannot be written to'}")
 
 
-def _disk(loaded: Loaded) -> Check:
-    existing = next(path for path in (loaded.base_dir, *loaded.base_dir.parents) if path.exists())
-    free, least = shutil.disk_usage(existing).free, loaded.settings.transfer.min_free_disk
-    return Check("disk", free > least, f"{format_size(free)} free; downloads leave {format_size(least)} free")
+def _disk(name: str, folder: Path, least: int) -> Check:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    return Check(name, free > least, f"{format_size(free)} free; downloads leave {format_size(least)} free")
 
 
 def _bracketed(host: str) -> str:
@@ -102,7 +107,10 @@ def _port(label: str, address: str, lock_file: Path) -> Check:
         holder = _running(lock_file)
         if holder:
             return Check(name, True, f"{port} is in use; {label} runs (pid {holder})")
-        return Check(name, False, f"{port} on {host}: {error.strerror}; stop that program or set another port")
+        # Python puts the address into its own words a second time.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        wanted = "stop that program or set another port" if error.errno == errno.EADDRINUSE else "set another port"
+        return Check(name, False, f"{port} on {host}: {reason}; {wanted}")
 
 
 def _running(lock_file: Path) -> int:
@@ -118,6 +126,19 @@ def _running(lock_file: Path) -> int:
     except (OSError, ValueError):
         pass
     return 0
+
+
+def _private(label: str, places: Places) -> Check:
+    name = f"folder of {label}"
+    if not places.data_dir.exists():
+        return Check(name, True, "made at the first start")
+    try:
+        places.check()
+    except ShoalError as error:
+        return Check(name, False, error.message)
+    except OSError:  # its folder for sockets lies elsewhere and is made at the next start
+        pass
+    return Check(name, True, str(places.data_dir))
 
 
 def _key(label: str, places: Places) -> Check:

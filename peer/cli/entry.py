@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
 
 from bus.errors import (
+    ERR_DISK_FULL,
     ERR_FAILURE,
     ERR_PROTOCOL,
     ERR_USAGE,
@@ -31,6 +34,8 @@ Completion: eval "$(_SHOAL_COMPLETE=bash_source shoal)" in ~/.bashrc; zsh_source
 """
 TRACEBACK_AT: Final = 2
 """How many -v show where a crash came from."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What writing the output ends with where there is no room for it."""
 
 
 @click.group(cls=Group, epilog=EPILOG)
@@ -46,6 +51,9 @@ for module in (launching, sharing, fetching, watching, control, steering, tappin
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
     session = Session()
+    # None where who started us closed it, as in `shoal ls >&-`.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     with session.opened:
         return _run(session, arguments)
 
@@ -55,8 +63,7 @@ def _run(session: Session, arguments: Sequence[str] | None) -> int:
         code = shoal.main(arguments, prog_name="shoal", obj=session, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has what it wanted. Python would complain once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has what it wanted
         return OK
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -67,6 +74,12 @@ def _run(session: Session, arguments: Sequence[str] | None) -> int:
         return error.outcome.exit_code
     except RemoteProtocolError as error:
         _say(f"{ERR_PROTOCOL}: the peer's answer is not understood ({error}); is it of another version?")
+        return FAILURE
+    except OSError as error:
+        if error.errno not in FULL:
+            return _crashed(error, session.verbose)
+        _drop_output()
+        _say(f"{ERR_DISK_FULL}: the output cannot be written: {error.strerror}; free some room, or write it elsewhere")
         return FAILURE
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user who did not ask for it
         return _crashed(error, session.verbose)
@@ -93,5 +106,11 @@ def _crashed(error: Exception, verbose: int) -> int:
 
 
 def _say(text: str) -> None:
-    # One line, whatever a message was made of.
-    click.echo(f"shoal: {' '.join(text.split())}", err=True)
+    # One line, whatever a message was made of; the exit code tells too, where nobody can read it.
+    with suppress(OSError):
+        click.echo(f"shoal: {' '.join(text.split())}", err=True)
+
+
+def _drop_output() -> None:
+    # Python would complain once more while it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -35,7 +35,7 @@ SETTLES_WITHIN: Final = 2.0
 GONE: Final = "nothing lies there any more; verify it, or remove it and get it again"
 WAITS: Final = {
     "stalled": "its sources send nothing; waiting for them",
-    "no_sources": "nobody who has it is reached; waiting for somebody",
+    "no_sources": "nobody reached has what is missing; waiting for somebody",
     "paused": "it is paused; it goes on after: {command} resume {content}",
 }
 """States in which nothing comes, and what is said of them where no bar shows them."""
@@ -163,7 +163,7 @@ def get(
     if session.json:
         print_json(fetched)
     else:
-        _report(fetched, before=0 < waiting.finished < began)
+        _report(fetched, began <= waiting.finished, before=0 < waiting.finished < began)
 
 
 def _folder(folder: str) -> str:
@@ -192,10 +192,12 @@ def _chosen(paths: list[str]) -> list[str]:
     return paths
 
 
-def _report(fetched: Fetched, before: bool) -> None:
+def _report(fetched: Fetched, now: bool, before: bool) -> None:
     size, seconds = format_size(fetched.size), format_duration(fetched.seconds)
     rate, peers = format_rate(fetched.bytes_per_second), len(fetched.sources)
-    how = f"{size} in {seconds} ({rate}) from {peers} peer{'s' if peers != 1 else ''}" if peers else "was here already"
+    how = f"{size} in {seconds}" if now else "was here already"  # an empty content comes from nobody
+    if peers:
+        how = f"{size} in {seconds} ({rate}) from {peers} peer{'s' if peers != 1 else ''}"
     if before:
         how = "was here already" if os.path.lexists(fetched.path) else f"was here already, but {GONE}"
     elif fetched.optimum_share and fetched.optimum_seconds:

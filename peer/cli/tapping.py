@@ -26,6 +26,8 @@ T = TypeVar("T", bound="Envelope | WireRecord")
 LOOK: Final = 0.25
 """Seconds of waiting at a time, so that Ctrl-C is heard."""
 CONNECT: Final = 2.0
+LONGEST_VALUE: Final = 200
+"""Characters of one field of an event that people are shown."""
 
 
 @click.command(cls=Command)
@@ -70,11 +72,16 @@ def as_text(one: Envelope | WireRecord) -> str:
     from bus.events import Envelope
 
     if isinstance(one, Envelope):
-        fields = " ".join(f"{name}={value!r}" for name, value in one.data.items())
+        fields = " ".join(f"{name}={_cut(repr(value))}" for name, value in one.data.items())
         return f"{_clock(one.time)} {one.source[:8]} {one.type} {plain(fields)}"
     what = f"{one.message} {one.bytes} B" if one.number else one.note
     stream = f" stream {one.stream} at {one.position}" if one.stream else ""
     return f"{_clock(one.time)} {one.direction:<5} {one.channel:<7} {one.peer[:8]} {plain(what)}{stream}"
+
+
+def _cut(value: str) -> str:
+    """A have-map can be as long as a book; JSON has all of it."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 3]}..."
 
 
 def _clock(wall: float) -> str:

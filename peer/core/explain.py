@@ -53,8 +53,9 @@ class Explaining:
         fetching: Fetching,
         downloads: Callable[[], list[Download]],
         refused: Callable[[PeerId], bool],
+        unequal: Callable[[Download], str],
     ) -> None:
-        """`downloads` gives all that run."""
+        """`downloads` gives all that run; `unequal` the line about peers of which only one side encrypts, or ""."""
         self._turn = turn
         self._limits = limits
         self._neighbours = neighbours
@@ -62,6 +63,7 @@ class Explaining:
         self._fetching = fetching
         self._downloads = downloads
         self._refused = refused
+        self._unequal = unequal
 
     def answer(self, download: Download) -> Explained:
         """The causes for one download."""
@@ -139,6 +141,7 @@ class Explaining:
         offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
         seeds = sum(1 for row in rows if row.cause == "withheld")
         more = f"; {_many(seeds, 'seed')} linked, with nothing for us right now" if seeds else ""
+        more += f"; {unequal}" if (unequal := self._unequal(download)) else ""
         return f"{offers} offers {what}; trackers name {_many(named, 'peer')}, {linked} linked{more}"
 
     def _limit(self, download: Download) -> tuple[int, Literal["", "all", "content"]]:

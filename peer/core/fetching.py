@@ -133,7 +133,7 @@ class Fetching:
         source = self.sources.get(neighbour.link)
         if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
             return
-        if message.reason in ("reputation", "closing", "protocol"):
+        if message.reason in ("reputation", "access", "closing", "protocol"):
             self._not_before[source.link] = self._turn.now + REOPEN_AFTER
         self.granting.give_back(source)
         self._end(source, message.reason)

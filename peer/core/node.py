@@ -156,6 +156,7 @@ class PeerNode:
             self.fetching,
             lambda: list(self.downloads.active.values()),
             self.opinions.refused,
+            self.reports.unequal,
         )
         self.commands = Commands(
             settings,

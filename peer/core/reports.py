@@ -109,7 +109,7 @@ class Reports:
             rejected_bytes=download.rejected_bytes,
             sources=download.source_rows(rows),
             have=strip(download.held, layout.chunks).hex() if layout and layout.chunks else "",
-            error=download.error or (self._unequal(download) if state == "no_sources" else ""),
+            error=download.error or (self.unequal(download) if state == "no_sources" else ""),
             error_code=download.error_code,
             added=record.added,
             finished=0.0,
@@ -119,7 +119,7 @@ class Reports:
             optimum_share=round(share_reached(download.optimum, done, size, seconds), 4),
         )
 
-    def _unequal(self, download: Download) -> str:
+    def unequal(self, download: Download) -> str:
         """Why there are no sources, if that is because only one side encrypts."""
         if not (count := len(download.unequal)):
             return ""

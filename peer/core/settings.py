@@ -49,6 +49,8 @@ class NodeSettings(Struct, frozen=True):
     """The data socket is bound to loopback only."""
     encryption: bool = True
     """Of data links; peers whose setting is another cannot be linked."""
+    only: frozenset[str] | None = None
+    """Ids of the peers that may fetch from us; None: everybody may."""
     advertise: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     trackers: tuple[TrackerAddress, ...] = ()

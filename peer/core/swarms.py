@@ -79,7 +79,8 @@ class Swarms:
             self._meet(download, push.joined)
         elif push.content in self._shelf.offers:
             for member in push.joined:
-                linkable = member.encrypted == self._settings.encryption
+                only = self._settings.only
+                linkable = member.encrypted == self._settings.encryption and (only is None or member.peer in only)
                 if linkable and not member.complete and not self._neighbours.connected(member.peer):
                     self._introduce.setdefault(member.peer, {})[push.content] = True
                     self._introduce_to[member.peer] = tuple(member.endpoints)

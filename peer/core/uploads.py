@@ -89,10 +89,14 @@ class Uploads:
             raise RemoteProtocolError(f"stream {message.stream} has the wrong parity")
         upload = self._uploads.setdefault(neighbour.link, Upload(neighbour.link, neighbour.peer))
         upload.open(message.stream)
-        if self._refused(neighbour.peer):
+        # Who may not dial us asks over a link that we dialled, to fetch from it ourselves.
+        only = self._settings.only
+        admitted = only is None or neighbour.peer in only
+        if not admitted or self._refused(neighbour.peer):
+            reason: CloseReason = "reputation" if admitted else "access"
             upload.close()
-            self._turn.send(neighbour.link, Closed(message.stream, 0, "reputation"))
-            self._turn.publish(StreamRefused(neighbour.peer, "reputation"))
+            self._turn.send(neighbour.link, Closed(message.stream, 0, reason))
+            self._turn.publish(StreamRefused(neighbour.peer, reason))
             return
         self._waiting[neighbour.link] = self._turn.now
         if len(self._open) < self._settings.upload_slots:

@@ -105,6 +105,15 @@ def test_nobody_has_it_any_more() -> None:
     assert found.text.startswith(f"nobody linked offers {found.missing} missing chunks; trackers name")
 
 
+def test_peers_of_which_only_one_side_encrypts_are_named_as_the_reason() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(0, 2 * MIB, FAST, FAST))
+    swarm.add_peer(1, {"encryption": False})
+    seconds_pass(swarm, 5)
+    found = explained(swarm)
+    assert (found.state, found.cause) == ("no_sources", "no_source")
+    assert "security.encryption is false here and true at 1 peer of the swarm" in found.text
+
+
 def test_a_source_that_has_nothing_more_is_no_source() -> None:
     swarm = begun()
     ask(swarm, Pause(0, CONTENT), number=0)

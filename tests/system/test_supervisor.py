@@ -134,6 +134,13 @@ def test_a_wrong_choice_is_one_line(tmp_path, arguments, code, line):
     assert (done.out, done.err) == ("", f"shoal: {line}\n")
 
 
+def test_a_base_directory_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "taken").touch()
+    done = Swarm(tmp_path).cli("up", "--base-dir", str(tmp_path / "taken"), expect=2)
+    said = "cannot be made: File exists; choose another --base-dir or data_dir"
+    assert done.err == f"shoal: ERR_PATH: the folder of all state, {tmp_path / 'taken'}, {said}\n"
+
+
 def test_a_second_directory_joins_by_the_tracker_s_address_and_key(standing, tmp_path):
     elsewhere = {"run": False, "endpoint": standing.tracker.endpoint, "public_key": standing.tracker.public_key}
     with Swarm(tmp_path, ["west"], settings={"tracker": elsewhere}) as two:

@@ -57,7 +57,7 @@ def test_a_healthy_machine_passes(shoal):
     assert [list(row) for row in found.data] == [["check", "ok", "detail"]] * len(found.data)
     assert checks(shoal).keys() == {
         "configuration", "folder", "disk", "port of tracker", "port of peer north", "port of page of north",
-        "key of tracker", "key of peer north", "tracker",
+        "folder of tracker", "key of tracker", "folder of peer north", "key of peer north", "tracker",
     }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_a_port_of_another_program_fails(shoal, taken_port):
     shoal.config.write_text(f"tracker: {{run: true, listen: 'tcp://127.0.0.1:{taken_port}'}}\npeers: []\n")
     ok, detail = checks(shoal)["port of tracker"]
     assert not ok
-    assert str(taken_port) in detail
+    assert detail == f"{taken_port} on 127.0.0.1: Address already in use; stop that program or set another port"
     assert shoal("doctor").code == 1
 
 
@@ -91,6 +91,19 @@ def test_a_key_that_others_can_read_fails(shoal):
     ok, detail = checks(shoal)["key of peer north"]
     assert not ok
     assert "0644" in detail
+
+
+def test_a_folder_that_others_can_enter_fails_as_at_the_start(shoal):
+    shoal.places.data_dir.chmod(0o755)
+    ok, detail = checks(shoal)["folder of peer north"]
+    assert not ok
+    assert detail.endswith(f"run: chmod 700 {shoal.places.data_dir}")
+
+
+def test_the_disk_of_a_peer_s_own_download_folder_is_looked_at(shoal):
+    shoal.config.write_text("peers: [{name: north, download_dir: /proc/none}]\n")
+    assert checks(shoal)["disk"][0]
+    assert checks(shoal)["disk of north"] == (False, "0 B free; downloads leave 512 MiB free")
 
 
 def test_no_tracker_at_all_fails(shoal):

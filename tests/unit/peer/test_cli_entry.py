@@ -210,3 +210,24 @@ def test_a_reader_that_leaves_early_is_no_error():
     command = f"{sys.executable} -c 'from peer.cli import main; main()' --help | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("U0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        (
+            "--help >/dev/full",
+            1,
+            "shoal: ERR_DISK_FULL: the output cannot be written: No space left on device; ",
+        ),
+        ("--help >&-", 0, ""),
+        ("frob 2>/dev/full", 2, ""),
+        ("frob 2>&-", 2, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_bug_of_ours(redirection, code, told):
+    command = f"{sys.executable} -c 'from peer.cli import main; main()' {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith(told)
+    assert len(done.stderr.splitlines()) == bool(told)

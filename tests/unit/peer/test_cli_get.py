@@ -105,6 +105,12 @@ def test_a_download_that_ends_while_it_is_waited_for_is_news(shoal, peer):
     assert shoal("get", A).out.startswith("iso: 200 B in 2 s ")
 
 
+def test_an_empty_content_that_was_fetched_just_now_is_news_though_nobody_gave_a_byte(shoal, peer):
+    empty = msgspec.structs.replace(DONE, size=0, bytes_done=0, sources=[], finished=time.time() + 60)
+    states(peer, [empty])
+    assert shoal("get", A).out.startswith("iso: 0 B in 2 s\n")
+
+
 @pytest.mark.parametrize(
     ("only", "line"),
     [
@@ -138,7 +144,7 @@ def test_without_a_bar_a_line_says_that_nothing_comes(shoal, peer, monkeypatch):
     shown = [[msgspec.structs.replace(MOVING, state=state)] for state in ("no_sources", "stalled", "stalled", "paused")]
     states(peer, [MOVING], *shown, [DONE])
     assert shoal("get", A, "--json").err.splitlines() == [
-        "shoal: iso: nobody who has it is reached; waiting for somebody",
+        "shoal: iso: nobody reached has what is missing; waiting for somebody",
         "shoal: iso: its sources send nothing; waiting for them",
         f"shoal: iso: it is paused; it goes on after: shoal resume {A[:16]}",
     ]
@@ -152,7 +158,7 @@ def test_why_there_are_no_sources_is_said_once_where_the_peer_knows_it(shoal, pe
     waiting = msgspec.structs.replace(MOVING, state="no_sources")
     known = msgspec.structs.replace(waiting, error=why)
     states(peer, [waiting], [known], [known], [MOVING], [DONE])
-    said = "shoal: iso: nobody who has it is reached; waiting for somebody"
+    said = "shoal: iso: nobody reached has what is missing; waiting for somebody"
     assert shoal("get", A).err.splitlines() == [said, f"{said} ({why})"]
 
 

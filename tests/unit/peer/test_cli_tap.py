@@ -126,3 +126,8 @@ def test_text_is_one_line_that_no_terminal_obeys():
     assert shown[0].endswith(f"11111111 chunk.rejected content='{A}' chunk=3 peer='{P}'")
     assert shown[3].endswith("out   data    11111111 Data 9000 B stream 1 at 512")
     assert shown[4].endswith("event data    11111111 lost: reset")
+
+
+def test_people_are_shown_the_beginning_of_a_long_value():
+    long = msgspec.structs.replace(EVENTS[0], data={"have": "0" * 5000, "error": ""})
+    assert as_text(long).endswith(f" have='{'0' * 196}... error=''")

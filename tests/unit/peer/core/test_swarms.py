@@ -1,9 +1,12 @@
-"""Peers of which only one encrypts: never dialled, and said in one line while there is no other source."""
+"""Who is never dialled: peers of which only one encrypts (said in one line), and by a private one those not listed."""
 
 from __future__ import annotations
 
+import pytest
+
 from bus.boundary import DialFailed
 from bus.events import Transfer
+from bus.messages import SwarmChanged, SwarmPeer
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
 from peer.core.download import Candidate
@@ -77,3 +80,13 @@ def test_a_tracker_that_lists_the_right_setting_now_takes_back_that_it_was_anoth
     download.unequal.update({peer_id(0): False, peer_id(7): False})
     swarm.world.run(60.0, lambda: swarm.finished(1))
     assert list(download.unequal) == [peer_id(7)]
+
+
+@pytest.mark.parametrize("only", [None, frozenset({peer_id(9)}), frozenset({peer_id(8)})])
+def test_a_private_seed_dials_no_leecher_that_may_not_fetch(only: frozenset[str] | None) -> None:
+    swarm = SimulatedSwarm(ALONE)
+    swarm.add_peer(1, {"only": only}, complete=True)
+    node = swarm.nodes[peer_id(1)]
+    node.swarms.changed(SwarmChanged(CONTENT, 1, 1, [SwarmPeer(peer_id(9), ["tcp://10.0.0.11:5000"], False)], []))
+    node.swarms.introduce_due(peer_id(9))
+    assert dialled(swarm, 1, 9) is (only is None or peer_id(9) in only)
