@@ -1,4 +1,4 @@
-"""`python -m experiments`: run an experiment, or make its report anew."""
+"""`python -m experiments`: run an experiment, make its report anew, or compare two."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
-from experiments.result import REPORT, Summary, read_conditions, write_result
-from experiments.runner import run
-from experiments.scenario import read_scenario
+from experiments.figures.style import check_drawing
+
+REGRESSION: Final = 1
+"""Exit code of a comparison that found one."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -25,50 +26,80 @@ class Arguments(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = Arguments("shoal experiment", description="Experiments on swarms of real processes.")
+    parser = Arguments("shoal experiment", description="Experiments on swarms.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Arguments)
     running = commands.add_parser("run", help="run a scenario and write its result into a folder")
     running.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
     running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
     running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
-    reporting = commands.add_parser("report", help="make summary, report and figures anew from the recorded events")
+    reporting = commands.add_parser("report", help="make all but the recorded events anew from them")
     reporting.add_argument("folder", type=Path, metavar="DIR")
-    comparing = commands.add_parser("compare", help="compare two results (not in this version)")
-    comparing.add_argument("folders", type=Path, nargs=2, metavar="DIR")
+    comparing = commands.add_parser("compare", help="what changed from one result to another; 1 if it got worse")
+    comparing.add_argument("before", type=Path, metavar="A")
+    comparing.add_argument("after", type=Path, metavar="B")
+    comparing.add_argument("--threshold", type=part, default=0.05, metavar="5%", help="a worse change is a regression")
+    comparing.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    comparing.add_argument("-o", "--output", type=Path, metavar="DIR", help="leave compare.json and a figure there")
     for command in (running, reporting, comparing):
-        command.add_argument("--json", action="store_true", help="print the summary as JSON")
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
 
 
-def carry_out(chosen: argparse.Namespace) -> Summary:
-    """Do what the command line says."""
-    if chosen.command == "run":
-        scenario = read_scenario(chosen.scenario)
-        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace)
+def part(text: str) -> float:
+    """`5%` or `0.05`."""
+    value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def carry_out(chosen: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit code."""
+    check_drawing()
+    if chosen.command == "compare":
+        return _compare(chosen)
+    from experiments.result import REPORT, write_anew
+
     if chosen.command == "report":
-        return write_result(chosen.folder, read_conditions(chosen.folder))
-    raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+        folder = chosen.folder
+        result = write_anew(folder)
+    else:
+        from experiments.runner import run
+        from experiments.scenario import read_scenario
+
+        folder = chosen.output
+        result = run(read_scenario(chosen.scenario), chosen.scenario.stem, folder, chosen.replace)
+    _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
+    return OK
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from experiments.compare import as_text, compare, write_comparison
+
+    comparison = compare(chosen.before, chosen.after, chosen.threshold, chosen.metric)
+    if chosen.output is not None:
+        write_comparison(chosen.output, comparison)
+    _print(msgspec.json.encode(comparison).decode() + "\n" if chosen.json else as_text(comparison))
+    return REGRESSION if comparison.regressions else OK
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def main() -> int:
     try:
-        chosen = parse(sys.argv[1:])
-        summary = carry_out(chosen)
-        if chosen.json:
-            print(msgspec.json.encode(summary).decode())
-        else:
-            folder = chosen.output if chosen.command == "run" else chosen.folder
-            print((folder / REPORT).read_text(), end="")
-        sys.stdout.flush()
+        return carry_out(parse(sys.argv[1:]))
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)
         return error.outcome.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    return OK
 
 
 if __name__ == "__main__":

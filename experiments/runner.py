@@ -22,8 +22,9 @@ import msgspec
 from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ERR_PATH, ERR_TIMEOUT, ShoalError
 from bus.messages import ControlPing, Done, Get, Shared, SharePath
 from bus.reactor import Reactor
+from experiments.cast import Member, write_cast
 from experiments.collector import TRACKER, Collector
-from experiments.figures import check_drawing
+from experiments.figures.style import check_drawing
 from experiments.fleet import Fleet
 from experiments.material import write_material
 from experiments.provenance import provenance
@@ -141,6 +142,7 @@ def run(scenario: Scenario, name: str, folder: Path, replace: bool = False) -> S
             Fleet(base_dir, scenario.leechers + 1, {"limits": limits}) as fleet,
             Collector(reactor, fleet, folder) as collector,
         ):
+            write_cast(folder, cast_of(scenario, fleet))
             Run(scenario, fleet, reactor, collector).carry_out(source)
             heard = {process: row.events for process, row in collector.hearing.items()}
             lost = collector.lost
@@ -149,7 +151,23 @@ def run(scenario: Scenario, name: str, folder: Path, replace: bool = False) -> S
         _put_away(base_dir, folder)
     if any(lost.values()):
         note(f"EVENTS LOST, the numbers are not to be trusted: {lost}")
-    return write_result(folder, Conditions(name, scenario, PROCESSES, provenance(), heard, lost))
+    # What was fetched was compared byte by byte.
+    conditions = Conditions(
+        name, scenario, PROCESSES, provenance(), heard, lost,
+        shaped_by="the peers' own rate limits", seed=scenario.seed, wrong_bytes=0,
+    )  # fmt: skip
+    return write_result(folder, conditions)
+
+
+def cast_of(scenario: Scenario, fleet: Fleet) -> list[Member]:
+    """The first peer is the seed, the others fetch."""
+    limits = scenario.limits
+    return [
+        Member(
+            peer.name, [peer.id], "leechers" if place else "seeds", complete=not place, up=limits.up, down=limits.down
+        )
+        for place, peer in enumerate(fleet.peers)
+    ]
 
 
 def note(line: str) -> None:
