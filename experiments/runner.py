@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from bus.errors import ERR_CONFIG, ERR_PATH, ShoalError
 from bus.reactor import Reactor
 from experiments.acting import Role
@@ -17,15 +20,25 @@ from experiments.backends.real import Actors, RealRun, note, role_of, shaping_of
 from experiments.backends.recording import Recording
 from experiments.cast import write_cast
 from experiments.casting import Player, players
-from experiments.collector import Collector, read_events
-from experiments.figures import check_drawing
+from experiments.collector import Collector
+from experiments.figures.style import check_drawing
 from experiments.material import write_content
 from experiments.provenance import provenance
-from experiments.result import SUMMARY, Conditions, Summary, write_result
+from experiments.result import SUMMARY, Conditions, Summary, write_repetitions, write_result
 from experiments.scenario import Scenario, real_problems
+from experiments.summary import RUNS, Repetitions
+from experiments.tables.recording import FOLDER
 
 STATE: Final = "state"
 LOGS: Final = "logs"
+
+
+class _Source(Struct):
+    """What is read of an event to know under which id it was published."""
+
+    source: str
+
+
 Record = Callable[[Scenario, int, str, Path], Recording]
 """(scenario, seed, name, folder) -> what was recorded into the folder."""
 
@@ -53,7 +66,8 @@ def on_real_sockets(make: Callable[[Path, dict[str, Role]], Actors]) -> Record:
             _put_away(base_dir, folder)
         if any(lost.values()):
             note(f"EVENTS LOST, the numbers are not to be trusted: {lost}")
-        return Recording(shaping_of(scenario), heard, lost, [player.member(ids) for player, ids in _ids(cast, folder)])
+        members = [player.member(ids) for player, ids in _ids(cast, folder)]
+        return Recording(shaping_of(scenario), heard, lost, members, wrong_bytes=0)
 
     return record
 
@@ -95,6 +109,8 @@ def run(
         scenario=name,
         config=scenario,
         backend=chosen,
+        question=scenario.description,
+        wrong_bytes=recording.wrong_bytes,
         shaped_by=recording.shaped_by,
         seed=seed,
         trace=recording.trace,
@@ -112,25 +128,31 @@ def run_all(
     replace: bool = False,
     backend: str | None = None,
     seed: int | None = None,
-) -> dict[Path, Summary]:
-    """Run a scenario as often as it says, each time with the next seed; folder -> what came out.
+) -> Summary | Repetitions:
+    """Run a scenario as often as it says, each time with the next seed.
 
-    Several results lie in folders `seed-N` inside the folder.  The arguments are those of `run`.
+    Several results lie in folders `runs/SEED` in the folder.  The arguments are those of `run`.
 
     Raises:
         ShoalError: what went wrong with a run; the results before it are there.
     """
     first = scenario.seed if seed is None else seed
     if scenario.repetitions == 1:
-        return {folder: run(scenario, name, folder, replace, backend, first)}
-    folders = {folder / f"seed-{number}": number for number in range(first, first + scenario.repetitions)}
-    return {place: run(scenario, name, place, replace, backend, number) for place, number in folders.items()}
+        return run(scenario, name, folder, replace, backend, first)
+    _prepare(folder, replace)
+    for number in range(first, first + scenario.repetitions):
+        run(scenario, name, folder / RUNS / str(number), False, backend, number)
+    return write_repetitions(folder)
 
 
 def _ids(cast: list[Player], folder: Path) -> list[tuple[Player, list[str]]]:
     """The ids under which each peer published."""
-    recorded = read_events(folder)
-    return [(player, list(dict.fromkeys(row.source for row in recorded[player.name]))) for player in cast]
+    decoder = msgspec.json.Decoder(_Source)
+    found = []
+    for player in cast:
+        lines = (folder / FOLDER / f"{player.name}.jsonl").read_bytes()
+        found.append((player, list(dict.fromkeys(row.source for row in decoder.decode_lines(lines)))))
+    return found
 
 
 def _prepare(folder: Path, replace: bool) -> None:

@@ -311,7 +311,7 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
         run.carry_out()
     shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
     cast = [peer.player.member(peer.ids) for peer in run.peers.values()]
-    return Recording(shaped_by, writer.written, dict.fromkeys(writer.written, 0), cast, run.world.trace)
+    return Recording(shaped_by, writer.written, dict.fromkeys(writer.written, 0), cast, trace=run.world.trace)
 
 
 def _may_go(player: Player) -> bool:
