@@ -7,74 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from msgspec import Struct
-
-from bus.errors import ERR_CONFIG, ERR_PATH, ShoalError
-from bus.reactor import Reactor
-from experiments.acting import Role
+from bus.errors import ERR_PATH, ShoalError
 from experiments.backends import simulated
 from experiments.backends.inproc import Threads
+from experiments.backends.on_sockets import on_sockets
 from experiments.backends.processes import Processes
-from experiments.backends.real import Actors, RealRun, note, role_of, shaping_of
 from experiments.backends.recording import Recording
 from experiments.cast import write_cast
-from experiments.casting import Player, players
-from experiments.collector import Collector
 from experiments.figures.style import check_drawing
-from experiments.material import write_content
 from experiments.provenance import provenance
 from experiments.result import SUMMARY, Conditions, Summary, write_repetitions, write_result
-from experiments.scenario import Scenario, real_problems
+from experiments.scenario import Scenario
 from experiments.summary import RUNS, Repetitions
-from experiments.tables.recording import FOLDER
-
-STATE: Final = "state"
-LOGS: Final = "logs"
-
-
-class _Source(Struct):
-    """What is read of an event to know under which id it was published."""
-
-    source: str
-
 
 Record = Callable[[Scenario, int, str, Path], Recording]
 """(scenario, seed, name, folder) -> what was recorded into the folder."""
 
 
-def on_real_sockets(make: Callable[[Path, dict[str, Role]], Actors]) -> Record:
-    """The backend whose peers are made so, from a base directory and their roles."""
-
-    def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
-        for problem in real_problems(scenario):
-            raise ShoalError(ERR_CONFIG, f"scenario {name}: {problem}")
-        cast = players(scenario, seed)
-        base_dir, source = folder / STATE / "base", folder / STATE / name
-        base_dir.mkdir(parents=True)
-        write_content(source, scenario.content, seed)
-        reactor = Reactor()
-        try:
-            note(f"starting a tracker and {len(cast)} peers")
-            roles = {player.name: role_of(player, scenario) for player in cast}
-            with make(base_dir, roles) as fleet, Collector(reactor, fleet, folder) as collector:
-                RealRun(scenario, cast, seed, fleet, reactor, collector).carry_out(source)
-                heard = {process: row.events for process, row in collector.hearing.items()}
-                lost = collector.lost
-        finally:
-            reactor.close()
-            _put_away(base_dir, folder)
-        if any(lost.values()):
-            note(f"EVENTS LOST, the numbers are not to be trusted: {lost}")
-        members = [player.member(ids) for player, ids in _ids(cast, folder)]
-        return Recording(shaping_of(scenario), heard, lost, members, wrong_bytes=0)
-
-    return record
-
-
 BACKENDS: Final[dict[str, Record]] = {
-    "processes": on_real_sockets(Processes),
-    "inproc": on_real_sockets(Threads),
+    "processes": on_sockets(Processes),
+    "inproc": on_sockets(Threads),
     "sim": simulated.record,
 }
 
@@ -145,16 +97,6 @@ def run_all(
     return write_repetitions(folder)
 
 
-def _ids(cast: list[Player], folder: Path) -> list[tuple[Player, list[str]]]:
-    """The ids under which each peer published."""
-    decoder = msgspec.json.Decoder(_Source)
-    found = []
-    for player in cast:
-        lines = (folder / FOLDER / f"{player.name}.jsonl").read_bytes()
-        found.append((player, list(dict.fromkeys(row.source for row in decoder.decode_lines(lines)))))
-    return found
-
-
 def _prepare(folder: Path, replace: bool) -> None:
     try:
         if replace and (folder / SUMMARY).exists():
@@ -166,10 +108,3 @@ def _prepare(folder: Path, replace: bool) -> None:
     if occupied:
         hint = "choose another folder" if not (folder / SUMMARY).exists() else "choose another, or say --replace"
         raise ShoalError(ERR_PATH, f"{folder} is not empty; {hint}")
-
-
-def _put_away(base_dir: Path, folder: Path) -> None:
-    """Keep the logs, delete the peers' state and the files."""
-    if (base_dir / LOGS).exists():
-        shutil.move(base_dir / LOGS, folder / LOGS)
-    shutil.rmtree(folder / STATE)
