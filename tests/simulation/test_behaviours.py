@@ -49,10 +49,10 @@ def test_only_sybils_are_honest_to_each_other(played):
 
 
 def test_a_trickler_sends_a_message_now_and_then(tmp_path):
-    played = scene(tmp_path, "trickler", content={"size": "8 MiB"})
+    played = scene(tmp_path, "trickler", content={"size": "16 MiB"})
     assert len(played.completed("good")) == GOOD
     # Honest ones would give about 2 of every 9 bytes.
-    assert 0 < played.given("bad", "good") < GOOD * 8 * MIB / 20
+    assert 0 < played.given("bad", "good") < GOOD * 16 * MIB / 20
 
 
 def test_a_liar_is_found_out_by_its_refusals_and_not_fatal(tmp_path):
