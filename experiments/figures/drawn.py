@@ -45,7 +45,7 @@ def draw_all(folder: Path, tables: Tables, metrics: Metrics) -> list[Figure]:
         )  # fmt: skip
     honest = tables.members.filter(pl.col("behaviour") == HONEST)["member"].to_list()
     if scores := series.score_bands(tables.reputation, tables.members, honest):
-        swarm.draw_scores(place / "scores", scores)
+        swarm.draw_scores(place / "scores", scores, _in_order(tables.members["behaviour"]))
         caption = "Scores over time by behaviour, as honest members give them: the median, and where 8 of 10 are"
         drawn.append(figure("scores", caption, "series.score_bands", "reputation", "members"))
     rates = tracker.request_rates(tables.tracker)
@@ -63,10 +63,15 @@ def figure(name: str, caption: str, function: str, *tables: str) -> Figure:
 def completion_parts(leechers: pl.DataFrame) -> list[Part]:
     """Leechers by behaviour if there are several, else by group if there are several, else all."""
     for column in ("behaviour", "group"):
-        names = leechers[column].unique().sort().to_list()
+        names = _in_order(leechers[column])
         if len(names) > 1:
-            return [_part(str(name).replace("_", " "), leechers.filter(pl.col(column) == name)) for name in names]
+            return [_part(name.replace("_", " "), leechers.filter(pl.col(column) == name)) for name in names]
     return [_part("leechers", leechers)]
+
+
+def _in_order(names: pl.Series) -> list[str]:
+    """Each once: the honest first, the others by name, so that a behaviour has one colour in all figures."""
+    return sorted(map(str, names.unique()), key=lambda name: (name != HONEST, name))
 
 
 def _part(name: str, rows: pl.DataFrame) -> Part:
