@@ -123,6 +123,8 @@ def test_repetitions_have_means_with_student_s_intervals(tmp_path):
     assert last.values == [5.5, 6.5]
     assert (last.mean.low, last.mean.high) == pytest.approx((-0.353, 12.353), abs=1e-3)
     text = (tmp_path / "report.md").read_text()
+    assert "![Who finished within what time, all runs together](figures/completion.svg)" in text
+    assert "4 of 4" in (tmp_path / "figures" / "completion.svg").read_text()  # honest: b and c in two runs
     assert "In 2 runs 4 of 6 leechers finished" in text
     assert "| last completion since the first start | 6.00 s | -0.35 s to 12.35 s | 5.50 s to 6.50 s | 2 |" in text
     assert msgspec.json.decode((tmp_path / "summary.json").read_bytes(), type=Repetitions) == found
