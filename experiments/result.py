@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from bus.errors import ERR_UNREADABLE, ShoalError
-from experiments.figures.drawn import draw_all
+from experiments.figures.drawn import draw_all, draw_repetitions
 from experiments.metrics.measure import measure
 from experiments.report.content import of_run
 from experiments.report.document import Document
@@ -35,7 +35,7 @@ from experiments.summary import (
     run_folders,
     write_summary,
 )
-from experiments.tables.folder import make_tables
+from experiments.tables.folder import make_tables, read_tables
 
 __all__ = ["PAGE", "REPORT", "SUMMARY", "Conditions", "Summary", "write_anew", "write_repetitions", "write_result"]
 
@@ -76,8 +76,10 @@ def write_repetitions(folder: Path) -> Repetitions:
     )
     names = [run.name for run in runs]
     found = series_of(summaries)
+    bounds = [summary.metrics.bound_seconds for summary in summaries]
+    figures = draw_repetitions(folder, [read_tables(run) for run in runs], bounds)
     repetitions = Repetitions(**_fields(conditions), runs=names, series=found, files=_files(folder))
-    _write_report(folder, of_repetitions(repetitions, summaries))
+    _write_report(folder, of_repetitions(repetitions, summaries, figures))
     write_summary(folder, repetitions)
     return repetitions
 

@@ -78,6 +78,7 @@ def drawing(stem: Path, height: float = 3.5, width: float = WIDTH) -> Iterator[F
         yield figure
         stem.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(stem.with_suffix(".svg"), format="svg", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # everything has its place now
         figure.savefig(stem.with_suffix(".png"), format="png", dpi=DPI, metadata={"Software": None})
 
 

@@ -52,7 +52,7 @@ def draw_progress(stem: Path, bands: Bands, bound: float | None) -> None:
         axes.grid()
         if bound is not None:
             mark_time(axes, bound, BOUND)
-        axes.legend(loc="upper left", frameon=False, reverse=True)
+        axes.legend(loc="best", frameon=False, reverse=True)
 
 
 def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
@@ -75,20 +75,25 @@ def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
         label_right(axes, labels)
 
 
-def draw_scores(stem: Path, bands: Mapping[str, Bands]) -> None:
-    """Scores over time by behaviour, as honest members give them: the median, and where 8 of 10 are."""
+def draw_scores(stem: Path, bands: Mapping[str, Bands], order: Sequence[str]) -> None:
+    """Scores over time by behaviour, as honest members give them: the median, and where 8 of 10 are.
+
+    Args:
+        stem: of the files.
+        bands: by behaviour.
+        order: of all behaviours, which gives each its colour.
+    """
     with drawing(stem) as figure:
         axes = figure.subplots()
         end = max((found.times[-1] for found in bands.values()), default=1.0)
-        labels = []
-        for place, (name, found) in enumerate(bands.items()):
+        labels = [(0.5, "neutral", PALE)]
+        for name, found in bands.items():
             columns = list(zip(*found.quantiles, strict=True))
-            style = style_of(place)
+            style = style_of(order.index(name))
             axes.fill_between(found.times, columns[1], columns[5], color=style["color"], alpha=0.2, lw=0)
             axes.plot(found.times, columns[3], **style)
             labels.append((columns[3][-1], name.replace("_", " "), style["color"]))
         axes.axhline(0.5, color=PALE, linestyle=":", linewidth=1.2)
-        axes.annotate("neutral", (0, 0.5), xytext=(3, 3), textcoords="offset points", color=PALE, fontsize=8.5)
         axes.set(xlabel="seconds since the first start", ylabel="score", ylim=(0, 1), xlim=(0, end))
         axes.grid()
         label_right(axes, labels)

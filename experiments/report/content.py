@@ -11,7 +11,8 @@ from experiments.metrics.catalogue import quantities
 from experiments.metrics.measure import Metrics
 from experiments.provenance import Provenance
 from experiments.report.document import Document, Figure, Section, Table, source
-from experiments.report.wording import UNKNOWN, amount, interval, number
+from experiments.report.wording import UNKNOWN, amount, number
+from experiments.statistics import Interval
 from experiments.summary import Conditions, Summary
 from experiments.tables.folder import file_of
 from experiments.tables.making import Tables
@@ -124,10 +125,14 @@ def _completion(metrics: Metrics) -> Table:
         else:
             found = row.seconds
             cells += [number(found.lowest), number(found.p10), number(found.median.value)]
-            cells += [interval(found.median, "s"), number(found.p90), number(found.highest)]
+            cells += [_ends(found.median), number(found.p90), number(found.highest)]
         rows.append(cells)
     head = ["seconds from the own start", "finished", "lowest", "10%", "median", "its 95% interval", "90%", "highest"]
     return Table(head, rows, source("completion.completions", "transfers", "members"))
+
+
+def _ends(found: Interval) -> str:
+    return UNKNOWN if found.low is None else f"{number(found.low)} to {number(found.high)}"
 
 
 def _behaviours(metrics: Metrics) -> list[Section]:

@@ -8,7 +8,7 @@ from experiments.tables.folder import file_of
 
 
 class Table(Struct, frozen=True):
-    """Rows under a head; the first column is text, the others are read as numbers."""
+    """Rows under a head."""
 
     head: list[str]
     rows: list[list[str]]

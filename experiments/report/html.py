@@ -9,6 +9,7 @@ from typing import Final
 
 from experiments.figures.style import INK
 from experiments.report.document import Document, Figure, Section, Table
+from experiments.report.wording import UNKNOWN
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --back: #fff; --raised: #f6f8fa; }
@@ -23,8 +24,8 @@ h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 .answer { font-size: 1.1rem; background: var(--raised); border-left: 4px solid #0072b2; padding: .8rem 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+.number { text-align: right; white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
 .source, footer { color: var(--soft); font-size: .8rem; overflow-wrap: anywhere; }
 .source { margin: .3rem 0 1rem; }
@@ -67,12 +68,20 @@ def _part(part: str | Table | Figure, folder: Path) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
-    rows = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    first = table.rows[0] if table.rows else table.head
+    head = "".join(f"<th{_kind(cell)}>{escape(name)}</th>" for name, cell in zip(table.head, first, strict=True))
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td{_kind(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+    )
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
         f"{_source(table.source)}"
     )
+
+
+def _kind(cell: str) -> str:
+    """Numbers stand under one another at their right end."""
+    return ' class="number"' if re.match(r"[+-]?\d", cell) or cell == UNKNOWN else ""
 
 
 def _source(source: str) -> str:

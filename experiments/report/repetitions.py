@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from experiments.metrics.catalogue import Quantity, quantities
 from experiments.report.content import conditions, foot
-from experiments.report.document import Document, Section, Table
+from experiments.report.document import Document, Figure, Section, Table
 from experiments.report.wording import UNKNOWN, amount, interval
 from experiments.statistics import mean_interval
 from experiments.summary import RUNS, Repetitions, Series, Summary
@@ -26,7 +26,7 @@ def series_of(summaries: Sequence[Summary]) -> list[Series]:
     return every
 
 
-def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary]) -> Document:
+def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary], figures: Sequence[Figure]) -> Document:
     """The report of all runs together."""
     rows = [
         [row.label, amount(row.mean.value, row.unit), interval(row.mean, row.unit), _range(row), str(len(row.values))]
@@ -39,7 +39,12 @@ def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary]) -> Do
         for name, summary in zip(repetitions.runs, summaries, strict=True)
     ]
     runs = Table(["run", "seed", "finished", "median", "last"], each, f"{RUNS}/*/report.html has each of them")
-    sections = [Section("Numbers", [numbers]), Section("Runs", [runs]), *conditions(repetitions)]
+    sections = [
+        Section("Numbers", [numbers]),
+        Section("Figure", list(figures)),
+        Section("Runs", [runs]),
+        *conditions(repetitions),
+    ]
     return Document(
         f"Experiment {repetitions.scenario}, {len(summaries)} runs",
         repetitions.question,

@@ -94,6 +94,8 @@ class Making:
         """(giver, taker, content) -> bytes of earlier runs, of this run."""
         self._flags: dict[tuple[str, str, str], bool] = {}
         self._holdings = Holdings([member.name for member in cast if member.complete])
+        self._identities: dict[str, str] = {}
+        """Member -> the peer id under which it came last."""
         self._leechers = {member.name for member in cast if not member.complete}
         self._zero: float | None = None
         self._last = 0.0
@@ -198,8 +200,14 @@ class Making:
             self._rows["tracker"].add(heard.time, name, value)
 
     def _present(self, heard: Heard, peer: str, online: bool) -> None:
+        if peer not in self._names:
+            return
         member = self._name(peer)
-        if peer in self._names and self._holdings.online(heard.time, member, online):
+        if online:
+            self._identities[member] = peer
+        elif self._identities.get(member, peer) != peer:
+            return  # it is there under another identity
+        if self._holdings.online(heard.time, member, online):
             self._rows["presence"].add(heard.time, member, online)
 
     # --- all of them ----------------------------------------------------------------------------

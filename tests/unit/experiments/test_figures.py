@@ -60,7 +60,7 @@ def test_a_large_matrix_has_names_but_no_numbers_in_its_cells(tmp_path):
 def test_figures_over_time_label_their_lines(tmp_path):
     draw_progress(tmp_path / "p", BANDS, bound=0.5)
     draw_availability(tmp_path / "a", COPIES)
-    draw_scores(tmp_path / "s", {"honest": BANDS, "free_rider": BANDS})
+    draw_scores(tmp_path / "s", {"honest": BANDS, "free_rider": BANDS}, ["honest", "corrupter", "free_rider"])
     draw_tracker(tmp_path / "t", [Rate(0.0, 1.0, 4.0), Rate(1.0, 3.0, 1.0)], mean=2.0)
     assert {"median leecher", "half", "8 of 10", "all"} <= texts_of(tmp_path / "p.svg")
     assert {"members", "online", "rarest"} <= texts_of(tmp_path / "a.svg")
@@ -96,7 +96,7 @@ def leechers(*rows):
 
 def test_completion_is_by_behaviour_if_there_are_several_else_by_group():
     mixed = leechers(("fast", "honest", 0.0, 2.0), ("slow", "free_rider", 1.0, 5.0), ("slow", "honest", 0.0, None))
-    assert completion_parts(mixed) == [("free rider", 1, [4.0]), ("honest", 2, [2.0])]
+    assert completion_parts(mixed) == [("honest", 2, [2.0]), ("free rider", 1, [4.0])]
     honest = mixed.filter(pl.col("behaviour") == "honest")
     assert completion_parts(honest) == [("fast", 1, [2.0]), ("slow", 1, [])]
     assert completion_parts(honest.head(1)) == [("leechers", 1, [2.0])]

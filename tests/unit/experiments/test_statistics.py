@@ -76,9 +76,9 @@ def test_of_many_values_the_ends_are_the_ranks_that_the_bootstrap_comes_to():
 def test_the_interval_of_a_median_holds_the_truth_about_95_times_in_100():
     draw = random.Random(1)
     hits = 0
-    for _ in range(100):
+    for _ in range(60):
         found = median_interval([draw.gauss(10, 2) for _ in range(25)])
         assert found.low is not None
         assert found.high is not None
         hits += found.low <= 10 <= found.high
-    assert 90 <= hits <= 100
+    assert 54 <= hits <= 60

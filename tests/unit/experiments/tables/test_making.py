@@ -9,6 +9,7 @@ from bus.events import (
     BY_TYPE,
     Envelope,
     PeerExpired,
+    PeerRegistered,
     PeerStopping,
     TransferCompleted,
     TransferProgress,
@@ -141,6 +142,18 @@ def test_who_leaves_takes_its_copies_along():
     samples = {row[0]: row[1:] for row in tables.availability.rows()}
     assert samples[5.5] == (0.0, 0.0, 1.0, 2)
     assert samples[5.8] == (1.0, 1.0, 2.0, 2)
+
+
+def test_the_end_of_an_old_identity_is_not_the_end_of_its_member():
+    cast = [*CAST[:3], Member("x", ["id of x", "id of y"], "crooks")]
+    events = [
+        *downloads(),
+        envelope("tracker", 4.2, PeerRegistered("id of y", "y", "", 1)),
+        envelope("tracker", 4.4, PeerExpired("id of x", "silent")),
+        envelope("tracker", 4.8, PeerExpired("id of y", "silent")),
+    ]
+    assert tables_of(events, cast).presence.rows()[-1] == (4.8, "x", False)
+    assert len(tables_of(events, cast).presence) == 4
 
 
 def test_other_contents_have_rows_of_their_own_and_do_not_change_the_first():
