@@ -13,7 +13,7 @@ from experiments.metrics.measure import measure
 from experiments.provenance import Provenance
 from experiments.report.content import answer
 from experiments.result import write_anew, write_repetitions, write_result
-from experiments.scenario import Scenario
+from experiments.scenario import Group, Scenario
 from experiments.summary import Conditions, Repetitions, Summary, read_summary, run_folders
 from tests.unit.experiments.hand_made import downloads, envelope, judged, rejected, requests, tables_of, write
 
@@ -24,7 +24,7 @@ MADE = Provenance("2026-01-01T00:00:00+00:00", "abc", "3.11", {"shoal": "1"}, "L
 
 def conditions(seed=1):
     return Conditions(
-        "small", Scenario(leechers=3), "sim", MADE, {"all": 9}, {"all": 0},
+        "small", Scenario({"leecher": Group(3)}), "sim", MADE, {"all": 9}, {"all": 0},
         question="Is <this> a question?", shaped_by="the simulator", seed=seed, wrong_bytes=0,
     )  # fmt: skip
 
