@@ -1,4 +1,4 @@
-"""`python -m experiments`: run an experiment, or make its report anew."""
+"""`python -m experiments`: run an experiment, make its report anew, or compare two."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
-from experiments.result import REPORT, Summary, read_conditions, write_result
-from experiments.runner import BACKENDS, run_all
-from experiments.scenario import read_scenario
+from experiments.figures.style import check_drawing
+
+REGRESSION: Final = 1
+"""Exit code of a comparison that found one."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -30,43 +31,78 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     running = commands.add_parser("run", help="run a scenario and write its result into a folder")
     running.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
     running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
-    running.add_argument("--backend", choices=tuple(BACKENDS), help="instead of the scenario's")
+    running.add_argument("--backend", choices=("processes", "inproc", "sim"), help="instead of the scenario's")
     running.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
     running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
-    reporting = commands.add_parser("report", help="make summary, report and figures anew from the recorded events")
+    reporting = commands.add_parser("report", help="make all but the recorded events anew from them")
     reporting.add_argument("folder", type=Path, metavar="DIR")
-    comparing = commands.add_parser("compare", help="compare two results (not in this version)")
-    comparing.add_argument("folders", type=Path, nargs=2, metavar="DIR")
+    comparing = commands.add_parser("compare", help="what changed from one result to another; 1 if it got worse")
+    comparing.add_argument("before", type=Path, metavar="A")
+    comparing.add_argument("after", type=Path, metavar="B")
+    comparing.add_argument("--threshold", type=part, default=0.05, metavar="5%", help="a worse change is a regression")
+    comparing.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    comparing.add_argument("-o", "--output", type=Path, metavar="DIR", help="leave compare.json and a figure there")
     for command in (running, reporting, comparing):
-        command.add_argument("--json", action="store_true", help="print the summary as JSON")
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
 
 
-def carry_out(chosen: argparse.Namespace) -> dict[Path, Summary]:
-    """Do what the command line says; folder -> what is in it."""
-    if chosen.command == "run":
-        scenario = read_scenario(chosen.scenario)
-        return run_all(scenario, chosen.scenario.stem, chosen.output, chosen.replace, chosen.backend, chosen.seed)
+def part(text: str) -> float:
+    """`5%` or `0.05`."""
+    value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def carry_out(chosen: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit code."""
+    check_drawing()
+    if chosen.command == "compare":
+        return _compare(chosen)
+    from experiments.result import REPORT, write_anew
+
     if chosen.command == "report":
-        return {chosen.folder: write_result(chosen.folder, read_conditions(chosen.folder))}
-    raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+        folder = chosen.folder
+        result = write_anew(folder)
+    else:
+        from experiments.runner import run_all
+        from experiments.scenario import read_scenario
+
+        folder = chosen.output
+        scenario, name = read_scenario(chosen.scenario), chosen.scenario.stem
+        result = run_all(scenario, name, folder, chosen.replace, chosen.backend, chosen.seed)
+    _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
+    return OK
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from experiments.compare import as_text, compare, write_comparison
+
+    comparison = compare(chosen.before, chosen.after, chosen.threshold, chosen.metric)
+    if chosen.output is not None:
+        write_comparison(chosen.output, comparison)
+    _print(msgspec.json.encode(comparison).decode() + "\n" if chosen.json else as_text(comparison))
+    return REGRESSION if comparison.regressions else OK
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def main() -> int:
     try:
-        chosen = parse(sys.argv[1:])
-        for folder, summary in carry_out(chosen).items():
-            print(msgspec.json.encode(summary).decode() if chosen.json else (folder / REPORT).read_text().rstrip("\n"))
-        sys.stdout.flush()
+        return carry_out(parse(sys.argv[1:]))
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)
         return error.outcome.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    return OK
 
 
 if __name__ == "__main__":

@@ -208,13 +208,6 @@ class Failure(Strict, frozen=True):
     """Of `cap`: bytes a second."""
 
 
-class Limits(Struct, frozen=True):
-    """Rate limits of a peer, in bytes a second; 0: unlimited."""
-
-    up: int = 0
-    down: int = 0
-
-
 class Scenario(Strict, frozen=True):
     """One experiment: a content, the peers, what happens to them, and when it is over."""
 
@@ -233,7 +226,7 @@ class Scenario(Strict, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**31)] = 1
     """Of the bytes and of every choice that is drawn.  What real processes do by chance is not in our hands."""
     repetitions: Annotated[int, Meta(ge=1, le=1000)] = 1
-    """Runs, each with the next seed; the results of several go to folders `seed-N`."""
+    """Runs, each with the next seed; the results of several go to folders `runs/SEED`."""
     backend: Literal["processes", "inproc", "sim"] = "processes"
     """What it runs on, unless the command line says otherwise: `processes`, real ones; `inproc`, real sockets and a
     thread for each peer; or `sim`, the simulator."""
@@ -244,17 +237,6 @@ class Scenario(Strict, frozen=True):
     def leechers(self) -> int:
         """Peers that fetch."""
         return sum(group.peers for group in self.groups.values() if not group.complete)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the content."""
-        return self.content.bytes
-
-    @property
-    def limits(self) -> Limits:
-        """Rate limits, if all peers have the same."""
-        alike = {(group.up, group.down) for group in self.groups.values()}
-        return Limits(*alike.pop()) if len(alike) == 1 else Limits()
 
 
 _SCHEMA: Final = cast("inspect.StructType", inspect.type_info(Scenario))

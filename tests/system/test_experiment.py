@@ -74,12 +74,14 @@ def test_no_event_of_any_process_is_lost(folder, summary):
 def test_the_folder_holds_what_the_summary_lists_and_none_of_the_peers_state(folder, summary):
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert set(summary["files"]) == there
-    assert {"summary.json", "report.md", "completion.svg", "bytes.svg", "logs/tracker.log"} <= there
+    assert {"summary.json", "report.md", "report.html", "cast.json", "logs/tracker.log"} <= there
+    assert {"figures/completion.svg", "figures/bytes.png", "tables/transfers.parquet"} <= there
     assert not (folder / "state").exists()
 
 
 def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
-    made = {name: (folder / name).read_bytes() for name in ("report.md", "completion.svg", "bytes.svg")}
+    names = ("report.md", "report.html", "figures/completion.svg", "figures/bytes.png", "tables/progress.parquet")
+    made = {name: (folder / name).read_bytes() for name in names}
     for name in made:
         (folder / name).unlink()
     ended = program("experiments", "report", folder)
@@ -87,6 +89,22 @@ def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
     assert ended.out == made["report.md"].decode()
     assert {name: (folder / name).read_bytes() for name in made} == made
     assert json.loads((folder / "summary.json").read_text()) == summary
+
+
+def test_a_result_is_no_regression_of_itself_but_a_slower_one_is(folder, tmp_path):
+    same = program("experiments", "compare", folder, folder, "--threshold", "1%")
+    assert same.code == 0, same.err
+    assert same.out.endswith("no regression beyond 0.01\n")
+    slower = json.loads((folder / "summary.json").read_text())
+    slower["metrics"]["last_completion"] *= 1.2
+    (tmp_path / "slower").mkdir()
+    (tmp_path / "slower" / "summary.json").write_text(json.dumps(slower))
+    worse = program("experiments", "compare", folder, tmp_path / "slower", "--json", "-o", tmp_path / "out")
+    assert worse.code == 1, worse.err
+    found = json.loads(worse.out)
+    assert [row["name"] for row in found["changes"] if row["verdict"] == "regression"] == ["last_completion"]
+    assert found == json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert (tmp_path / "out" / "compare.svg").exists()
 
 
 def test_an_earlier_result_is_not_overwritten_unasked(folder):
@@ -109,7 +127,8 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
         ),
         (["run", "{}/bad.yaml"], 2, "ERR_USAGE: the following arguments are required: -o/--output"),
         (["report", "{}"], 1, "ERR_UNREADABLE: "),
-        (["compare", "{}", "{}"], 2, "ERR_USAGE: compare is not in this version"),
+        (["compare", "{}", "{}"], 2, "ERR_USAGE: cannot compare "),
+        (["compare", "{}", "{}", "--threshold", "much"], 2, "ERR_USAGE: argument --threshold: "),
         ([], 2, "ERR_USAGE: "),
     ],
 )
