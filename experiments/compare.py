@@ -81,18 +81,27 @@ def compare(before: Path, after: Path, threshold: float = THRESHOLD, names: Sequ
         known = ", ".join(name for name in found[0] if name in found[1])
         raise ShoalError(ERR_USAGE, f"--metric {unknown[0]}: not in both results; in both are {known}")
     chosen = names or [name for name in found[0] if name in found[1]]
-    changes = [_change(found[0][name], found[1][name], threshold, paired) for name in chosen]
-    return Comparison(str(before), str(after), threshold, paired, _unlike(sides[0][0], sides[1][0]), changes)
+    changes = []
+    for name in chosen:
+        old, new = found[0][name], found[1][name]
+        # Only if every run has the number is it known which belong together.
+        together = paired and len(old) == len(new) == len(sides[0])
+        changes.append(_change(old, new, threshold, together))
+    unlike = _unlike(sides[0][0], sides[1][0])
+    for here, there, folder in ((found[0], found[1], before), (found[1], found[0], after)):
+        unlike += [f"{name} is only in {folder}" for name in here if name not in there]
+    return Comparison(str(before), str(after), threshold, paired, unlike, changes)
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> None:
-    """Leave compare.json and the figure."""
+    """Leave compare.json, and the figure if there is a change to draw."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / JSON).write_bytes(msgspec.json.format(msgspec.json.encode(comparison)) + b"\n")
     colors = {"regression": WORSE, "improvement": BETTER, "": SAME}
     relative = [change for change in comparison.changes if not change.absolute]
     shifts = [Shift(change.label, change.change, colors[change.verdict]) for change in relative]
-    draw_changes(folder / FIGURE, shifts, comparison.threshold)
+    if shifts:
+        draw_changes(folder / FIGURE, shifts, comparison.threshold)
 
 
 def as_text(comparison: Comparison) -> str:
@@ -115,7 +124,7 @@ def as_text(comparison: Comparison) -> str:
         lines.append("  ".join(cells).rstrip())
     count = len(comparison.regressions)
     verdict = "no regression" if not count else f"{count} regression{'s' if count > 1 else ''}"
-    return "\n".join([*lines, f"{verdict} beyond {comparison.threshold:g}"]) + "\n"
+    return "\n".join([*lines, f"{verdict} beyond {100 * comparison.threshold:g}%"]) + "\n"
 
 
 def _runs(folder: Path) -> list[Summary]:
@@ -142,7 +151,7 @@ def _values(runs: Sequence[Summary]) -> Mapping[str, list[Quantity]]:
 def _change(before: Sequence[Quantity], after: Sequence[Quantity], threshold: float, paired: bool) -> Change:
     what = before[0]
     old, new = ([float(quantity.value or 0) for quantity in side] for side in (before, after))
-    difference = difference_interval(old, new, paired and len(old) == len(new))
+    difference = difference_interval(old, new, paired)
     absolute = what.absolute or not fmean(old)
     shift = difference.scaled(1.0 if absolute else 1 / abs(fmean(old))).rounded(6)
     return Change(

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-PACKAGES: Final = ("shoal", "pyzmq", "msgspec", "msgpack", "blake3")
+PACKAGES: Final = ("shoal", "pyzmq", "msgspec", "msgpack", "blake3", "matplotlib", "numpy", "polars")
 _CHECKOUT: Final = Path(__file__).resolve().parents[1]
 
 

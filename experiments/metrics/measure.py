@@ -112,7 +112,7 @@ def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None
     last = max(completed, default=None)
     verified = int(sources["bytes"].sum())
     duplicate, rejected = int(leechers["duplicate"].sum()), int(leechers["rejected"].sum())
-    cast = _cast(tables.members)
+    cast = _cast(tables.members, leechers)
     ended = set(finished["member"])
     arrived = [member for member in cast if member.name in ended]
     fluid = bound.fluid_bound(size, cast, arrived)
@@ -177,12 +177,13 @@ def _downloads(leechers: pl.DataFrame) -> list[Download]:
     ]
 
 
-def _cast(members: pl.DataFrame) -> list[Member]:
+def _cast(members: pl.DataFrame, leechers: pl.DataFrame) -> list[Member]:
+    """The cast as the bounds need it: a leecher arrives when it really began, in seconds since time 0."""
+    began = dict(leechers.select("member", "started").iter_rows())
+    columns = ("member", "group", "behaviour", "complete", "up", "down")
     return [
-        Member(
-            row["member"], [], row["group"], row["behaviour"], row["complete"], row["up"], row["down"], row["arrives"]
-        )
-        for row in members.iter_rows(named=True)
+        Member(name, [], group, behaviour, complete, up, down, began.get(name) or 0.0)
+        for name, group, behaviour, complete, up, down in members.select(columns).iter_rows()
     ]
 
 

@@ -5,10 +5,12 @@ Bytes between members are those that the receiver verified.
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 from msgspec import Struct
 
-MOST_NAMES = 40
+MOST_NAMES: Final = 40
 """Members that a matrix shows one by one; above, it shows groups."""
 
 

@@ -46,31 +46,41 @@ class Holdings:
         return True
 
     def holds(self, time: float, member: str, have: str) -> None:
-        """A member's have-map, in hex; it counts while the member is online."""
+        """A member's have-map, in hex; it counts while the member is online.
+
+        Raises:
+            ValueError: it is no hex, or of another number of parts than the first.
+        """
         now = np.frombuffer(bytes.fromhex(have), np.uint8).astype(np.int64)
         if not len(now) or member in self._complete:
             return
         self._sample(time)
         if not len(self._copies):
             self._copies = np.zeros(len(now), np.int64)
+        if len(now) != len(self._copies):
+            raise ValueError(f"a have-map of {len(now)} parts, after one of {len(self._copies)}")
         if self._online.get(member, False):
             self._copies += now - self._held.get(member, 0)
         self._held[member] = now
 
     def finish(self, time: float) -> list[Sample]:
         """All samples, the last one at `time`."""
-        self._next = float("-inf")
-        self._sample(time)
+        if len(self._copies):
+            self._look(time)
         return self.samples
 
     def _sample(self, time: float) -> None:
+        """Look before something changes, if it is time to."""
         if time < self._next or not len(self._copies):
             return
+        self._look(time)
+        if len(self.samples) >= MOST:
+            del self.samples[1::2]
+            self._step *= 2
+        self._next = self.samples[-1][0] + self._step
+
+    def _look(self, time: float) -> None:
         seeds = sum(self._online[member] for member in sorted(self._complete))
         copies = self._copies / WHOLE + seeds
         low, middle, high = (round(float(value), 3) for value in np.quantile(copies, (0.0, 0.5, 1.0)))
         self.samples.append((time, low, middle, high, sum(self._online.values())))
-        if len(self.samples) >= MOST:
-            del self.samples[1::2]
-            self._step *= 2
-        self._next = time + self._step

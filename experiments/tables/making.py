@@ -125,7 +125,7 @@ class Making:
             if reader is not None:
                 try:
                     reader(heard)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, ValueError) as error:
                     raise ShoalError(ERR_UNREADABLE, f"a recorded {heard.type} is not as declared: {error}") from None
             self._last = heard.time
         if self._zero is None:

@@ -35,7 +35,7 @@ def last_of(comparison):
 def test_equal_results_have_no_regression(tmp_path):
     found = compare(result(tmp_path / "a", 5.0), result(tmp_path / "b", 5.0))
     assert found.regressions == []
-    assert as_text(found).endswith("no regression beyond 0.05\n")
+    assert as_text(found).endswith("no regression beyond 5%\n")
 
 
 @pytest.mark.parametrize(("after", "verdict"), [(10.4, ""), (10.6, "regression"), (9.6, ""), (9.4, "improvement")])
@@ -88,6 +88,11 @@ def test_what_else_differs_is_said(tmp_path):
     found = compare(result(tmp_path / "a", 5.0), result(tmp_path / "b", 5.0, size=2000))
     assert found.unlike == ["size differs: 1000, 2000"]
     assert as_text(found).startswith("note: size differs: 1000, 2000\n")
+
+
+def test_a_number_that_one_result_lacks_is_named(tmp_path):
+    before, after = result(tmp_path / "a", 5.0), result(tmp_path / "b", 5.0, tracker=None, jain_upload=None)
+    assert compare(before, after).unlike == [f"jain_upload is only in {before}"]
 
 
 def test_the_table_shows_change_and_interval(tmp_path):

@@ -37,6 +37,12 @@ def test_the_last_completion_is_held_against_the_bounds():
     assert (METRICS.chunked_bound_seconds, METRICS.share_of_chunked_bound) == (2.5, round(2.5 / 5.5, 4))
 
 
+def test_who_comes_late_is_held_against_when_it_began():
+    # The plan says 9 s after the start of the experiment; c began at 0.5 and takes in 1000 bytes at 200.
+    late = msgspec.structs.replace(CAST[2], down=200, arrives=9.0)
+    assert measure(tables_of(downloads(), [CAST[0], CAST[1], late, CAST[3]])).bound_seconds == 5.5
+
+
 def test_fairness_of_giving_and_of_getting():
     # b gave 600, c 300, x nothing: 900^2 / (3 * 450,000). Rates 250 and 200: 450^2 / (2 * 102,500).
     assert METRICS.jain_upload == 0.6

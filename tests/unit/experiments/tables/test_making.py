@@ -176,10 +176,12 @@ def test_events_without_a_leecher_s_download_are_no_experiment(events):
     assert raised.value.code == ERR_FAILURE
 
 
-def test_an_event_that_is_not_as_declared_is_named():
-    bad = Envelope(1, 1, 100.0, "id of b", BY_TYPE[TransferCompleted].topic, {"id": 7})
+@pytest.mark.parametrize("change", [{"id": 7}, {"have": "zz"}, {"have": "ff"}])
+def test_an_event_that_is_not_as_declared_is_named(change):
+    data = {**downloads()[-1].data, **change}
+    bad = Envelope(1, 1, 106.0, "id of b", BY_TYPE[TransferCompleted].topic, data)
     with pytest.raises(ShoalError, match=r"a recorded transfer\.completed is not as declared") as raised:
-        tables_of([bad])
+        tables_of([*downloads(), bad])
     assert raised.value.code == ERR_UNREADABLE
 
 
