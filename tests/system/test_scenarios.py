@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.codec import event_of
-from bus.events import ChunkRejected, Envelope, PeerStarted, TransferCompleted
+from bus.events import ChunkRejected, Envelope, Event, PeerStarted, TransferCompleted
 from experiments.runner import BACKENDS
 from experiments.scenario import scenario_of
 from tests.kit.scenes import envelopes_in
@@ -15,7 +15,7 @@ from tests.system.test_experiment import processes_at
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
-def of(recorded: list[Envelope], kind: type) -> list:
+def of(recorded: list[Envelope], kind: type[Event]) -> list[Event]:
     return [event for envelope in recorded if isinstance(event := event_of(envelope), kind)]
 
 
