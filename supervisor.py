@@ -4,6 +4,9 @@
     crash   started again after 0.5 s, then 1 s, and so on up to 30 s; the fifth crash within 60 s is the last
     stop    gateways, peers, tracker by SIGTERM; what is left after 3.5 s by SIGKILL
 
+SHOAL_PEER_PROGRAM in the environment names a module to run instead of `peer`, with the same argument: experiments put
+something around a peer's core so.
+
 One thread and one loop. Signals are bytes in a socket pair (`signal.set_wakeup_fd`), so they are handled in the loop
 and nowhere else. `bus/process.py` sees to it that nothing outlives this process.
 """
@@ -53,6 +56,7 @@ SLOW_START: Final = 15.0
 """Seconds after which a start that is not over is mentioned."""
 MAX_PEERS: Final = 1000
 """A typing error rather than a wish: each is two processes."""
+PEER_PROGRAM: Final = "SHOAL_PEER_PROGRAM"
 READY: Final[dict[Role, type[AnyReady]]] = {"tracker": TrackerReady, "peer": PeerReady, "gateway": GatewayReady}
 
 
@@ -292,12 +296,15 @@ def chosen_peers(settings: Settings, names: Sequence[str], count: int | None) ->
     return peers + [PeerSettings(name) for name in itertools.islice(new, count - len(peers))]
 
 
-def programs_for(settings: Settings, base_dir: Path, peers: Sequence[PeerSettings], gateways: bool) -> list[Program]:
-    """The tracker, if it is to run, and each peer with its gateway."""
+def programs_for(
+    settings: Settings, base_dir: Path, peers: Sequence[PeerSettings], gateways: bool, peer_program: str = "peer"
+) -> list[Program]:
+    """The tracker, if it is to run, and each peer with its gateway; `peer_program` is the module that is a peer."""
 
     def program(role: Role, name: str, ready_file: Path) -> Program:
         # -P: a folder named `peer` where the user stands is not our package.
-        command = (sys.executable, "-P", "-m", role, *([name] if name else []))
+        module = peer_program if role == "peer" else role
+        command = (sys.executable, "-P", "-m", module, *([name] if name else []))
         return Program(role, name, command, ready_file, base_dir / "logs" / f"{'-'.join([role, name]).strip('-')}.log")
 
     programs = [program("tracker", "", TrackerPlaces(base_dir).data_dir / "ready.json")] if settings.tracker.run else []
@@ -337,7 +344,8 @@ def supervise(chosen: argparse.Namespace) -> int:
     loaded = load(chosen.config, os.environ, chosen.base_dir)
     settings, base_dir = loaded.settings, loaded.base_dir
     peers = chosen_peers(settings, chosen.names, chosen.peers)
-    programs = programs_for(settings, base_dir, peers, not chosen.no_gateway)
+    peer_program = os.environ.get(PEER_PROGRAM) or "peer"
+    programs = programs_for(settings, base_dir, peers, not chosen.no_gateway, peer_program)
     if not programs:
         raise ShoalError(ERR_USAGE, "there is nothing to run: tracker.run is false and no peer is chosen")
     if chosen.ready_file and not chosen.ready_file.parent.is_dir():

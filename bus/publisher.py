@@ -81,6 +81,11 @@ class Publisher:
         reactor.add(self._socket, self._drain, CONTROL)
         self._timer = reactor.every(heartbeat, self._beat)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody subscribes."""
+        return self._subscriptions.any
+
     def publish(self, event: Event) -> None:
         """Number an event, fold it into the state, and send it to whoever subscribes."""
         stream = BY_TYPE[type(event)].stream

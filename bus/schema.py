@@ -18,13 +18,15 @@ from bus.units import unexpected
 
 
 def read_value(kind: inspect.Type, key: str, found: object) -> object:
-    """`found` as plain data of the type `kind`: numbers, text, lists, maps of the given keys.
+    """`found` as plain data of the type `kind`: numbers, text, lists, maps of the given keys or of free names.
 
     Raises:
         ValueError: names the key, what was expected and what was found.
     """
     if isinstance(kind, inspect.StructType):
         return _read_map(kind, key, found)
+    if isinstance(kind, inspect.DictType):
+        return _read_named(kind, key, found)
     if isinstance(kind, inspect.VarTupleType):
         if not isinstance(found, list | tuple):
             raise _at(key, unexpected("a list", found))
@@ -103,6 +105,16 @@ def _read_map(kind: inspect.StructType, key: str, found: object, root: inspect.S
         else:
             read[name] = read_value(inner, f"{prefix}{name}", value)
     return read
+
+
+def _read_named(kind: inspect.DictType, key: str, found: object) -> object:
+    """A map whose keys are the user's own names."""
+    if not isinstance(found, dict):
+        raise _at(key, unexpected("a map of names", found))
+    return {
+        read_value(kind.key_type, f"{key}: name", name): read_value(kind.value_type, f"{key}.{name}", value)
+        for name, value in found.items()
+    }
 
 
 def _read_formed(kind: inspect.Type, form: Form, found: object) -> object:

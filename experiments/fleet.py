@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
@@ -23,7 +23,8 @@ from bus.rpc import RpcClient
 from bus.sockets import make_context
 
 START: Final = 60.0
-"""Seconds within which all must serve; they start together, on however few cores."""
+START_EACH: Final = 1.0
+"""Seconds within which all must serve, and so many more for each; they start together, on however few cores."""
 STOP: Final = 8.0
 """Seconds within which all must have ended; the supervisor promises 5."""
 ANSWER: Final = 30.0
@@ -38,18 +39,27 @@ class Fleet:
 
     Args:
         base_dir: folder for all state; made if it is not there.
-        peers: how many.
+        peers: how many, or their names.
         settings: sections of config.yaml beside the tracker and the network, as users write them.
+        environment: what the supervisor and all processes find in their environment besides.
 
     Raises:
         ShoalError: the supervisor's own error, or ERR_TIMEOUT if not all serve in time.
     """
 
-    def __init__(self, base_dir: Path, peers: int, settings: Mapping[str, Mapping[str, object]] | None = None) -> None:
+    def __init__(
+        self,
+        base_dir: Path,
+        peers: int | Sequence[str],
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.base_dir = base_dir
         self.logs = base_dir / "logs"
         self.context = make_context()
-        self._count = peers
+        self._names = [] if isinstance(peers, int) else list(peers)
+        self._count = peers if isinstance(peers, int) else len(peers)
+        self._environment = dict(environment or {})
         self._settings = dict(settings or {})
         self._ready_file = base_dir / "fleet.json"
         self._process: Process | None = None
@@ -90,9 +100,12 @@ class Fleet:
         config = self.base_dir / "config.yaml"
         config.write_bytes(msgspec.yaml.encode(self._configuration()))
         command = [sys.executable, "-P", "-m", "supervisor", "--no-gateway", "--quiet"]
-        command += ["--peers", str(self._count), "--config", str(config), "--base-dir", str(self.base_dir)]
+        command += ["--config", str(config), "--base-dir", str(self.base_dir)]
+        command += [] if self._names else ["--peers", str(self._count)]
         command += ["--ready-file", str(self._ready_file)]
-        self._process = Process(command, {}, self.base_dir / "supervisor-ready.json", self.logs / "supervisor.log")
+        self._process = Process(
+            command, self._environment, self.base_dir / "supervisor-ready.json", self.logs / "supervisor.log"
+        )
         report = self._await_report(self._process)
         if report.tracker is None:
             raise ShoalError(ERR_FAILURE, "the supervisor reports no tracker")
@@ -105,17 +118,17 @@ class Fleet:
             "data_dir": str(self.base_dir),
             "tracker": {"run": True, "listen": "tcp://127.0.0.1:0"},
             "network": {"bind": "127.0.0.1", **self._settings.get("network", {})},
-            "peers": [],
+            "peers": [{"name": name} for name in self._names],
         }
 
     def _await_report(self, process: Process) -> Report:
-        deadline = time.monotonic() + START
+        deadline = time.monotonic() + START + START_EACH * self._count
         while not self._ready_file.exists():
             if process.ended() is not None:
                 words = process.last_words()
                 raise told_by(words) or ShoalError(ERR_FAILURE, f"the supervisor ended: {words}")
             if time.monotonic() > deadline:
-                raise ShoalError(ERR_TIMEOUT, f"not all of {self._count} peers serve within {START:g} s")
+                raise ShoalError(ERR_TIMEOUT, f"not all of {self._count} peers serve within {START + START_EACH * self._count:g} s")
             time.sleep(_POLL)
         return msgspec.json.decode(self._ready_file.read_bytes(), type=Report)
 

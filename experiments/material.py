@@ -11,6 +11,8 @@ from typing import Final
 
 from blake3 import blake3
 
+from experiments.scenario import Content
+
 _CONTEXT: Final = "shoal experiments 2026 file contents"
 _STEP: Final = 2**20
 """Bytes made at a time."""
@@ -22,3 +24,20 @@ def write_material(path: Path, size: int, seed: int) -> None:
     with path.open("xb") as file:
         for start in range(0, size, _STEP):
             file.write(stream.digest(length=min(_STEP, size - start), seek=start))
+
+
+def write_content(path: Path, content: Content, seed: int) -> None:
+    """Make what a scenario shares: a file, or a folder of files, there."""
+    if not content.tree:
+        write_material(path, content.size, seed)
+        return
+    for row, files in enumerate(content.tree):
+        folder = path / f"{row:03}"
+        folder.mkdir(parents=True)
+        for number in range(files.files):
+            write_material(folder / f"{number:06}.bin", files.size, _seed_of(seed, row, number))
+
+
+def _seed_of(seed: int, row: int, number: int) -> int:
+    """A seed for one file of a tree."""
+    return (seed * 1_000 + row) * 1_000_000 + number

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from bus.boundary import (
     Dial,
@@ -25,7 +25,7 @@ from bus.boundary import (
     Received,
     Send,
 )
-from bus.driver import Driver
+from bus.driver import Core, Driver
 from bus.events import MetricsSample, PeerStarted, PeerStopping
 from bus.link import Links
 from bus.publisher import Publisher
@@ -45,6 +45,22 @@ GOODBYE_MS: Final = 500
 """Milliseconds that the last messages have to leave at a graceful stop."""
 
 
+class PeerCore(Core[CoreEvent, CoreEffect], Protocol):
+    """What the service drives: a PeerNode, or something around one."""
+
+    def start_effects(self) -> list[CoreEffect]: ...
+
+    def stop(self, now: float) -> list[CoreEffect]: ...
+
+
+Wrap = Callable[[PeerNode], PeerCore]
+
+
+def as_it_is(node: PeerNode) -> PeerCore:
+    """Nothing around the core."""
+    return node
+
+
 class PeerService:
     """One running peer."""
 
@@ -58,11 +74,12 @@ class PeerService:
         links: Links,
         link_trackers: tuple[TrackerHint, ...],
         rng: random.Random,
+        wrap: Wrap = as_it_is,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`link_trackers` are named in share links; `rng` makes every random choice of the core.
 
-        `wall` is the wall clock, for display only.
+        `wrap` may put something between the core and the shell; `wall` is the wall clock, for display only.
         """
         self._settings = settings
         self._wall = wall
@@ -85,9 +102,10 @@ class PeerService:
             run_before,
             storage.load_limits(),
         )
+        self._core = wrap(self._node)
         self._run_before = run_before
         self._began = reactor.now
-        self._driver: Driver[CoreEvent, CoreEffect] = Driver(self._node, reactor, self._perform)
+        self._driver: Driver[CoreEvent, CoreEffect] = Driver(self._core, reactor, self._perform)
         self.control = Control(
             reactor, storage, publisher, reputation, link_trackers, self._links.perform, self._driver.feed
         )
@@ -105,7 +123,7 @@ class PeerService:
                 settings.download_dir,
             )
         )
-        for effect in self._node.start_effects():
+        for effect in self._core.start_effects():
             self._perform(effect)
         self._sample()
         self._reactor.every(SAMPLE_SECONDS, self._sample)
@@ -118,7 +136,7 @@ class PeerService:
         """Say good-bye to everybody and end the loop."""
         self._publisher.publish(PeerStopping(reason))
         self._links.stop_listening()
-        for effect in self._node.stop(self._reactor.now):
+        for effect in self._core.stop(self._reactor.now):
             self._perform(effect)
         self._reputation.keep_running_time(self._running_time())
         self._reactor.stop()

@@ -365,3 +365,12 @@ class Explained(Message, frozen=True, gc=False):
     limit_of: Literal["", "all", "content"]
     """Whose limit that is: of all downloads together, or of this content."""
     sources: Annotated[list[SourceExplained], Meta(max_length=200)]
+
+
+@declare(89, "control", CLIENT)
+class Instruct(Message, frozen=True, gc=False):
+    """An order to a peer that takes part in an experiment; any other peer refuses it."""
+
+    request: RequestId
+    order: Annotated[str, Meta(max_length=2**15)]
+    """JSON, see experiments/behaviours/orders.py."""

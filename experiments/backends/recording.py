@@ -1,0 +1,21 @@
+"""What a backend hands back beside the files it leaves: cast.json and events/*.jsonl."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from experiments.cast import Member
+
+
+class Recording(Struct, frozen=True):
+    """One run."""
+
+    shaped_by: str
+    """What limited rates and delayed messages."""
+    heard: dict[str, int]
+    """Process -> events recorded."""
+    lost: dict[str, int]
+    """Process -> events that it published and that are not recorded."""
+    cast: list[Member]
+    trace: str = ""
+    """Hash of everything that happened, in order; simulated only."""

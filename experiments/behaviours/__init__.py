@@ -1,0 +1,1 @@
+"""How peers play, as pure wrappers around a core: one class serves the simulator and real processes."""
