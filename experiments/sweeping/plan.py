@@ -37,11 +37,9 @@ class Plan(Struct, frozen=True):
     scenario: str
     """Name of the scenario's file, without its ending."""
     document: object
-    """The scenario as its file says it."""
+    """The scenario as its file says it, with the backend that was chosen."""
     axes: list[Axis]
     seeds: list[int]
-    backend: str
-    """Instead of the scenario's; empty: the scenario's."""
 
     def points(self) -> list[Point]:
         """All of the grid.
@@ -132,7 +130,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _compare(folder: Path, there: Plan, wanted: Plan) -> None:
-    names = {"scenario": "scenario", "document": "scenario", "axes": "grid", "seeds": "list of seeds", "backend": "backend"}
+    names = {"scenario": "scenario", "document": "scenario", "axes": "grid", "seeds": "list of seeds"}
     for field, name in names.items():
         if getattr(there, field) != getattr(wanted, field):
             raise ShoalError(
