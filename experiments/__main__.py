@@ -13,7 +13,7 @@ import msgspec
 
 from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
 from experiments.result import REPORT, Summary, read_conditions, write_result
-from experiments.runner import run
+from experiments.runner import BACKENDS, run
 from experiments.scenario import read_scenario
 
 
@@ -25,11 +25,13 @@ class Arguments(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = Arguments("shoal experiment", description="Experiments on swarms of real processes.")
+    parser = Arguments("shoal experiment", description="Experiments on swarms of peers, real or simulated.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Arguments)
     running = commands.add_parser("run", help="run a scenario and write its result into a folder")
     running.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
     running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
+    running.add_argument("--backend", choices=tuple(BACKENDS), help="instead of the scenario's")
+    running.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
     running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
     reporting = commands.add_parser("report", help="make summary, report and figures anew from the recorded events")
     reporting.add_argument("folder", type=Path, metavar="DIR")
@@ -44,7 +46,7 @@ def carry_out(chosen: argparse.Namespace) -> Summary:
     """Do what the command line says."""
     if chosen.command == "run":
         scenario = read_scenario(chosen.scenario)
-        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace)
+        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace, chosen.backend, chosen.seed)
     if chosen.command == "report":
         return write_result(chosen.folder, read_conditions(chosen.folder))
     raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")

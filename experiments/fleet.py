@@ -95,6 +95,18 @@ class Fleet:
             raise ShoalError(ERR_PROTOCOL, f"peer {peer.name} answered with {type(answer).__name__}")
         return answer
 
+    @property
+    def patience(self) -> float:
+        """Seconds within which all must serve."""
+        return START + START_EACH * self._count
+
+    def close_clients(self) -> None:
+        """Ask nothing any more."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self.context.destroy(0)
+
     def _start(self) -> None:
         self.base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = self.base_dir / "config.yaml"
@@ -122,21 +134,18 @@ class Fleet:
         }
 
     def _await_report(self, process: Process) -> Report:
-        deadline = time.monotonic() + START + START_EACH * self._count
+        deadline = time.monotonic() + self.patience
         while not self._ready_file.exists():
             if process.ended() is not None:
                 words = process.last_words()
                 raise told_by(words) or ShoalError(ERR_FAILURE, f"the supervisor ended: {words}")
             if time.monotonic() > deadline:
-                raise ShoalError(ERR_TIMEOUT, f"not all of {self._count} peers serve within {START + START_EACH * self._count:g} s")
+                raise ShoalError(ERR_TIMEOUT, f"not all of {self._count} peers serve within {self.patience:g} s")
             time.sleep(_POLL)
         return msgspec.json.decode(self._ready_file.read_bytes(), type=Report)
 
     def _stop(self) -> None:
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
-        self.context.destroy(0)
+        self.close_clients()
         if self._process is None:
             return
         self._process.terminate()

@@ -30,7 +30,13 @@ class Conditions(Struct, frozen=True):
     """Name of the scenario's file, without its ending."""
     config: Scenario
     backend: str
-    """`processes`: real ones."""
+    """`processes`, `inproc` or `sim`."""
+    shaped_by: str
+    """What limited rates and delayed messages."""
+    seed: int
+    """Of this run."""
+    trace: str
+    """Hash of everything that happened, in order: simulated only, else empty."""
     made_by: Provenance
     events: dict[str, int]
     """Process -> events heard."""

@@ -10,6 +10,8 @@ from typing import Final
 from bus.errors import ERR_CONFIG, ERR_PATH, ShoalError
 from bus.reactor import Reactor
 from experiments.acting import Role
+from experiments.backends import simulated
+from experiments.backends.inproc import Threads
 from experiments.backends.processes import Processes
 from experiments.backends.real import Actors, RealRun, note, role_of, shaping_of
 from experiments.backends.recording import Recording
@@ -56,7 +58,11 @@ def on_real_sockets(make: Callable[[Path, dict[str, Role]], Actors]) -> Record:
     return record
 
 
-BACKENDS: Final[dict[str, Record]] = {"processes": on_real_sockets(Processes)}
+BACKENDS: Final[dict[str, Record]] = {
+    "processes": on_real_sockets(Processes),
+    "inproc": on_real_sockets(Threads),
+    "sim": simulated.record,
+}
 
 
 def run(
@@ -85,9 +91,18 @@ def run(
     _prepare(folder, replace)
     recording = BACKENDS[chosen](scenario, seed, name, folder)
     write_cast(folder, recording.cast)
-    return write_result(
-        folder, Conditions(name, scenario, chosen, provenance(), recording.heard, recording.lost)
+    conditions = Conditions(
+        scenario=name,
+        config=scenario,
+        backend=chosen,
+        shaped_by=recording.shaped_by,
+        seed=seed,
+        trace=recording.trace,
+        made_by=provenance(),
+        events=recording.heard,
+        events_lost=recording.lost,
     )
+    return write_result(folder, conditions)
 
 
 def _ids(cast: list[Player], folder: Path) -> list[tuple[Player, list[str]]]:

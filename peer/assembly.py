@@ -11,7 +11,7 @@ from bus.config import Loaded
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback, split_host_port
 from bus.identity import Identity
-from bus.places import PeerPlaces, TrackerPlaces
+from bus.places import TrackerPlaces
 from bus.settings import SecuritySettings, Settings
 from peer.core.settings import NodeSettings, ReputationSettings, TrackerAddress
 from peer.core.sharelink import TrackerHint
@@ -69,15 +69,15 @@ def link_trackers(loaded: Loaded, settings: NodeSettings) -> tuple[TrackerHint, 
     return tuple(hints)
 
 
-def node_settings(loaded: Loaded, name: str, identity: Identity, places: PeerPlaces, data_port: int) -> NodeSettings:
+def node_settings(loaded: Loaded, name: str, peer_id: str, download_dir: str, data_port: int) -> NodeSettings:
     """What the core is told, from the configuration."""
     settings: Settings = loaded.settings
     network, transfer, reputation = settings.network, settings.transfer, settings.reputation
     return NodeSettings(
-        peer=identity.peer_id,
+        peer=peer_id,
         name=name,
         software=f"shoal {version('shoal')}",
-        download_dir=str(places.download_dir),
+        download_dir=download_dir,
         data_port=data_port,
         loopback=is_loopback(network.bind),
         encryption=settings.security.encryption,

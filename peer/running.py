@@ -80,7 +80,7 @@ class RunningPeer:
             FileOps(),
             lambda event: reactor.post(lambda: self._service.storage_event(event)),
         )
-        node = node_settings(loaded, name, identity, places, split_host_port(data)[1])
+        node = node_settings(loaded, name, identity.peer_id, str(places.download_dir), split_host_port(data)[1])
         reputation = ReputationStore(places.reputation_file)
         trackers = link_trackers(loaded, node)
         self._service = PeerService(

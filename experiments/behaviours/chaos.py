@@ -94,7 +94,8 @@ class Chaos:
             return effects
         core = self.core.next_deadline()
         if core is not None and core + self._lag <= now:
-            effects += self._leaving(self.core.on_deadline(now - self._lag), now)
+            # The lag, added and taken off, must not leave the core a hair before its deadline.
+            effects += self._leaving(self.core.on_deadline(max(core, now - self._lag)), now)
         while self._late and self._late[0][0] <= now:
             effects.append(self._late.popleft()[1])
         return effects

@@ -57,19 +57,30 @@ class Sybil(Corrupter):
 
 
 class Whitewasher(Corrupter):
-    """A corrupter that takes a new identity as soon as somebody refuses it."""
+    """A corrupter that takes a new identity once somebody refuses it, but keeps each for some seconds."""
 
     def __init__(self, core: PeerCore, part: Part, means: Means) -> None:
         super().__init__(core, part, means)
+        self._renew_at: float | None = None
         self._going = False
 
     def incoming(self, event: Any, now: float) -> Any:
         refused = isinstance(event, Received) and isinstance(event.message, Closed)
-        refused = refused and event.message.reason == "reputation"
-        if refused and self.age(now) >= IDENTITY_LIFE and not self._going:
+        if refused and event.message.reason == "reputation" and self._renew_at is None:
+            self._renew_at = now + max(0.0, IDENTITY_LIFE - self.age(now))
+        return event
+
+    def next_deadline(self) -> float | None:
+        due = super().next_deadline()
+        if self._renew_at is None or self._going:
+            return due
+        return self._renew_at if due is None else min(due, self._renew_at)
+
+    def on_deadline(self, now: float) -> list[Any]:
+        if self._renew_at is not None and now >= self._renew_at and not self._going:
             self._going = True
             self.means.renew()
-        return event
+        return super().on_deadline(now)
 
 
 class Staller(Wrapped):

@@ -8,40 +8,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from bus.boundary import ContentId, Publish
-from bus.events import Transfer, TransferCompleted
+from bus.boundary import ContentId
+from bus.events import Event, Transfer, TransferCompleted
+from experiments.sim.disk import DiskRates, SimulatedDisk, known_content
 from experiments.sim.world import Host, HostRates, World
-from peer.core.interface import (
-    CheckChunk,
-    ChunkChecked,
-    DownloadRecord,
-    Finish,
-    Finished,
-    KnownContent,
-    LimitRecord,
-    ManifestParsed,
-    PartRead,
-    Prepare,
-    Prepared,
-    Read,
-    ReadFailed,
-    ReadManifest,
-    Store,
-    Stored,
-    StoreManifest,
-)
+from peer.core.interface import DownloadRecord, LimitRecord
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
 from peer.core.settings import NodeSettings, TrackerAddress
 from tracker.core.interface import Limits, SearchFailed, SearchStore
 from tracker.core.node import TrackerCore
-
-READ_SECONDS: Final = 0.0005
-WRITE_SECONDS: Final = 0.0005
-"""A job's time on a disk that is not the bottleneck."""
-CORRUPT: Final = "corrupt"
-"""Payload of a message with a flipped bit; every other payload is None."""
-MANIFEST_HEADER: Final = 13
 
 
 class SwarmScenario(Struct, frozen=True):
@@ -56,6 +32,7 @@ class SwarmScenario(Struct, frozen=True):
     corrupters: int = 0
     """Of the leechers: they flip a bit in everything they send."""
     upload_slots: int = 8
+    disk: DiskRates = DiskRates()
     limits_up: tuple[int, ...] = ()
     """Upload limits of the peers' own making, bytes a second, the seed's first; they begin anew after the last."""
     tree: tuple[int, ...] = ()
@@ -64,6 +41,8 @@ class SwarmScenario(Struct, frozen=True):
     """Files of that size that the seed has and every leecher fetches; only the first counts for results."""
     seed: int = 1
     """Of every random choice."""
+    trace: bool = True
+    """Hash every effect; without, a large swarm is faster."""
 
 
 class PeerResult(Struct, frozen=True):
@@ -84,83 +63,6 @@ class SwarmResult(Struct, frozen=True):
     events: int
     trace: str
     peers: list[PeerResult]
-
-
-class SimulatedDisk:
-    """The shell of one simulated peer: reads, writes and manifests take time and no space."""
-
-    def __init__(self, world: World, layout: Layout, name: str, results: dict[str, Transfer]) -> None:
-        self._world = world
-        self._layout = layout
-        self._name = name
-        self._results = results
-        self.corrupt = False
-        """Flip a bit in everything that is read."""
-        self.corrupt_reads = 0
-        """Flip a bit in so many more reads."""
-        self.failing_reads = 0
-        """Fail so many more reads."""
-        self._bad: dict[int, bool] = {}
-        """Chunks of which a part came with a flipped bit."""
-
-    def perform(self, host: Host, effect: Any) -> None:
-        """Carry out what is not about links; what needs no answer is nothing here."""
-        match effect:
-            case Read() | ReadManifest():
-                self._later(host, READ_SECONDS, self._read(effect))
-            case Store():
-                self._store(host, effect)
-            case StoreManifest():
-                self._later(host, WRITE_SECONDS, Stored(effect.job))
-                if effect.offset + effect.length == effect.total:
-                    self._later(host, WRITE_SECONDS, ManifestParsed(effect.content, effect.manifest))
-            case Prepare(record=record):
-                layout = self._layout
-                prepared = Prepared(record.id, layout.kind, layout, "/sim/file", 0, layout.all_chunks, ())
-                self._later(host, WRITE_SECONDS, prepared)
-            case Finish():
-                content = _known(effect.content, self._layout, downloaded=True)
-                self._later(host, WRITE_SECONDS, Finished(content))
-            case CheckChunk():
-                self._later(host, READ_SECONDS, ChunkChecked(effect.content, effect.chunk, True))
-            case Publish(event=Transfer(id=content) as event) if content == CONTENT:
-                self._results[self._name] = event
-
-    def _read(self, effect: Read | ReadManifest) -> PartRead | ReadFailed:
-        if isinstance(effect, ReadManifest):
-            total = MANIFEST_HEADER + 32 * self._layout.chunks
-            return PartRead(effect.job, None, min(effect.length, total - effect.offset), total)
-        if self.failing_reads > 0:
-            self.failing_reads -= 1
-            return ReadFailed(effect.job, False, "the disk failed")
-        corrupt = self.corrupt or self.corrupt_reads > 0
-        self.corrupt_reads = max(0, self.corrupt_reads - 1)
-        return PartRead(effect.job, CORRUPT if corrupt else None, sum(length for _, _, length in effect.parts))
-
-    def _later(self, host: Host, delay: float, event: Any) -> None:
-        self._world.at(delay, lambda: self._answer(host, event))
-
-    def _answer(self, host: Host, event: Any) -> None:
-        if self._world.hosts.get(host.name) is host:
-            self._world.feed(host, event)
-
-    def _store(self, host: Host, effect: Store) -> None:
-        held: list[int] = []
-        rejected: list[int] = []
-        for chunk, offset, length in effect.parts:
-            if chunk < 0:
-                continue
-            if offset == 0:
-                self._bad.pop(chunk, None)
-            if effect.payload == CORRUPT:
-                self._bad[chunk] = True
-            if offset + length == self._layout.length_of(chunk):
-                (rejected if self._bad.pop(chunk, False) else held).append(chunk)
-        self._later(host, WRITE_SECONDS, Stored(effect.job, tuple(held), tuple(rejected)))
-
-
-def _known(content: ContentId, layout: Layout, *, downloaded: bool) -> KnownContent:
-    return KnownContent(content, layout.kind, layout, "/sim/file", upload=False, downloaded=downloaded, added=0.0)
 
 
 def _id(number: int) -> str:
@@ -186,12 +88,14 @@ class SimulatedSwarm:
 
     def __init__(self, scenario: SwarmScenario) -> None:
         self.scenario = scenario
-        self.world = World(scenario.latency)
+        self.world = World(scenario.latency, trace=scenario.trace)
+        self.world.on_publish = self._published
         files = [Entry(f"{place:05}", size, False, _id(0xF0000 + place)) for place, size in enumerate(scenario.tree)]
         self.layout = Layout("tree", files) if files else Layout("file", [Entry("", scenario.size, False, CONTENT)])
         self.results: dict[str, Transfer] = {}
         self.nodes: dict[str, PeerNode] = {}
         self.disks: dict[str, SimulatedDisk] = {}
+        self._completed: dict[str, bool] = {}
         self._add_tracker()
         for number in range(scenario.leechers + 1):
             self.add_peer(number)
@@ -244,23 +148,34 @@ class SimulatedSwarm:
         )
         rng = random.Random(f"{scenario.seed} {number}")
         contents = [content_id(n) for n in range(scenario.contents)]
-        seeds = [_known(content, self.layout, downloaded=False) for content in contents] if complete else []
+        seeds = [known_content(content, self.layout, downloaded=False) for content in contents] if complete else []
         records = [
             DownloadRecord(content, self.layout.kind, "/sim", "", (), (), False, 0.0, sequential=sequential)
             for content in contents
             if not complete
         ]
         node = self.nodes[name] = PeerNode(node_settings, rng, self.world.now, 0.0, seeds, records, limits=limits)
-        disk = self.disks[name] = SimulatedDisk(self.world, self.layout, name, self.results)
+        disk = self.disks[name] = SimulatedDisk(self.world, self._layout_of, scenario.disk)
         disk.corrupt = 0 < number <= scenario.corrupters
         rates = scenario.seed_rates if complete else scenario.leecher_rates
         self.world.add(Host(name, node, rates, disk.perform), node.start_effects())
+
+    def _layout_of(self, content: ContentId) -> Layout:
+        return self.layout
+
+    def _published(self, host: Host, event: Event) -> None:
+        if isinstance(event, Transfer) and event.id == CONTENT:
+            self.results[host.name] = event
+            if isinstance(event, TransferCompleted):
+                self._completed[host.name] = True
 
     def finished(self, number: int) -> bool:
         return isinstance(self.results.get(peer_id(number)), TransferCompleted)
 
     def all_finished(self) -> bool:
         """Whether every honest leecher has the file."""
+        if len(self._completed) < self.scenario.leechers - self.scenario.corrupters:
+            return False  # It is asked after every event.
         return all(self.finished(n) for n in range(self.scenario.corrupters + 1, self.scenario.leechers + 1))
 
     def run(self, limit: float) -> bool:

@@ -1,39 +1,34 @@
-"""The simulated world: virtual time, and a network between the cores.
+"""The simulated world: virtual time, a network between the cores, and what may go wrong with it.
 
-Bandwidth: every host has an uplink and a downlink.  A message takes its size over the uplink
-rate in the sender's queue, the latency of the path, then its size over the downlink rate in
-the receiver's queue (store and forward; streams share by taking turns at the sender, as the
-core makes them).  A link whose unsent bytes exceed `LINK_BUFFER` blocks, as a socket's does.
+    world = World(latency=0.01)
+    world.on_publish = lambda host, event: ...        # what the cores publish, at world.now
+    host = Host(name, core, HostRates(up=2 * MIB), disk.perform)
+    world.add(host, core.start_effects())
+    world.at(3.0, world.pause, host)                  # failures are calls, made at their time
+    world.run(until=600.0, done=lambda: ...)
+
+How messages travel is experiments/sim/network.py.  Everything is decided by the order of the
+event heap, so the same calls give the same trace in every process.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from bus.boundary import (
-    Dial,
-    DialFailed,
-    HangUp,
-    LinkBlocked,
-    LinkId,
-    LinkLost,
-    LinkUp,
-    LinkWritable,
-    Received,
-    Send,
-)
-from bus.messages import Data
+from bus.boundary import Dial, DialFailed, HangUp, LinkId, LinkLost, LinkUp, Publish, Send
+from bus.events import Event
+from experiments.sim.network import Network, Pipe, Uplink
+from experiments.sim.trace import Trace
 
-LINK_BUFFER: Final = 2 * 2**20
-"""Bytes a link takes before it blocks: about what kernel and socket buffers hold."""
-MESSAGE_BYTES: Final = 100
-"""Bytes of a message without its payload, encryption included."""
+DIAL_SECONDS: Final = 2.0
+"""How long a dial takes to fail when the other side cannot be reached at all."""
+LONGEST_TURN: Final = 1.0
+"""What a core sees of a time in which its process did not run, as bus/driver.py has it."""
 
 
 class Core(Protocol):
@@ -53,179 +48,237 @@ class HostRates(Struct, frozen=True):
     down: float = 0.0
 
 
-class _Pipe(Struct):
-    """One direction of a link."""
-
-    to_host: str
-    to_link: LinkId
-    twin: LinkId
-    queued: int = 0
-    blocked: bool = False
-
-
 class Host:
     """One core and its place in the network."""
 
-    def __init__(self, name: str, core: Core, rates: HostRates, perform: Callable[[Host, Any], None]) -> None:
+    __slots__ = (
+        "address", "armed", "core", "corrupt", "delay", "down_free", "lag", "links", "name", "number", "paused_at",
+        "perform", "rates", "uplink", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, core: Core, rates: HostRates, perform: Callable[[Host, Any], None], delay: float = 0.0
+    ) -> None:
+        """`delay`: seconds that every message from or to this host takes beyond the world's latency."""
         self.name = name
         self.core = core
         self.rates = rates
         self.perform = perform
-        """Carries out the effects that are not about links."""
-        self.up_free = 0.0
+        """Carries out the effects that are neither about links nor published."""
+        self.delay = delay
+        self.corrupt = False
+        """Chunks that it sends have a flipped bit."""
+        self.links: dict[LinkId, Pipe] = {}
+        """What it sends on each of its links."""
+        self.uplink = Uplink()
         self.down_free = 0.0
-        self.armed = 0.0
-        """Earliest deadline call in the heap, 0 if none."""
+        """When its downlink is through with what has come so far."""
+        self.armed = -1.0
+        """When the earliest deadline call in the heap is due, -1 if none."""
+        self.lag = 0.0
+        """How far its core's clock is behind the world's, because it was paused."""
+        self.paused_at = -1.0
+        self.waiting: list[Any] = []
+        """Events that came while it was paused."""
         self.address = ""
+        self.number = 0
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name[-8:]} {len(self.links)} links{' paused' if self.paused_at >= 0 else ''}>"
 
 
 class World:
     """Hosts, links, and the event heap."""
 
-    def __init__(self, latency: float) -> None:
-        """`latency` of every path, one way, seconds."""
+    def __init__(self, latency: float, *, trace: bool = True) -> None:
+        """`latency` of every path, one way, seconds; without `trace` no effect is hashed, which is faster."""
         self.now = 0.0
         self.latency = latency
         self.hosts: dict[str, Host] = {}
         self.events = 0
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        """Heap events so far."""
+        self.handled = 0
+        """Calls of cores so far."""
+        self.on_publish: Callable[[Host, Event], None] | None = None
+        """Hears of every published event, at the virtual time `now`."""
+        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = count()
+        self._numbers = count()
         self._links = count(1)
-        self._pipes: dict[LinkId, _Pipe] = {}
-        self._trace = hashlib.sha256()
+        self._trace = Trace() if trace else None
+        self._network = Network(self)
 
     @property
     def trace(self) -> str:
-        """Hash of every effect so far, in order, with its time."""
-        return self._trace.hexdigest()
+        """Hash of every effect so far, in order, with its time; empty if none is made."""
+        return self._trace.digest() if self._trace else ""
 
     def add(self, host: Host, effects: list[Any]) -> None:
         """A host joins; `effects` are those of its core's start."""
-        number = len(self.hosts)
-        host.address = f"10.0.{number // 250}.{number % 250 + 1}"
+        number = host.number = next(self._numbers)
+        host.address = f"10.{number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
         self.hosts[host.name] = host
-        self._carry_out(host, effects)
+        self.carry_out(host, effects)
 
-    def at(self, delay: float, call: Callable[[], None]) -> None:
-        """Run `call` after `delay` seconds."""
-        heappush(self._heap, (self.now + delay, next(self._order), call))
+    def at(self, delay: float, call: Callable[..., None], *args: Any) -> None:
+        """Run `call(*args)` after `delay` seconds."""
+        heappush(self._heap, (self.now + delay, next(self._order), call, args))
+
+    def at_time(self, when: float, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Run `call(*args)` at a time that is not over."""
+        heappush(self._heap, (when, next(self._order), call, args))
 
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Run until `done` or the time is over; returns whether it was done."""
-        while self._heap and not done():
-            if self._heap[0][0] > until:
+        heap = self._heap
+        while heap and not done():
+            if heap[0][0] > until:
                 self.now = until
                 return False
-            self.now, _, call = heappop(self._heap)
+            self.now, _, call, args = heappop(heap)
             self.events += 1
-            call()
+            call(*args)
         return done()
 
     def feed(self, host: Host, event: Any) -> None:
-        """Let a host's core handle an event now."""
-        self._carry_out(host, host.core.handle(event, self.now))
+        """Let a host's core handle an event now, or when it goes on after a pause."""
+        if host.paused_at >= 0:
+            host.waiting.append(event)
+            return
+        self.handled += 1
+        self.carry_out(host, host.core.handle(event, self.now - host.lag))
 
-    # -- effects --
-
-    def _carry_out(self, host: Host, effects: list[Any]) -> None:
+    def carry_out(self, host: Host, effects: list[Any]) -> None:
+        """Do what a core decided."""
+        trace = self._trace
         for effect in effects:
-            self._note(host, effect)
-            match effect:
-                case Send():
-                    self._send(host, effect)
-                case Dial():
-                    self.at(1.5 * self.latency, lambda effect=effect: self._dial(host, effect))  # type: ignore[misc]
-                case HangUp():
-                    self.cut(effect.link)
-                case _:
-                    host.perform(host, effect)
+            if trace is not None:
+                trace.note(self.now, host.number, effect)
+            kind = type(effect)
+            if kind is Send:
+                if pipe := host.links.get(effect.link):
+                    self._network.send(host, pipe, effect)
+            elif kind is Publish:
+                if self.on_publish is not None:
+                    self.on_publish(host, effect.event)
+            elif kind is Dial:
+                self._start_dial(host, effect)
+            elif kind is HangUp:
+                self._hang_up(host, effect.link)
+            else:
+                host.perform(host, effect)
         self._arm(host)
-
-    def _note(self, host: Host, effect: Any) -> None:
-        text = repr(effect.message) if isinstance(effect, Send) else repr(effect)
-        self._trace.update(f"{self.now:.9f} {host.name} {text}\n".encode())
 
     def _arm(self, host: Host) -> None:
         deadline = host.core.next_deadline()
-        if deadline is not None and (not host.armed or deadline < host.armed):
-            host.armed = deadline
-            self.at(max(0.0, deadline - self.now), lambda: self._deadline(host, deadline))
+        if deadline is not None:
+            when = deadline + host.lag
+            if when < host.armed or host.armed < 0:
+                host.armed = when
+                self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
 
-    def _deadline(self, host: Host, armed: float) -> None:
-        if host.armed == armed and self.hosts.get(host.name) is host:
-            host.armed = 0.0
-            self._carry_out(host, host.core.on_deadline(self.now))
+    def _deadline(self, host: Host, when: float, deadline: float) -> None:
+        if host.armed != when or self.hosts.get(host.name) is not host or host.paused_at >= 0:
+            return
+        host.armed = -1.0
+        self.handled += 1
+        # The lag, added and taken off, must not leave the core a hair before its deadline.
+        self.carry_out(host, host.core.on_deadline(max(deadline, self.now - host.lag)))
 
     # -- links --
 
-    def _dial(self, host: Host, dial: Dial) -> None:
+    def _start_dial(self, host: Host, dial: Dial) -> None:
         other = self.hosts.get(dial.peer)
         if other is None or not dial.endpoints:
+            self.at(1.5 * self.latency, self._dial_failed, host, dial)
+        elif self._network.parted(host, other) or other.paused_at >= 0:
+            self.at(DIAL_SECONDS, self._dial_failed, host, dial)
+        else:
+            self.at(1.5 * self._network.latency(host, other), self._dial, host, dial)
+
+    def _dial_failed(self, host: Host, dial: Dial) -> None:
+        if self.hosts.get(host.name) is host:
             self.feed(host, DialFailed(dial.channel, dial.peer, "nobody is there"))
-            return
-        mine, theirs = LinkId(next(self._links)), LinkId(next(self._links))
-        self._pipes[mine] = _Pipe(other.name, theirs, theirs)
-        self._pipes[theirs] = _Pipe(host.name, mine, mine)
-        self.feed(other, LinkUp(theirs, dial.channel, host.name, host.address, False))
-        self.feed(host, LinkUp(mine, dial.channel, other.name, other.address, True))
+
+    def _dial(self, host: Host, dial: Dial) -> None:
+        other = self.hosts.get(dial.peer)
+        if other is None:
+            self._dial_failed(host, dial)
+        elif self.hosts.get(host.name) is host:
+            mine, theirs = LinkId(next(self._links)), LinkId(next(self._links))
+            there, back = Pipe(other, mine, theirs), Pipe(host, theirs, mine)
+            host.links[mine], other.links[theirs] = there, back
+            self.feed(other, LinkUp(theirs, dial.channel, host.name, host.address, False))
+            self.feed(host, LinkUp(mine, dial.channel, other.name, other.address, True))
 
     def cut(self, link: LinkId) -> None:
-        """End a link; the other side learns of it."""
-        pipe = self._pipes.pop(link, None)
-        if pipe is not None:
-            self.at(self.latency, lambda: self._lost(pipe))
+        """End a link from the side that knows it by this number; the other side learns of it, this one does not."""
+        for host in self.hosts.values():
+            if link in host.links:
+                self._hang_up(host, link)
+                return
 
-    def _lost(self, pipe: _Pipe) -> None:
-        if self._pipes.pop(pipe.to_link, None) and (host := self.hosts.get(pipe.to_host)):
-            self.feed(host, LinkLost(pipe.to_link, "the other side closed it"))
+    def _hang_up(self, host: Host, link: LinkId) -> None:
+        if pipe := host.links.pop(link, None):
+            pipe.drop()
+            self.at(self._network.latency(host, pipe.to), self._lost, host, pipe, "the other side closed it")
+
+    def _lost(self, host: Host, pipe: Pipe, reason: str) -> None:
+        """The other end of a link learns that this one is gone."""
+        other = pipe.to
+        if self._network.hold(host, other, self._lost, (host, pipe, reason)):
+            return
+        if (back := other.links.pop(pipe.far, None)) and self.hosts.get(other.name) is other:
+            back.drop()
+            self.feed(other, LinkLost(pipe.far, reason))
+
+    # -- what may happen to hosts --
 
     def remove(self, host: Host) -> None:
         """A host vanishes, as by kill -9."""
         del self.hosts[host.name]
-        for link, pipe in list(self._pipes.items()):
-            if self._pipes.get(pipe.twin) and self._pipes[pipe.twin].to_host == host.name:
-                self.at(self.latency, lambda pipe=pipe: self._lost(pipe))  # type: ignore[misc]
-            if pipe.to_host == host.name:
-                self.at(self.latency, lambda link=link: self._lost_here(link))  # type: ignore[misc]
+        for pipe in host.links.values():
+            pipe.drop()
+            self.at(self._network.latency(host, pipe.to), self._lost, host, pipe, "the other side vanished")
+        host.links.clear()
 
-    def _lost_here(self, link: LinkId) -> None:
-        pipe = self._pipes.pop(link, None)
-        twin = self._pipes.pop(pipe.twin, None) if pipe else None
-        if twin is not None and (host := self.hosts.get(twin.to_host)):
-            self.feed(host, LinkLost(link, "the other side vanished"))
+    def pause(self, host: Host) -> None:
+        """A host stops, as by SIGSTOP: nothing reaches its core until `resume`; what it has sent goes out."""
+        if host.paused_at < 0:
+            host.paused_at = self.now
 
-    def _send(self, host: Host, send: Send) -> None:
-        pipe = self._pipes.get(send.link)
-        if pipe is None:
+    def resume(self, host: Host) -> None:
+        """A paused host goes on: its core takes what came meanwhile, and its clock stood still."""
+        if host.paused_at < 0:
             return
-        size = MESSAGE_BYTES
-        if isinstance(send.message, Data):
-            size += sum(length for _, _, length in send.message.parts)
-        start = max(self.now, host.up_free)
-        host.up_free = start + (size / host.rates.up if host.rates.up else 0.0)
-        pipe.queued += size
-        if pipe.queued > LINK_BUFFER and not pipe.blocked:
-            pipe.blocked = True
-            self.at(0.0, lambda: self.feed(host, LinkBlocked(send.link)))
-        self.at(host.up_free - self.now, lambda: self._sent(host, send, pipe, size))
+        host.lag += max(0.0, self.now - host.paused_at - LONGEST_TURN)
+        host.paused_at, host.armed = -1.0, -1.0
+        waiting, host.waiting = host.waiting, []
+        for event in waiting:
+            self.feed(host, event)
+        self.carry_out(host, [])
 
-    def _sent(self, host: Host, send: Send, pipe: _Pipe, size: int) -> None:
-        pipe.queued -= size
-        if pipe.blocked and pipe.queued <= LINK_BUFFER // 2:
-            pipe.blocked = False
-            if send.link in self._pipes:
-                self.feed(host, LinkWritable(send.link))
-        self.at(self.latency, lambda: self._arrive(send, pipe, size))
+    def corrupt(self, host: Host, *, on: bool = True) -> None:
+        """Every chunk that a host sends from now on has a flipped bit; `on=False` ends that."""
+        host.corrupt = on
 
-    def _arrive(self, send: Send, pipe: _Pipe, size: int) -> None:
-        host = self.hosts.get(pipe.to_host)
-        if host is None:
-            return
-        start = max(self.now, host.down_free)
-        host.down_free = start + (size / host.rates.down if host.rates.down else 0.0)
-        self.at(host.down_free - self.now, lambda: self._deliver(host, send, pipe, size))
+    # -- what may happen to the network --
 
-    def _deliver(self, host: Host, send: Send, pipe: _Pipe, size: int) -> None:
-        if pipe.to_link in self._pipes and self.hosts.get(host.name) is host:
-            payload_size = size - MESSAGE_BYTES
-            self.feed(host, Received(pipe.to_link, send.message, send.payload, payload_size))
+    def partition(self, one: Iterable[Host], other: Iterable[Host]) -> None:
+        """Nothing passes between two groups of hosts until `heal`: what is sent waits, dials fail after 2 s.
+
+        Links are lost when the cores have heard nothing for too long.  Several partitions add up.
+        """
+        self._network.part(one, other)
+
+    def heal(self) -> None:
+        """End all partitions: what waited arrives, in order."""
+        self._network.heal()
+
+    def delay(self, host: Host, seconds: float) -> None:
+        """Every message from or to a host takes so much longer than the world's latency, from now on."""
+        host.delay = seconds
+
+    def cap(self, host: Host, up: float, down: float) -> None:
+        """A host's rates from now on, bytes a second, 0 is no limit; a message that is going out keeps its rate."""
+        host.rates = HostRates(up, down)

@@ -49,7 +49,8 @@ from bus.messages import (
     Want,
     WantManifest,
 )
-from experiments.sim.swarm import CONTENT, CORRUPT, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.network import CORRUPT
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import Host, HostRates
 from peer.core.bitmap import chunks_in
 from peer.core.download import DownloadState

@@ -72,9 +72,9 @@ class DrawnSwarm:
             if number not in drawn.later:
                 self.join(number)
         for number, at in drawn.later.items():
-            self.swarm.world.at(at, lambda number=number: self.join(number))  # type: ignore[misc]
+            self.swarm.world.at(at, lambda number=number: self.join(number))
         for number, at in drawn.vanishing.items():
-            self.swarm.world.at(at, lambda number=number: self.vanish(number))  # type: ignore[misc]
+            self.swarm.world.at(at, lambda number=number: self.vanish(number))
         self.staying = [
             number for number in range(scenario.corrupters + 1, scenario.leechers + 1) if number not in drawn.vanishing
         ]

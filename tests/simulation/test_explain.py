@@ -7,7 +7,7 @@ import pytest
 from bus.boundary import LinkId, Received
 from bus.errors import ERR_DISK_FULL
 from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause
-from experiments.sim import swarm as simulated
+from experiments.sim import disk as simulated
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
 from peer.core.interface import Command, Reply, StoreFailed
@@ -33,7 +33,7 @@ def begun(scenario: SwarmScenario = PAIR) -> SimulatedSwarm:
 def ask(swarm: SimulatedSwarm, message: Message, number: int = 1) -> Message:
     name = peer_id(number)
     effects = swarm.nodes[name].handle(Command((LinkId(0), 1), message), swarm.world.now)
-    swarm.world._carry_out(swarm.world.hosts[name], effects)
+    swarm.world.carry_out(swarm.world.hosts[name], effects)
     (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
     return reply
 

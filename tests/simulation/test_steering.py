@@ -46,7 +46,7 @@ def ask(swarm: SimulatedSwarm, message: Message, number: int = 1) -> tuple[Messa
     """What a peer answers to a command at once, and all effects."""
     name = peer_id(number)
     effects = swarm.nodes[name].handle(Command((LinkId(0), 1), message), swarm.world.now)
-    swarm.world._carry_out(swarm.world.hosts[name], effects)
+    swarm.world.carry_out(swarm.world.hosts[name], effects)
     (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
     return reply, effects
 

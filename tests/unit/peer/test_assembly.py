@@ -67,5 +67,5 @@ def test_limits_and_policies_reach_the_core(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("transfer: {picker: random, choker: round-robin}\nlimits: {up: 1 MiB/s, down: 2 MiB/s}\n")
     loaded = load(config, {})
-    told = node_settings(loaded, "north", Identity(b"n" * 32), PeerPlaces(tmp_path, "north"), 1)
+    told = node_settings(loaded, "north", Identity(b"n" * 32).peer_id, str(tmp_path), 1)
     assert (told.picker, told.choker, told.limit_up, told.limit_down) == ("random", "round-robin", 2**20, 2 * 2**20)

@@ -91,7 +91,7 @@ def test_a_choke_with_wants_in_flight_leaves_a_stream_that_goes_on() -> None:
     source = leecher.downloads.fetching.sources[link_to(swarm, 1, 0)]
     assert source.asked
     seed.uploads.close(link_to(swarm, 0, 1), "choked")
-    swarm.world._carry_out(swarm.world.hosts[peer_id(0)], seed.turn.take_effects())
+    swarm.world.carry_out(swarm.world.hosts[peer_id(0)], seed.turn.take_effects())
     assert swarm.run(20.0)
     assert source.stream == 3
 
