@@ -1,4 +1,4 @@
-"""`python -m experiments`: run an experiment, or make its report anew."""
+"""`python -m experiments`: run an experiment or a sweep of them, or make a report anew."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
 from experiments.result import REPORT, Summary, read_conditions, write_result
 from experiments.runner import BACKENDS, run
 from experiments.scenario import read_scenario
+from experiments.sweeping.command import add_sweep, repeat, sweep_command
 
 
 class Arguments(argparse.ArgumentParser):
@@ -37,30 +38,37 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     reporting.add_argument("folder", type=Path, metavar="DIR")
     comparing = commands.add_parser("compare", help="compare two results (not in this version)")
     comparing.add_argument("folders", type=Path, nargs=2, metavar="DIR")
-    for command in (running, reporting, comparing):
+    for command in (running, reporting, comparing, add_sweep(commands)):
         command.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser.parse_args(arguments)
 
 
-def carry_out(chosen: argparse.Namespace) -> Summary:
+def carry_out(chosen: argparse.Namespace) -> None:
     """Do what the command line says."""
-    if chosen.command == "run":
-        scenario = read_scenario(chosen.scenario)
-        return run(scenario, chosen.scenario.stem, chosen.output, chosen.replace, chosen.backend, chosen.seed)
-    if chosen.command == "report":
-        return write_result(chosen.folder, read_conditions(chosen.folder))
-    raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+    match chosen.command:
+        case "run":
+            scenario = read_scenario(chosen.scenario)
+            if scenario.repetitions > 1 and chosen.seed is None:
+                repeat(chosen.scenario, chosen.backend or "", chosen.output, chosen.replace, chosen.json)
+            else:
+                name, folder = chosen.scenario.stem, chosen.output
+                tell(run(scenario, name, folder, chosen.replace, chosen.backend, chosen.seed), folder, chosen.json)
+        case "sweep":
+            sweep_command(chosen)
+        case "report":
+            tell(write_result(chosen.folder, read_conditions(chosen.folder)), chosen.folder, chosen.json)
+        case _:
+            raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+
+
+def tell(summary: Summary, folder: Path, as_json: bool) -> None:
+    """Print what came out."""
+    print(msgspec.json.encode(summary).decode() + "\n" if as_json else (folder / REPORT).read_text(), end="")
 
 
 def main() -> int:
     try:
-        chosen = parse(sys.argv[1:])
-        summary = carry_out(chosen)
-        if chosen.json:
-            print(msgspec.json.encode(summary).decode())
-        else:
-            folder = chosen.output if chosen.command == "run" else chosen.folder
-            print((folder / REPORT).read_text(), end="")
+        carry_out(parse(sys.argv[1:]))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more while it flushes at exit.

@@ -219,7 +219,7 @@ class Scenario(Strict, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**31)] = 1
     """Of the bytes and of every choice that is drawn.  What real processes do by chance is not in our hands."""
     repetitions: Annotated[int, Meta(ge=1, le=1000)] = 1
-    """Runs, each with the next seed; the results of several go to folders `seed-N`."""
+    """Runs, each with the next seed; the results of several go to folders `runs/SEED`."""
     backend: Literal["processes", "inproc", "sim"] = "processes"
     """What it runs on, unless the command line says otherwise: real processes, threads of one process, or the simulator."""
     metrics: tuple[Text, ...] = ()

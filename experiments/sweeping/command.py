@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import msgspec
 
@@ -15,11 +16,10 @@ from experiments.result import REPORT
 from experiments.sweeping.plan import PLAN, Plan
 from experiments.sweeping.running import Runner, Swept, make_plan, read_document, sweep
 
-if TYPE_CHECKING:
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
+P = TypeVar("P", bound=argparse.ArgumentParser)
 
 
-def add_sweep(commands: Parsers) -> argparse.ArgumentParser:
+def add_sweep(commands: argparse._SubParsersAction[P]) -> P:
     """The command's options."""
     parser = commands.add_parser(
         "sweep",
@@ -85,7 +85,7 @@ def carry_out(plan: Plan, folder: Path, at_once: int, dask: str, as_json: bool) 
         ShoalError: a mistake, or runs that failed.
     """
     try:
-        swept = sweep(plan, folder, at_once, _cluster(dask, plan, folder) if dask else None)
+        swept = sweep(plan, folder, at_once, _cluster(dask, plan) if dask else None)
     except KeyboardInterrupt:
         print("sweep: interrupted; the same command goes on with what is missing", file=sys.stderr)
         raise
@@ -100,7 +100,7 @@ def print_swept(swept: Swept, folder: Path, as_json: bool) -> None:
     print(text, end="", flush=True)
 
 
-def _cluster(address: str, plan: Plan, folder: Path) -> Runner:
-    from experiments.sweeping.cluster import on_cluster
+def _cluster(address: str, plan: Plan) -> Runner:
+    from experiments.sweeping.cluster import run_on_cluster
 
-    return on_cluster(address, plan, folder)
+    return partial(run_on_cluster, address, plan)

@@ -100,7 +100,7 @@ def parse_seeds(text: str) -> list[int]:
             raise ValueError(f"--seeds: expected numbers and ranges such as 1-20 or 1,2,7-9, found {text!r}")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < first + MAX_RUNS:
-            raise ValueError(f"--seeds: expected a range from less to more of at most {MAX_RUNS:,}, found {part.strip()!r}")
+            raise ValueError(f"--seeds: expected a range of 1 to {MAX_RUNS:,} seeds, found {part.strip()!r}")
         seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds: expected each seed once, found one twice in {text!r}")

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from experiments.statistics import Interval, mean_interval
 from experiments.sweeping.grid import show
-from experiments.statistics import Interval, mean_interval
 
 SHOWN: Final = ("median_completion", "last_completion", "share_of_bound", "seed_share", "duplicate_share")
 """Metrics that a report shows unless the scenario names others; the table has all."""
@@ -37,9 +36,7 @@ def at_points(frame: pl.DataFrame, keys: Sequence[str], metrics: Sequence[str]) 
     if frame.is_empty():
         return []
     groups = frame.group_by(keys, maintain_order=True) if keys else [((), frame)]
-    return [
-        AtPoint(list(values), len(rows), {name: _mean(rows[name]) for name in metrics}) for values, rows in groups
-    ]
+    return [AtPoint(list(values), len(rows), {name: _mean(rows[name]) for name in metrics}) for values, rows in groups]
 
 
 def markdown_table(points: Sequence[AtPoint], keys: Sequence[str], metrics: Sequence[str]) -> str:

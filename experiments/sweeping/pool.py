@@ -10,14 +10,14 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from bus.errors import ERR_FAILURE, ShoalError
-from bus.process import Process
+from bus.process import Process, told_by
 from experiments.sweeping.plan import Job
 
 PROGRAM: Final = "experiments.sweeping.single"
@@ -35,7 +35,7 @@ class Outcome(Struct, frozen=True):
     """One line; empty: it has its summary."""
 
 
-def run_locally(folder: Path, jobs: Sequence[Job], at_once: int) -> Iterator[Outcome]:
+def run_locally(folder: Path, jobs: Sequence[Job], at_once: int) -> Generator[Outcome]:
     """Carry out jobs of the plan in `folder`, so many at once, in whichever order they end.
 
     Must be used from the main thread, and closed or exhausted: that ends what still runs.
@@ -81,10 +81,10 @@ class Child:
         if code < 0:
             error = f"{ERR_FAILURE}: its process was ended by {signal.Signals(-code).name}"
         elif code or not self.job.done:
-            error = self._process.last_words().removeprefix("shoal: ") or f"{ERR_FAILURE}: exit code {code} without a word"
-        if error:
-            error = f"{error}; see {self.job.log}"
-        else:
+            words = self._process.last_words()
+            told = told_by(words)
+            error = str(told) if told else f"{ERR_FAILURE}: exit code {code}: {words or 'not a word'}"
+        if not error:
             self.job.log.unlink(missing_ok=True)
         return Outcome(self.job, round(time.monotonic() - self._started, 3), error)
 

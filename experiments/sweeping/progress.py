@@ -36,11 +36,10 @@ def _lines(total: int, done: int) -> Follow:
 @contextmanager
 def _bar(total: int, done: int) -> Iterator[Follow]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
@@ -55,4 +54,5 @@ def _bar(total: int, done: int) -> Iterator[Follow]:
 
 
 def _line(outcome: Outcome) -> str:
-    return f"{outcome.job.title}: {f'FAILED, {outcome.error}' if outcome.error else f'{outcome.seconds:.1f} s'}"
+    job = outcome.job
+    return f"{job.title}: {f'FAILED, {outcome.error}; see {job.log}' if outcome.error else f'{outcome.seconds:.1f} s'}"

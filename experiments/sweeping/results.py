@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bus.errors import ERR_UNREADABLE, ShoalError
 from experiments.result import SUMMARY
-from experiments.scenario import Scenario, scenario_of
+from experiments.scenario import scenario_of
 from experiments.sweeping.grid import Axis, Point, show, value_at
 from experiments.sweeping.plan import Job, Plan
 
@@ -47,7 +47,8 @@ def gather(plan: Plan, jobs: Iterable[Job]) -> pl.DataFrame:
 def varied_values(axes: Sequence[Axis], point: Point) -> dict[str, Scalar]:
     """The varied keys of a point as numbers where they are some: `64 KiB` as 65536, `2 min` as 120."""
     read = msgspec.to_builtins(scenario_of(point.document))
-    return {axis.key: _as_scalar(value_at(read, axis.key), value) for axis, value in zip(axes, point.values, strict=True)}
+    pairs = zip(axes, point.values, strict=True)
+    return {axis.key: _as_scalar(value_at(read, axis.key), value) for axis, value in pairs}
 
 
 def scalars_of(file: Path) -> dict[str, Scalar]:
@@ -70,9 +71,9 @@ def _numbers(found: object, name: str) -> Iterator[tuple[str, Scalar]]:
             yield from _numbers(value, f"{name}.{key}" if name else str(key))
     elif isinstance(found, list):
         for row in found:
-            title = next((value for value in row.values() if isinstance(value, str)), None) if isinstance(row, dict) else None
-            if title is not None:
-                yield from _numbers(row, f"{name}.{title.replace(' ', '.')}")
+            if isinstance(row, dict):
+                titles = [value.replace(" ", ".") for value in row.values() if isinstance(value, str)]
+                yield from _numbers(row, ".".join([name, *titles[:1]]))
     elif found is None or isinstance(found, float | int):
         yield name, found
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import polars as pl
 from msgspec import Struct
 
@@ -17,14 +16,16 @@ from bus.places import DirectoryLock
 from bus.strict_yaml import read_yaml
 from experiments.scenario import Scenario, scenario_of
 from experiments.sweeping.grid import MAX_RUNS, Axis, expand, parse_axes, parse_seeds
-from experiments.sweeping.plan import LOCK, Job, Plan, jobs_of, keep_plan, write_whole
+from experiments.sweeping.plan import LOCK, Job, Plan, jobs_of, keep_plan
+from experiments.sweeping.points import AtPoint
 from experiments.sweeping.pool import Outcome, run_locally
 from experiments.sweeping.progress import following
+from experiments.sweeping.reporting import write_report
 from experiments.sweeping.results import RESULTS, gather
 
 SIMULATOR: Final = "sim"
 
-Runner = Callable[[Sequence[Job]], Iterator[Outcome]]
+Runner = Callable[[Sequence[Job]], Generator[Outcome]]
 """Carries out jobs; closing what it returns ends those that still run."""
 
 
@@ -45,13 +46,13 @@ class Swept(Struct, frozen=True):
     done: int
     """Those that have a result."""
     failed: list[Failed]
+    points: list[AtPoint]
+    """Means of the metrics that the report shows."""
     file: str
     """The rows of all runs."""
 
 
-def make_plan(
-    scenario: str, document: object, sets: Sequence[str] = (), seeds: str = "", backend: str = ""
-) -> Plan:
+def make_plan(scenario: str, document: object, sets: Sequence[str] = (), seeds: str = "", backend: str = "") -> Plan:
     """A plan of which every point was checked.
 
     Args:
@@ -102,17 +103,19 @@ def sweep(plan: Plan, folder: Path, at_once: int = 0, runner: Runner | None = No
         jobs = list(jobs_of(plan, folder))
         missing = [job for job in jobs if not job.done]
         carry_out = runner or (lambda chosen: run_locally(folder, chosen, at_once or cores_for(plan)))
-        failed = []
+        failed: list[Outcome] = []
         try:
             with following(len(jobs), len(jobs) - len(missing)) as follow, closing(carry_out(missing)) as outcomes:
                 for outcome in outcomes:
                     follow(outcome)
                     if outcome.error:
-                        failed.append(Failed(outcome.job.point.title, outcome.job.seed, outcome.error))
+                        failed.append(outcome)
         finally:
-            write_results(gather(plan, jobs), folder)
-    done = sum(job.done for job in jobs)
-    return Swept(plan.scenario, len(jobs), done, failed, str(folder / RESULTS))
+            frame = gather(plan, jobs)
+            write_results(frame, folder)
+            points = write_report(folder, plan, frame, failed)
+    rows = [Failed(outcome.job.point.title, outcome.job.seed, outcome.error) for outcome in failed]
+    return Swept(plan.scenario, len(jobs), len(frame), rows, points, str(folder / RESULTS))
 
 
 def cores_for(plan: Plan) -> int:

@@ -48,7 +48,7 @@ def test_values_are_read_as_the_scenario_s_yaml(text, values):
     ],
 )
 def test_a_wrong_axis_is_told_in_one_line(texts, problem):
-    with pytest.raises(ValueError, match="expected|takes") as raised:
+    with pytest.raises(ValueError, match=r"expected|takes") as raised:
         parse_axes(texts)
     assert str(raised.value).startswith(problem)
     assert "\n" not in str(raised.value)
@@ -103,7 +103,7 @@ def test_what_was_set_at_a_key_stands_there_and_the_original_is_as_it_was(key, v
 
 def test_below_settings_stands_one_dotted_name():
     varied = with_value(DOCUMENT, "groups.leecher.settings.transfer.upload_slots", 8)
-    assert value_at(varied, "groups.leecher")["settings"] == {"transfer.upload_slots": 8}
+    assert value_at(varied, "groups.leecher") == {"peers": 4, "settings": {"transfer.upload_slots": 8}}
 
 
 @pytest.mark.parametrize(
