@@ -97,6 +97,8 @@ class Listener:
         self._identity = identity
         self._gate = None if identity is None else Gate(self._reactor, self._too_late)
         self.admitting = True
+        self._heard_last = 0
+        """The monitor's newest event: a failed handshake and the end after it may come in two batches."""
         self.counts: Counter[str] = Counter()
         """Connections by what became of them, and messages dropped."""
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
@@ -240,7 +242,6 @@ class Listener:
     # --- connections ----------------------------------------------------------------------------
 
     def _hear(self) -> bool:
-        before = 0
         crowd: list[_Connection] = []
         for event, value in read_monitor(self._monitor):
             self.counts[_COUNTED.get(event, "other")] += 1
@@ -256,11 +257,11 @@ class Listener:
                     self._gate.leave(gone)
                 # One that ends in the middle of its handshake has said nothing.  With one I/O thread nothing else is
                 # reported between its failure and its end.
-                if gone is not None and before not in _NEVER_SPOKE:
+                if gone is not None and self._heard_last not in _NEVER_SPOKE:
                     gone.ended_at = self._reactor.now
                     self._ending.append(gone)
                     self._reactor.revisit(self._socket)
-            before = event
+            self._heard_last = event
         for connection in crowd:
             self.counts["refused_crowd"] += 1
             self._shut(connection, _remote_of(connection.descriptor))

@@ -81,10 +81,11 @@ class Publisher:
         reactor.add(self._socket, self._drain, CONTROL)
         self._timer = reactor.every(heartbeat, self._beat)
 
-    @property
-    def heard(self) -> bool:
-        """Whether anybody subscribes."""
-        return self._subscriptions.any
+    def await_subscriber(self, seconds: float) -> None:
+        """Wait until somebody subscribes, so long at most: who heard an earlier run then hears this one from its first
+        event on.  To be called before the reactor runs and before anything is published."""
+        if self._socket.poll(round(seconds * 1000)):
+            self._drain()
 
     def publish(self, event: Event) -> None:
         """Number an event, fold it into the state, and send it to whoever subscribes."""

@@ -143,8 +143,12 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Links of one peer altogether."""
     picker: Literal["rarest-first", "random", "sequential"] = "rarest-first"
     """Order in which chunks are wanted; `shoal get --sequential` asks for another for one download."""
-    choker: Literal["reputation", "reciprocity", "round-robin"] = "reputation"
-    """Who gets an upload slot, for 10 s and more: the best scores, who sends us most, or everyone in turn."""
+    choker: Literal["reputation", "reciprocity", "round-robin", "none"] = "reputation"
+    """Who gets an upload slot, for 10 s and more: the best scores, who sends us most, or everyone in turn; `none`: who
+    asks first keeps it until it has all it wants, whatever its score."""
+    source_choice: Literal["reputation", "rate", "random"] = "reputation"
+    """Whom to dial first, and who takes first what another source did not bring: the best scores, who sends us most, or
+    anybody."""
     data_message_max: Annotated[int, Meta(ge=16 * KIB, le=MIB, extra={"form": forms.SIZE})] = MIB
     """Bytes of payload in one data message."""
     chunk_timeout: Seconds = 20.0
@@ -171,10 +175,14 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class ReputationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How a peer scores others, from 0 to 1; a newcomer has 0.5."""
 
+    model: Literal["smoothing", "none", "tit-for-tat", "beta"] = "smoothing"
+    """How events make a score: `smoothing` moves it by the changes below; `beta` weighs good and bad events, so that
+    a long history moves slowly; `tit-for-tat` compares the bytes that it gave us and took from us lately, and refuses
+    nobody for that; `none` leaves everybody at 0.5, refuses and bans nobody. Another model begins anew."""
     alpha: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Share of each change that is applied at once (exponential smoothing)."""
     successful_upload: Gain = 0.02
-    """Change for `upload_unit` of verified bytes received from it."""
+    """Change for `upload_unit` of verified bytes received from it; for less, as much less."""
     successful_download: Gain = 0.01
     """Change for a download that it finished from us."""
     refused_upload: Loss = -0.04
@@ -192,7 +200,10 @@ class ReputationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     upload_unit: Annotated[int, Meta(ge=64 * KIB, extra={"form": forms.SIZE})] = 64 * MIB
     """Verified bytes that count as one successful upload."""
     half_life: Seconds = 7 * DAY
-    """Seconds of running time in which a score goes half the way back to 0.5."""
+    """Seconds of running time in which a score goes half the way back to 0.5; in the model `beta`, in which what is
+    known counts half."""
+    tit_for_tat_half_life: Seconds = 600.0
+    """Seconds of running time in which bytes given and taken count half, in the model `tit-for-tat`."""
     ban_after: Count = 2
     """Corrupted chunks within `ban_within` that ban a peer."""
     ban_within: Seconds = 24 * HOUR

@@ -18,6 +18,7 @@ from bus.codec import MAX_DEPTH, MAX_FRAMES
 from bus.units import format_size
 from docs.commands import command_list
 from docs.rooms import rooms
+from docs.scenarios import behaviours, scenario_keys
 from docs.settings import setting_sections
 from docs.wording import field_texts, figure, one_line, struct_of, table, text_of, type_in_words
 from peer import manifest
@@ -214,6 +215,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "error codes": error_table,
     "settings": setting_sections,
     "commands": command_list,
+    "scenario keys": scenario_keys,
+    "behaviours": behaviours,
     "rooms": rooms,
 }
 """Name in the documents -> what makes it."""

@@ -23,8 +23,9 @@ from peer.running import RunningPeer
 
 AWAY: Final = "away"
 """In the data directory: until when (wall clock) the peer is not to come back."""
-EARS: Final = 1.0
-"""Seconds for which a peer that returns waits for a subscriber before it says anything."""
+EARS: Final = 3.0
+"""Seconds for which a peer that returns waits at most for the tap on its earlier run to connect again, so that this run
+is heard from its first event on; a tap tries every 2 s (bus/sockets.py)."""
 
 
 class Role(Struct, frozen=True):
@@ -80,18 +81,19 @@ class Actor:
     def run(self, ready: Callable[[PeerReady], None]) -> None:
         """Play until `stop`; `ready` is told each time it serves."""
         while self._wait():
+            returns = self._places.identity_file.exists()
             if self._renew:
                 self._places.identity_file.unlink(missing_ok=True)
                 self._renew = False
-            returns = self._places.identity_file.exists() or self._peer is not None
             self._peer = peer = RunningPeer(
-                self._loaded, self._name, self._places, lambda node: on_stage(node, self._part, self._means())
+                self._loaded,
+                self._name,
+                self._places,
+                lambda node: on_stage(node, self._part, self._means()),
+                EARS if returns else 0.0,
             )
             try:
-                if returns:
-                    _start_when_heard(peer)
-                else:
-                    peer.start()
+                peer.start()
                 ready(peer.record)
                 if self._ended.is_set():
                     peer.stop("stopped")
@@ -141,15 +143,3 @@ def flipped(payload: object) -> object:
     if copy:
         copy[len(copy) // 2] ^= 1
     return bytes(copy)
-
-
-def _start_when_heard(peer: RunningPeer) -> None:
-    """A subscriber of its earlier run connects again: it is to hear this run from its first event on."""
-    deadline = time.monotonic() + EARS
-
-    def look() -> None:
-        if peer.publisher.heard or time.monotonic() > deadline:
-            timer.cancel()
-            peer.start()
-
-    timer = peer.reactor.every(0.02, look)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -68,7 +68,7 @@ class Fleet:
         """As the supervisor reports it, and the peers too, once they serve."""
         self.peers: list[PeerUp] = []
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:

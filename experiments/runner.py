@@ -105,6 +105,28 @@ def run(
     return write_result(folder, conditions)
 
 
+def run_all(
+    scenario: Scenario,
+    name: str,
+    folder: Path,
+    replace: bool = False,
+    backend: str | None = None,
+    seed: int | None = None,
+) -> dict[Path, Summary]:
+    """Run a scenario as often as it says, each time with the next seed; folder -> what came out.
+
+    Several results lie in folders `seed-N` inside the folder.  The arguments are those of `run`.
+
+    Raises:
+        ShoalError: what went wrong with a run; the results before it are there.
+    """
+    first = scenario.seed if seed is None else seed
+    if scenario.repetitions == 1:
+        return {folder: run(scenario, name, folder, replace, backend, first)}
+    folders = {folder / f"seed-{number}": number for number in range(first, first + scenario.repetitions)}
+    return {place: run(scenario, name, place, replace, backend, number) for place, number in folders.items()}
+
+
 def _ids(cast: list[Player], folder: Path) -> list[tuple[Player, list[str]]]:
     """The ids under which each peer published."""
     recorded = read_events(folder)

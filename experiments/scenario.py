@@ -18,7 +18,7 @@ from bus.config import Loaded, load
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import Form
 from bus.schema import read_value
-from bus.settings import Count, PeerName, Rate, Seconds
+from bus.settings import PeerName, Rate, Seconds
 from bus.strict_yaml import read_yaml
 from bus.units import format_duration, parse_duration, unexpected
 
@@ -41,7 +41,12 @@ Behaviour = Literal[
 ]
 HONEST: Final = ("honest", "slow")
 """Behaviours that do no wrong: an experiment waits until these have completed."""
-POLICIES: Final = {"picker": "transfer.picker", "choker": "transfer.choker"}
+POLICIES: Final = {
+    "picker": "transfer.picker",
+    "choker": "transfer.choker",
+    "source": "transfer.source_choice",
+    "reputation": "reputation.model",
+}
 """Policy -> the setting that chooses it."""
 FIXED: Final = ("data_dir", "peers", "tracker.", "gateway.", "logging.", "network.bind", "limits.up", "limits.down")
 """Beginnings of settings that a scenario leaves alone, or says by a key of its own."""
@@ -57,6 +62,10 @@ def _parse_never(found: object) -> object:
     return NEVER if found == "never" else parse_duration(found)
 
 
+def _show_never(seconds: float) -> str:
+    return "never" if seconds < 0 else format_duration(seconds)
+
+
 def _parse_setting(found: object) -> object:
     if isinstance(found, bool):
         return str(found).lower()
@@ -66,7 +75,7 @@ def _parse_setting(found: object) -> object:
 
 
 TEXT: Final = Form("text", _parse_text)
-NEVER_OR_DURATION: Final = Form("a duration or never", _parse_never, format_duration)
+NEVER_OR_DURATION: Final = Form("a duration", _parse_never, _show_never)
 SETTING: Final = Form("a setting's value", _parse_setting)
 
 Text = Annotated[str, Meta(extra={"form": TEXT})]
@@ -105,7 +114,7 @@ class Content(Strict, frozen=True):
 
 
 class Arrival(Strict, frozen=True):
-    """When the peers of a group begin: to fetch, or to share if they are complete.  All at once, if only `at` is given."""
+    """When the peers of a group begin to fetch, or to share if they are complete; with `at` alone: all at once."""
 
     at: Moment = 0.0
     """Time after the start of the experiment; `poisson` and `trace` count from it."""
@@ -133,6 +142,10 @@ class Policies(Strict, frozen=True):
     """Order in which chunks are wanted (`transfer.picker`)."""
     choker: Annotated[str, Meta(extra={"form": TEXT})] = ""
     """Who gets an upload slot (`transfer.choker`)."""
+    source: Annotated[str, Meta(extra={"form": TEXT})] = ""
+    """Who is asked first (`transfer.source_choice`)."""
+    reputation: Annotated[str, Meta(extra={"form": TEXT})] = ""
+    """How events make a score (`reputation.model`)."""
 
 
 class Group(Strict, frozen=True):
@@ -178,9 +191,9 @@ class Failure(Strict, frozen=True):
     at: Moment
     """Time after the start of the experiment."""
     do: Verb
-    """`kill`: the process ends at once (as by kill -9).  `pause`: it stands still (SIGSTOP).  `partition`: nothing passes
-    between these peers and everybody else, the tracker included.  `corrupt`: a bit is flipped in everything they send.
-    `delay`: all that they send is late.  `cap`: their upload limit is `rate`."""
+    """`kill`: the process ends at once (as by kill -9).  `pause`: it stands still (SIGSTOP).  `partition`: nothing
+    passes between these peers and everybody else, the tracker included.  `corrupt`: a bit is flipped in everything they
+    send.  `delay`: all that they send is late.  `cap`: their upload limit is `rate`."""
     group: Text = ""
     """Which peers: those of this group,"""
     count: Annotated[int, Meta(ge=0, le=100_000)] = 0
@@ -205,9 +218,10 @@ class Limits(Struct, frozen=True):
 class Scenario(Strict, frozen=True):
     """One experiment: a content, the peers, what happens to them, and when it is over."""
 
-    content: Content
     groups: dict[GroupName, Group]
     """Name -> peers that are alike; a peer's name is its group's and a number: `leecher-3`."""
+    content: Content = Content()
+    """What is shared; must be given."""
     description: Text = "no description"
     """What the experiment asks, for the report."""
     network: Network = Network()
@@ -221,7 +235,8 @@ class Scenario(Strict, frozen=True):
     repetitions: Annotated[int, Meta(ge=1, le=1000)] = 1
     """Runs, each with the next seed; the results of several go to folders `runs/SEED`."""
     backend: Literal["processes", "inproc", "sim"] = "processes"
-    """What it runs on, unless the command line says otherwise: real processes, threads of one process, or the simulator."""
+    """What it runs on, unless the command line says otherwise: `processes`, real ones; `inproc`, real sockets and a
+    thread for each peer; or `sim`, the simulator."""
     metrics: tuple[Text, ...] = ()
     """Names of the metrics to report; empty: all."""
 
@@ -297,7 +312,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
     if not scenario.groups or not scenario.leechers:
         yield "groups: expected a group of peers that fetch, found none"
     if not any(group.complete and group.arrival == Arrival() for group in scenario.groups.values()):
-        yield "groups: expected a group with complete: true from the start, for somebody must have the content, found none"
+        yield "groups: expected a group with complete: true that is there from the start, found none"
     for name, group in scenario.groups.items():
         yield from (f"groups.{name}.{problem}" for problem in _group_problems(name, group))
     for number, failure in enumerate(scenario.failures):

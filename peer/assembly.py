@@ -94,6 +94,7 @@ def node_settings(loaded: Loaded, name: str, peer_id: str, download_dir: str, da
         links=transfer.links,
         picker=transfer.picker,
         choker=transfer.choker,
+        source_choice=transfer.source_choice,
         idle_ping=network.idle_ping,
         link_timeout=network.link_timeout,
         limit_up=settings.limits.up,

@@ -53,6 +53,10 @@ class Catalogue:
         """Do what waits, then close the file; give up after `timeout` seconds."""
         self._database.close(timeout)
 
+    def when_done(self, done: Done) -> None:
+        """Call `done` in the catalogue's thread, once all that was submitted so far is done."""
+        self._database.submit(lambda connection: None, done)
+
     # -- contents --
 
     def keep_content(self, content: KnownContent, stats: Stats, raw: bytes, lists: Iterable[tuple[str, bytes]]) -> None:
@@ -166,7 +170,9 @@ class Catalogue:
         """Keep where a download's bytes lie and which of its chunks are there, synced."""
 
         def keep(connection: sqlite3.Connection) -> None:
-            rows.put_record(connection, record)
+            # What its user said meanwhile is newer than the record that this work began with.
+            known = rows.get_record(connection, record.id)
+            rows.put_record(connection, replace(record, paused=known.paused) if known else record)
             connection.execute(
                 "UPDATE downloads SET temporary = ?, bits = ? WHERE id = ?",
                 (msgspec.msgpack.encode(temporary), bits, record.id),

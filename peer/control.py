@@ -36,8 +36,8 @@ from bus.messages import (
 from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.core.interface import Command, Reply, ReplyWhenAnnounced, Token
-from peer.core.reputation import NEUTRAL
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
+from peer.core.standing import NEUTRAL
 from peer.reputation_store import ReputationStore
 from peer.sharing import Hashed
 from peer.storage import Hashing, Storage
@@ -99,6 +99,13 @@ class Control:
         """Send an answer; only here does it get its request id."""
         link, request = reply.token
         self._send(Send(LinkId(link), _with_request(reply.message, request)))
+
+    def kept(self, reply: Reply, error: ShoalError | None) -> None:
+        """Send an answer to what was kept, or could not be."""
+        if error is None:
+            self.reply(reply)
+        else:
+            self._fail(reply.token, error)
 
     def _fail(self, token: Token, error: ShoalError) -> None:
         self.reply(Reply(token, ControlFailed(0, error.code, error.message)))

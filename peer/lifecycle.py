@@ -18,6 +18,7 @@ from peer.catalogue_rows import Stats
 from peer.collecting import Collector
 from peer.contents import Contents
 from peer.core.interface import (
+    CheckSpace,
     ContentAdded,
     CoreEvent,
     DataRemoved,
@@ -29,7 +30,10 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     RemoveItem,
+    ReopenContent,
     Reopened,
+    ReopenFailed,
+    SpaceChecked,
     Stored,
     StoreFailed,
     StoreManifest,
@@ -37,13 +41,14 @@ from peer.core.interface import (
 from peer.files import error_of, shown
 from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
-from peer.preparing import Disk, prepare
+from peer.preparing import Disk, has_space, prepare
 from peer.removing import remove_content, remove_temporary, remove_upload
 from peer.reopening import reopen
 from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
+from peer.wanting import wanted_chunks
 from peer.workers import attempt
 from peer.writing import WritePool
 
@@ -126,6 +131,12 @@ class Lifecycle:
         self._contents.downloads[record.id] = download
         self._sync.touched(download)
         return prepared
+
+    def check_space(self, effect: CheckSpace) -> None:
+        """Answered by SpaceChecked."""
+        record = effect.record
+        enough = attempt(lambda: has_space(self._disk, record), lambda error: False, record.directory)
+        self._post(SpaceChecked(record.id, enough))
 
     def finish(self, effect: Finish) -> None:
         """Answered by Finished or StoreFailed."""
@@ -213,6 +224,24 @@ class Lifecycle:
         del self._contents.shared[content]
         source.close()
         return Reopened(record, message)
+
+    def widen(self, effect: ReopenContent) -> None:
+        """Answered by Reopened or ReopenFailed."""
+        content = effect.content
+
+        def failed(error: ShoalError) -> CoreEvent:
+            return ReopenFailed(content, error.code, error.message)
+
+        self._post(attempt(lambda: self._widen(effect), failed, content[:16]))
+
+    def _widen(self, effect: ReopenContent) -> Reopened:
+        source = self._contents.shared.get(effect.content)
+        kept = self._disk.catalogue.download(effect.content)
+        if source is None or kept is None:
+            raise ShoalError(ERR_STATE, f"content {effect.content[:16]} was removed")
+        held = wanted_chunks(source.layout, kept.record.only)
+        reopened = self.reopen_finished(source, held, "more of it is to be fetched")
+        return replace(reopened, record=replace(reopened.record, only=effect.only, paused=False))
 
     def remove(self, effect: RemoveItem) -> None:
         """Answered by DataRemoved."""

@@ -290,6 +290,20 @@ def _hash_chunk_again(files: FileOps, download: TemporaryFiles, entry: int, chun
 # --- room ------------------------------------------------------------------------------------
 
 
+def has_space(disk: Disk, record: DownloadRecord) -> bool:
+    """Whether what is not recorded yet of a download fits on its disk.
+
+    Raises:
+        ShoalError, OSError: that cannot be told.
+    """
+    manifest, _ = manifests_of(disk.catalogue, record.id)
+    layout = manifest.layout
+    kept = disk.catalogue.download(record.id)
+    recorded = ChunkSet.unsealed(layout.chunks, kept.bits or b"") if kept else None
+    missing = layout.bytes_in(wanted_chunks(layout, record.only) & ~(recorded.mask if recorded else 0))
+    return disk.files.free_space(record.directory) >= missing + disk.min_free
+
+
 def check_space(disk: Disk, download: TemporaryFiles) -> None:
     """Raises ShoalError if what is still to come does not fit."""
     needed = download.bytes_missing()

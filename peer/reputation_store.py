@@ -25,7 +25,7 @@ from bus.database import Schema
 from bus.errors import ShoalError
 from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
-from peer.core.reputation import CORRUPTED_DATA, DECAY, Standing
+from peer.core.standing import Standing
 from peer.database import Database
 
 log = logging.getLogger(__name__)
@@ -69,25 +69,23 @@ class ReputationStore:
             log.warning("%s", notice)
 
     def load(self) -> tuple[dict[PeerId, Standing], float]:
-        """Standings for a ReputationBook, which may change them, and the running time of all earlier runs, seconds."""
-        copies = {peer: msgspec.convert(msgspec.to_builtins(one), Standing) for peer, one in self._standings.items()}
-        return copies, self._running
+        """Standings, in a map that the caller may change, and the running time of all earlier runs, seconds."""
+        return dict(self._standings), self._running
 
     def peers(self) -> list[PeerId]:
         """Every peer with a standing."""
         return list(self._standings)
 
     def keep(self, effect: KeepReputation, running: float) -> None:
-        """Write one event and the score after it; `running` is the running time now."""
+        """Write one event and the standing after it; `running` is the running time now."""
         number = self._numbers.get(effect.peer, 0) + 1
         self._numbers[effect.peer] = number
-        standing = self._standings.setdefault(effect.peer, Standing(events={}, corrupted_at=[]))
-        _apply(standing, effect, running)
+        self._standings[effect.peer] = effect.standing
         event = (
             *(effect.peer, number, time.time(), running, effect.type),
-            *(effect.content, effect.bytes, effect.change, effect.score),
+            *(effect.content, effect.bytes, effect.change, effect.standing.score),
         )
-        kept = msgspec.msgpack.encode(standing)
+        kept = msgspec.msgpack.encode(effect.standing)
         self._database.submit(lambda connection: _write(connection, event, kept))
         self.keep_running_time(running)
 
@@ -127,20 +125,6 @@ class ReputationStore:
         self._database.submit(
             lambda connection: connection.execute("INSERT OR REPLACE INTO running VALUES (0, ?)", (seconds,))
         )
-
-
-def _apply(standing: Standing, effect: KeepReputation, running: float) -> None:
-    """The standing after an event, as the core has it."""
-    standing.score, standing.updated = effect.score, running
-    if effect.type == DECAY:
-        return
-    standing.events[effect.type] = standing.events.get(effect.type, 0) + 1
-    if effect.type == CORRUPTED_DATA:
-        standing.corrupted_at.append(running)
-    if effect.banned_until > standing.banned_until:
-        standing.banned_until = effect.banned_until
-        standing.bans += 1
-        standing.corrupted_at = []  # they are paid for; the next ban needs new ones
 
 
 def _write(connection: sqlite3.Connection, event: tuple[object, ...], standing: bytes) -> None:

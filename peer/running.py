@@ -44,21 +44,24 @@ class RunningPeer:
         name: of the peer in it.
         places: prepared.
         wrap: puts something around the core.
+        ears: seconds to wait for a subscriber before anything is published, at most.
 
     Raises:
         ShoalError: anything that keeps a peer from starting, in one line.
     """
 
-    def __init__(self, loaded: Loaded, name: str, places: PeerPlaces, wrap: Wrap = as_it_is) -> None:
+    def __init__(self, loaded: Loaded, name: str, places: PeerPlaces, wrap: Wrap = as_it_is, ears: float = 0.0) -> None:
         settings = loaded.settings
         identity = Identity.load_or_create(places.identity_file)
         self._context = make_context()
         self._zap = ZapLoop(self._context, access_rule(settings.security))
         self._zap.start()
         self.reactor = reactor = Reactor()
-        self.publisher = Publisher(
+        publisher = Publisher(
             reactor, self._context, places.events, identity.peer_id, settings.events.heartbeat, PeerHeartbeat
         )
+        if ears:
+            publisher.await_subscriber(ears)
         self._wire = WireStream(reactor, self._context, places.wire)
         # The sockets are bound before the core is made, which must know the data port.  Nothing is
         # delivered before the reactor runs, so the service is there by the first event.
@@ -66,7 +69,7 @@ class RunningPeer:
             reactor,
             self._context,
             identity,
-            lambda event: self._service.link_event(event),
+            lambda event: self._service.link_event(event),  # noqa: PLW0108  there is no service yet
             hwm=settings.network.hwm,
             wire=self._wire,
             encryption=settings.security.encryption,
@@ -84,7 +87,7 @@ class RunningPeer:
         reputation = ReputationStore(places.reputation_file)
         trackers = link_trackers(loaded, node)
         self._service = PeerService(
-            node, reactor, self.publisher, storage, reputation, links, trackers, random.Random(), wrap
+            node, reactor, publisher, storage, reputation, links, trackers, random.Random(), wrap
         )
         self.record = _record(name, identity, places, data)
         """How to reach it."""

@@ -177,6 +177,8 @@ class PeerService:
                 self._links.perform(effect)
             case Publish():
                 self._publisher.publish(effect.event)
+            case Reply(kept=True):
+                self._storage.when_kept(lambda error: self._reactor.post(lambda: self.control.kept(effect, error)))
             case Reply():
                 self.control.reply(effect)
             case KeepReputation():

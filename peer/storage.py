@@ -3,6 +3,7 @@
     Read, CheckChunk                      reader threads
     Store, Forget                         writer threads, by chunk
     StoreManifest, Prepare, Finish,
+    CheckSpace, ReopenContent,
     RemoveItem, and what was shared       one thread, in order: the life of contents and downloads
     share, VerifyData                     one thread, which has others hash for it
     ReadManifest, Keep...                 the catalogue's thread
@@ -31,6 +32,7 @@ from peer.catalogue import Catalogue
 from peer.contents import Contents
 from peer.core.interface import (
     CheckChunk,
+    CheckSpace,
     ChunkChecked,
     CoreEffect,
     CoreEvent,
@@ -48,6 +50,7 @@ from peer.core.interface import (
     ReadFailed,
     ReadManifest,
     RemoveItem,
+    ReopenContent,
     Store,
     StoreFailed,
     StoreManifest,
@@ -121,6 +124,8 @@ class Storage:
         self._verifier = Verifier(
             disk, self._contents, self._life, self._hasher, self._life_thread, self._hash_thread, post
         )
+        self._unkept: ShoalError | None = None
+        """Why what was to be kept last is not; used by the catalogue's thread."""
         self._perform = self._table()
 
     def load_all(self) -> tuple[list[KnownContent], list[DownloadRecord]]:
@@ -193,6 +198,16 @@ class Storage:
         except OSError:
             return 0
 
+    def when_kept(self, done: Callable[[ShoalError | None], None]) -> None:
+        """Call `done`, in the catalogue's thread, once all that is to be kept so far is kept.
+
+        It gets the error if the last of that could not be kept.
+        """
+        self._catalogue.when_done(lambda result, error: done(error or self._unkept))
+
+    def _kept(self, result: object, error: ShoalError | None) -> None:
+        self._unkept = error
+
     def close(self) -> bool:
         """Write what waits, sync, record, and close the catalogue; False if a thread did not end within 3 s."""
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -219,11 +234,13 @@ class Storage:
             Forget: self._forget,
             Prepare: lambda effect: thread.submit(lambda: life.prepare(effect)),
             Finish: lambda effect: thread.submit(lambda: life.finish(effect)),
+            CheckSpace: lambda effect: thread.submit(lambda: life.check_space(effect)),
+            ReopenContent: lambda effect: thread.submit(lambda: life.widen(effect)),
             VerifyData: lambda effect: self._verifier.verify(effect.content),
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
             KeepDownload: self._keep_download,
-            KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused),
-            KeepLimits: lambda effect: self._catalogue.keep_limits(effect.record),
+            KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused, self._kept),
+            KeepLimits: lambda effect: self._catalogue.keep_limits(effect.record, self._kept),
             RemoveItem: self._remove,
         }
 
@@ -251,6 +268,7 @@ class Storage:
         content = effect.record.id
 
         def kept(result: object, error: ShoalError | None) -> None:
+            self._kept(result, error)
             if error is not None:
                 self._post(StoreFailed(content, 0, error.code, error.message))
 

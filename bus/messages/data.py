@@ -43,6 +43,8 @@ class Have(Message, frozen=True, gc=False):
     bits: Annotated[bytes, Meta(max_length=MAX_CHUNKS // 8)]
     complete: bool = False
     """The sender has all of it, though it may offer less for now (super-seeding)."""
+    part: bool = False
+    """In an empty one: the sender wants a part of the tree only, so that a super-seeding seed shows it everything."""
 
 
 @declare(34, "data", BOTH)

@@ -49,7 +49,10 @@ class Threads(Actors):
         for name, role in self._roles.items():
             self._run(name, lambda name=name, role=role: self._play(config, name, role))  # type: ignore[misc]
         self._await(lambda: len(self._ready) == len(self._roles))
-        self.peers = [PeerUp(*msgspec.structs.astuple(self._ready[name]), None, None, None) for name in self._roles]
+        self.peers = [
+            PeerUp(**msgspec.structs.asdict(self._ready[name]), url=None, token_file=None, gateway_pid=None)
+            for name in self._roles
+        ]
 
     def _stop(self) -> None:
         self.close_clients()

@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ERR_TIMEOUT, ShoalError
-from bus.messages import LIMIT_DEFAULT, ChangeLimits, ControlPing, Done, Get, Instruct, Limits, Message, Shared, SharePath
+from bus.messages import (
+    LIMIT_DEFAULT,
+    ChangeLimits,
+    ControlPing,
+    Done,
+    Get,
+    Instruct,
+    Limits,
+    Message,
+    Shared,
+    SharePath,
+)
 from bus.reactor import Reactor
 from bus.ready import PeerUp
 from experiments.acting import Role
@@ -54,7 +65,13 @@ class RealRun:
     """One run, from the first tap to the last heartbeat; a Stage (experiments/directing.py)."""
 
     def __init__(
-        self, scenario: Scenario, cast: Sequence[Player], seed: int, fleet: Actors, reactor: Reactor, collector: Collector
+        self,
+        scenario: Scenario,
+        cast: Sequence[Player],
+        seed: int,
+        fleet: Actors,
+        reactor: Reactor,
+        collector: Collector,
     ) -> None:
         """`fleet` runs, and `collector` listens to it in `reactor`."""
         self._scenario = scenario
@@ -167,9 +184,7 @@ class RealRun:
             if player.honest and completed is not None:
                 path = Path(str(completed.data["path"]))
                 if not same(self._source, path):
-                    raise ShoalError(
-                        ERR_INTEGRITY, f"what {player.name} fetched differs from what was shared: {path}"
-                    )
+                    raise ShoalError(ERR_INTEGRITY, f"what {player.name} fetched differs from what was shared: {path}")
 
     def _pass(self, seconds: float) -> None:
         self._wanted = lambda: False

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from bus.boundary import LinkId
 from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ShoalError
-from bus.events import ContentAnnounced, Event, MetricsSample, PeerStarted, PeerStopping, TransferCompleted, TransferFailed
+from bus.events import (
+    ContentAnnounced,
+    Event,
+    MetricsSample,
+    PeerStarted,
+    PeerStopping,
+    TransferCompleted,
+    TransferFailed,
+)
 from bus.messages import LIMIT_DEFAULT, ChangeLimits, Instruct, Message
 from experiments.backends.recording import Recording
 from experiments.backends.writing import EventWriter
@@ -34,8 +42,8 @@ from peer.assembly import node_settings
 from peer.core.interface import Command, DownloadRecord, KeepDownload, KeepLimits, LimitRecord, Prepare, Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
-from peer.core.reputation import Standing
 from peer.core.settings import NodeSettings, TrackerAddress
+from peer.core.standing import Standing
 from tracker.core.interface import SearchFailed, SearchStore
 from tracker.core.node import TrackerCore
 from tracker.limits import limits_of
@@ -308,9 +316,7 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
 
 def _may_go(player: Player) -> bool:
     config = player.config
-    return bool(
-        config.leave.linger >= 0 or config.leave.session or config.latency or config.behaviour == "whitewasher"
-    )
+    return bool(config.leave.linger >= 0 or config.leave.session or config.latency or config.behaviour == "whitewasher")
 
 
 def _layout(scenario: Scenario) -> Layout:

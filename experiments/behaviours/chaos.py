@@ -218,4 +218,8 @@ class Chaos:
         return True
 
     def _spoiled(self, effect: Any) -> Any:
-        return replace(effect, payload=self._means.spoil(effect.payload)) if self._corrupt and is_chunks(effect) else effect
+        return (
+            replace(effect, payload=self._means.spoil(effect.payload))
+            if self._corrupt and is_chunks(effect)
+            else effect
+        )

@@ -41,6 +41,8 @@ class SwarmScenario(Struct, frozen=True):
     """Files of that size that the seed has and every leecher fetches; only the first counts for results."""
     seed: int = 1
     """Of every random choice."""
+    settings: dict[str, Any] = {}
+    """Of every peer, beyond what is said here: fields of NodeSettings."""
     trace: bool = True
     """Hash every effect; without, a large swarm is faster."""
 
@@ -144,7 +146,7 @@ class SimulatedSwarm:
             data_port=5000,
             loopback=False,
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", TRACKER),),
-            **(own | (settings or {})),
+            **(own | scenario.settings | (settings or {})),
         )
         rng = random.Random(f"{scenario.seed} {number}")
         contents = [content_id(n) for n in range(scenario.contents)]

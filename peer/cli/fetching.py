@@ -137,7 +137,7 @@ def download_bar(session: Session) -> Iterator[Moved | None]:
 @click.argument("content", metavar="ID_OR_LINK")
 @click.argument("more", nargs=-1, metavar="")
 @click.option("-o", "--output", "folder", default="", metavar="DIR", help="Where to put it (default: download folder).")
-@click.option("--only", multiple=True, metavar="PATH...", help="Of a folder, only these files or folders.")
+@click.option("--only", multiple=True, metavar="PATH...", help="Of a folder, only these paths; later: these too.")
 @click.option("--sequential", is_flag=True, help="Fetch from first to last, to use it while it comes.")
 @click.pass_obj
 def get(

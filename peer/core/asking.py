@@ -169,7 +169,8 @@ class Asking:
         """The chunk has one owner at any time: what the slower source still sends of it is passed over."""
         victim, mask = theft.victim, 1 << theft.chunk
         self._turn.send(victim.link, Cancel(victim.stream, theft.want, [(theft.chunk, 1)]))
-        if victim.give_up(theft.want, theft.chunk):
+        if came := victim.give_up(theft.want, theft.chunk):
+            download.duplicate_bytes += came
             self._turn.add(Forget(download.record.id, (theft.chunk,)))
         assert download.layout is not None
         self._want(thief, download, mask, download.layout.length_of(theft.chunk))

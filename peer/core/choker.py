@@ -1,7 +1,7 @@
 """Who gets an upload slot, and who gives one up.
 
 All but one of the slots go by rank; the last is the optimistic one, which goes to anybody in turn, so that
-who has nothing to show yet gets a chance to show it.
+who has nothing to show yet gets a chance to show it.  FirstCome does without all of that.
 
 Source: choking and optimistic unchoking, Cohen 2003; a busy slot lasts 10 s, the optimistic one 30 s, as there.
 """
@@ -57,6 +57,9 @@ OPTIMISTIC_SECONDS: Final = 30.0
 class UploadChoker(ABC):
     """Decides over the slots each time one is asked for, freed, or the rotation is due."""
 
+    by_score = True
+    """Whether a peer whose score is too low is refused; a ban refuses always."""
+
     @abstractmethod
     def rank(self, peer: Standing) -> float:
         """Who ranks higher goes first; equal ranks take turns."""
@@ -104,8 +107,24 @@ class Reciprocity(UploadChoker):
         return float(int(peer.gives).bit_length())
 
 
+class FirstCome(UploadChoker):
+    """No choking: who asks first keeps its slot until it ends its stream, whatever its score; no optimistic slot."""
+
+    by_score = False
+
+    def rank(self, peer: Standing) -> float:
+        return 0.0
+
+    def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
+        return super().next_in(waiting, False, rng)
+
+    def next_out(self, slots: Sequence[Slot], waiting: Sequence[Waiting], now: float) -> LinkId | None:
+        return None
+
+
 CHOKERS: Final[dict[str, type[UploadChoker]]] = {
     "reputation": ByReputation,
     "reciprocity": Reciprocity,
     "round-robin": RoundRobin,
+    "none": FirstCome,
 }

@@ -22,6 +22,7 @@ from bus.messages import (
     Explain,
     FoundContent,
     Get,
+    Limits,
     Message,
     Pause,
     Remove,
@@ -32,7 +33,7 @@ from bus.messages import (
     Verify,
 )
 from bus.names import safe_name
-from peer.core.again import Again
+from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining, complete
@@ -122,7 +123,8 @@ class Commands:
         }
 
     def _reply(self, token: Token, message: Message) -> None:
-        self._turn.add(Reply(token, message))
+        """Whoever hears that something was done may rely on it, whatever happens next."""
+        self._turn.add(Reply(token, message, kept=isinstance(message, Done | Limits)))
 
     def _fail(self, token: Token, error: ShoalError) -> None:
         self._reply(token, ControlFailed(0, error.code, error.message))
@@ -254,8 +256,8 @@ class Commands:
         name = _first_safe(found[0].name if found else "", search.link.name if search.link else "", content[:16])
         trackers = tuple((hint.endpoint, hint.key) for hint in search.link.trackers) if search.link else ()
         if content not in self._downloads.active and self._shelf.known(content) is None:
-            if len(get.only) > 1000:
-                raise ShoalError(ERR_LIMIT, f"{len(get.only)} paths to fetch, the limit is 1,000")
+            if len(get.only) > MOST_PATHS:
+                raise ShoalError(ERR_LIMIT, f"{len(get.only):,} paths to fetch, the limit is {MOST_PATHS:,}")
             directory = get.directory or self._settings.download_dir
             record = DownloadRecord(
                 content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time,

@@ -41,6 +41,7 @@ TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
         "complete": DownloadState.FINISHING,
         "fail": DownloadState.FAILED,
         "verify": DownloadState.PREPARING,
+        "widen": DownloadState.PREPARING,
     },
     DownloadState.FINISHING: {"fail": DownloadState.FAILED},
     DownloadState.PAUSED: {"resume": DownloadState.PREPARING, "verify": DownloadState.PREPARING},
@@ -86,11 +87,15 @@ class Download:
         """What each linked peer offers."""
         self.avoided: dict[LinkId, int] = {}
         """Chunks a source sent wrong bytes for: not asked of it again for a while."""
+        self.wrong_from: dict[PeerId, int] = {}
+        """The same, by peer, for good: where no ban would end it."""
         self.from_peer: dict[PeerId, int] = dict(record.sources)
         self.candidates: dict[PeerId, Candidate] = {}
         """Peers a tracker named."""
         self.unequal: dict[PeerId, bool] = {}
         """Members that cannot be linked, because only one of us encrypts; True if a dial told so, not a tracker."""
+        self.widened = False
+        """More is wanted than what the files are being opened for."""
         self.preparing = 0
         """Answers to Prepare or VerifyData that are still to come; only the last one counts."""
         self.looks = 0

@@ -13,7 +13,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from bus.boundary import ContentId, PeerId
+from bus.boundary import ContentId
+from bus.errors import ERR_DISK_FULL, ERR_STATE, ShoalError
 from bus.events import ChunkRejected
 from bus.messages import (
     Priority,
@@ -24,6 +25,7 @@ from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
 from peer.core.interface import (
+    CheckSpace,
     DownloadRecord,
     Finish,
     KeepDownload,
@@ -31,20 +33,25 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     Prepared,
+    SpaceChecked,
     Stored,
     StoreFailed,
     VerifyData,
 )
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
-from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_UPLOAD
+from peer.core.opinions import Opinions
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.source import Source, SourceState
+from peer.core.source_choice import SourceChoice
+from peer.core.standing import CORRUPTED_DATA, SUCCESSFUL_UPLOAD
 from peer.core.turn import Turn
 
 KEEP_EVERY: Final = 2.0
 """Seconds between writes of a running download's counters."""
+SPACE_EVERY: Final = 30.0
+"""Seconds between looks at a disk that was full."""
 
 
 class Downloads:
@@ -58,23 +65,23 @@ class Downloads:
         limits: RateLimits,
         neighbours: Neighbours,
         haves: Haves,
-        record: Callable[[PeerId, str, ContentId, int], None],
-        refused: Callable[[PeerId], bool],
+        opinions: Opinions,
+        choice: SourceChoice,
         on_change: Callable[[Download], None],
         on_offer: Callable[[], None],
     ) -> None:
-        """`record` notes a reputation event; `on_change` says that a download's state changed."""
+        """`choice` orders sources; `on_change` says that a download's state changed."""
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
         self._neighbours = neighbours
         self._haves = haves
-        self._record = record
-        self._refused = refused
+        self._opinions = opinions
+        self._record = opinions.record
         self._on_change = on_change
         self._on_offer = on_offer
         self.active: dict[ContentId, Download] = {}
-        self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.active, record, refused, on_change)
+        self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.active, opinions, choice, on_change)
 
     # -- life of a download --
 
@@ -95,6 +102,7 @@ class Downloads:
         self._shelf.put_partial(download.record.id, download.record.name, download.layout, download.held)
         self._on_offer()
         self._turn.add(KeepDownload(download.record))
+        self._note_part(download.record)
         if download.state is DownloadState.MANIFEST and download.record.path:
             download.step("parsed")
         if download.state is DownloadState.PREPARING:
@@ -104,6 +112,12 @@ class Downloads:
             self.fetching.greet(neighbour, download)
         self._turn.timers.set_earlier(("stall",), self._turn.now + STALL_CHECK)
         self._turn.timers.set_earlier(("keep",), self._turn.now + KEEP_EVERY)
+
+    def _note_part(self, record: DownloadRecord) -> None:
+        """Seeds are told whether we want all of it."""
+        self._haves.parts.pop(record.id, None)
+        if record.only:
+            self._haves.parts[record.id] = True
 
     def _look_at_disk(self, download: Download) -> None:
         download.preparing += 1
@@ -119,9 +133,11 @@ class Downloads:
         self._stop(download, DownloadState.PAUSED)
 
     def fail(self, download: Download, code: str, message: str) -> None:
-        """Stop with an error; resume tries again."""
+        """Stop with an error; resume tries again, and so do we when a disk that was full has room."""
         download.error, download.error_code = message, code
         self._stop(download, DownloadState.FAILED)
+        if code == ERR_DISK_FULL:
+            self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
 
     def _stop(self, download: Download, state: DownloadState) -> None:
         content = download.record.id
@@ -148,6 +164,18 @@ class Downloads:
                 self.fetching.pump(source)
         download.asked = 0
 
+    def space_due(self) -> None:
+        """Downloads that a full disk stopped: let the shell look whether there is room again."""
+        for download in self.active.values():
+            if download.error_code == ERR_DISK_FULL:
+                self._turn.add(CheckSpace(download.record))
+                self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
+
+    def on_space_checked(self, event: SpaceChecked) -> None:
+        download = self.active.get(event.content)
+        if event.enough and download is not None and download.error_code == ERR_DISK_FULL:
+            self.resume(download)
+
     def resume(self, download: Download) -> None:
         """Go on after a pause or an error."""
         download.record = replace(download.record, paused=False)
@@ -168,6 +196,31 @@ class Downloads:
             return
         download.record = replace(download.record, priority=priority, sequential=sequential)
         self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
+        self._on_change(download)
+
+    def widen(self, download: Download, only: tuple[str, ...]) -> None:
+        """Want more of a tree than before (`only` empty: all of it); what is held stays.  One that stopped stays so.
+
+        Raises:
+            ShoalError: ERR_STATE while it is being finished.
+        """
+        if download.state is DownloadState.FINISHING:
+            raise ShoalError(ERR_STATE, f"{download.record.name} is being finished; ask again in a moment")
+        now = self._turn.now
+        download.record = replace(download.updated_record(now), only=only)
+        download.active_since = now
+        self._note_part(download.record)
+        self._turn.add(KeepDownload(download.record))
+        download.widened = download.state is DownloadState.PREPARING
+        if download.state is DownloadState.FETCHING:
+            self._look_again(download)
+
+    def _look_again(self, download: Download) -> None:
+        """Let the shell open the files for what is wanted now."""
+        self._release(download)
+        download.widened = False
+        download.step("widen")
+        self._look_at_disk(download)
         self._on_change(download)
 
     def verify(self, download: Download) -> None:
@@ -230,10 +283,12 @@ class Downloads:
         download.rejected_bytes += download.layout.length_of(chunk)
         self._turn.publish(ChunkRejected(content, chunk, source.peer))
         self._record(source.peer, CORRUPTED_DATA, content, download.layout.length_of(chunk))
+        if not self._opinions.book.model.bans:
+            download.wrong_from[source.peer] = download.wrong_from.get(source.peer, 0) | 1 << chunk
         if source.link in self.fetching.sources:
             self._turn.send(source.link, Rejected(content, chunk))
             self.fetching.avoid(source, download, 1 << chunk)
-            if self._refused(source.peer) and source.state is not SourceState.IDLE:
+            if self._opinions.refused(source.peer) and source.state is not SourceState.IDLE:
                 self.fetching.close(source, "reputation")
 
     def _offer(self, download: Download) -> None:
@@ -306,6 +361,9 @@ class Downloads:
         self._on_offer()
         self._haves.changed(event.content)
         self._turn.add(KeepDownload(download.record))
+        if download.widened:
+            self._look_again(download)
+            return
         self._on_change(download)
         self._check_complete(download)
         self.fetching.pump_all(download)

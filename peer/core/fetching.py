@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, LinkId, PeerId
+from bus.boundary import ContentId, LinkId
 from bus.events import StreamClosed, StreamOpened
 from bus.messages import (
     MAX_CHUNKS,
@@ -34,10 +34,12 @@ from peer.core.interface import (
 )
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
+from peer.core.opinions import Opinions
 from peer.core.rates import Meter
-from peer.core.reputation import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
+from peer.core.source_choice import SourceChoice
+from peer.core.standing import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.turn import Turn
 
 STALL_CHECK: Final = 5.0
@@ -60,8 +62,8 @@ class Fetching:
         neighbours: Neighbours,
         haves: Haves,
         active: dict[ContentId, Download],
-        record: Callable[[PeerId, str, ContentId, int], None],
-        refused: Callable[[PeerId], bool],
+        opinions: Opinions,
+        choice: SourceChoice,
         on_change: Callable[[Download], None],
     ) -> None:
         """`active` are the downloads, by content; whoever owns them changes the map."""
@@ -70,8 +72,9 @@ class Fetching:
         self._neighbours = neighbours
         self._haves = haves
         self._active = active
-        self._record = record
-        self._refused = refused
+        self._record = opinions.record
+        self._refused = opinions.refused
+        self._choice = choice
         self._on_change = on_change
         self._not_before: dict[LinkId, float] = {}
         self.sources: dict[LinkId, Source] = {}
@@ -95,6 +98,8 @@ class Fetching:
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
         download.set_map(neighbour.link, mask)
+        if wrong := download.wrong_from.get(neighbour.peer):
+            download.avoided[neighbour.link] = download.avoided.get(neighbour.link, 0) | wrong
         source = self.sources.get(neighbour.link)
         if source is None:
             source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
@@ -219,10 +224,9 @@ class Fetching:
 
     def pump_all(self, download: Download, but: Source | None = None) -> None:
         """Chunks became free: every source of the download may take some."""
-        for link in list(download.maps):
-            source = self.sources.get(link)
-            if source is not None and source is not but:
-                self.pump(source)
+        sources = [source for link in download.maps if (source := self.sources.get(link)) and source is not but]
+        for source in sorted(sources, key=lambda source: self._choice.rank(source.peer), reverse=True):
+            self.pump(source)
 
     def ask_due(self) -> None:
         """Limits may have changed, or one holds no longer back what it kept from being asked for."""
@@ -314,6 +318,8 @@ class Fetching:
                     self._record(source.peer, TIMED_OUT, "", 0)
                     self._not_before[source.link] = now + REOPEN_AFTER
                     self.close(source, "idle")
+                elif now - source.moved_at >= STALL_CHECK:
+                    self.granting.repeat(source)
             else:
                 self.pump(source)
         for download in self._active.values():
@@ -326,4 +332,6 @@ class Fetching:
         if download := self._active.get(content):
             download.avoided.pop(link, None)
             if source := self.sources.get(link):
+                if wrong := download.wrong_from.get(source.peer):
+                    download.avoided[link] = wrong
                 self.pump(source)

@@ -88,6 +88,10 @@ class Granting:
         window.announce(limit)
         self._turn.send(source.link, Credit(source.stream, limit, window.consumed))
 
+    def repeat(self, source: Source) -> None:
+        """Nothing came for a while of what has credit: say it again, for it may be that the credit did not arrive."""
+        self._turn.send(source.link, Credit(source.stream, source.window.limit, source.window.consumed))
+
     # -- a content's own limit, on a stream that carries others too --
 
     def holds_back(self, source: Source, content: ContentId) -> bool:

@@ -19,6 +19,9 @@ BATCH_SECONDS = 0.1
 """Haves are gathered for so long: 10 messages a second and neighbour, whatever the chunk rate."""
 SLOW_SECONDS = 1.0
 """The same for neighbours that cannot ask for anything now: without an open stream news only count for rarity."""
+SLOW_LINKS = 25
+"""Of more links the slow news come more seldom, so that they are so many messages a second at most: how rare a chunk
+is, is known from as many maps."""
 MAX_INTERESTS = 1000
 """Contents that one neighbour may ask for though we do not have them."""
 
@@ -34,13 +37,17 @@ class Haves:
         self._news: dict[ContentId, bool] = {}
         self._seeds: dict[tuple[LinkId, ContentId], bool] = {}
         """Neighbours that have all of a content, whatever they offer now."""
+        self._part_wanted: dict[tuple[LinkId, ContentId], bool] = {}
+        """Neighbours that said that they want a part of a tree only."""
+        self.parts: dict[ContentId, bool] = {}
+        """Trees of which we want a part only."""
         self._slow: dict[ContentId, bool] = {}
         """Contents of which some neighbours were not told the news yet."""
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
-        self.urgent: Callable[[LinkId], bool] = lambda link: True
-        """Whether a neighbour can ask for what is new at once: it has an open stream."""
+        self.urgent: Callable[[LinkId, int], bool] = lambda link, known: True
+        """Whether a neighbour that knows of so many bytes to ask us for will soon have asked for them all."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -54,7 +61,7 @@ class Haves:
         """Show interest: an empty have, which a neighbour that offers anything answers with all it offers."""
         told = self._told.setdefault(link, {})
         if content not in told:
-            self._turn.send(link, Have(content, 0, b""))
+            self._turn.send(link, Have(content, 0, b"", part=content in self.parts))
             told[content] = 0
             offer = self._shelf.offers.get(content)
             if offer and offer.shown:
@@ -105,6 +112,10 @@ class Haves:
         """Whether a neighbour has all of a content, though it may offer less for now."""
         return (link, content) in self._seeds
 
+    def wants_part(self, link: LinkId, content: ContentId) -> bool:
+        """Whether a neighbour wants a part of a tree only."""
+        return (link, content) in self._part_wanted
+
     def received(self, link: LinkId, message: Have) -> tuple[int, bool]:
         """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
 
@@ -122,6 +133,9 @@ class Haves:
         if not message.bits and message.first == 0:
             maps[content] = 0
             self._seeds.pop((link, content), None)
+            self._part_wanted.pop((link, content), None)
+            if message.part:
+                self._part_wanted[link, content] = True
             return 0, bool(offer.shown)
         mask = apply_have(known or 0, message.first, message.bits)
         # A content without chunks shows one (Offer.shown).
@@ -157,18 +171,26 @@ class Haves:
         if everyone:
             self._news |= self._slow
             self._slow.clear()
-            self._slow_at = self._turn.now + SLOW_SECONDS
+            self._slow_at = self._turn.now + SLOW_SECONDS * max(1.0, len(self._told) / SLOW_LINKS)
         for content in self._news:
             for link, told in self._told.items():
                 if content not in told:
                     continue
-                if everyone or not told[content] or self.urgent(link):
+                if everyone or not told[content] or self.urgent(link, self._known_bytes(link, content, told[content])):
                     self._tell_news(link, content, told)
                 else:
                     self._slow[content] = True
         self._news.clear()
         if self._slow:
             self._turn.timers.set_earlier(("haves",), self._slow_at)
+
+    def _known_bytes(self, link: LinkId, content: ContentId, told: int) -> int:
+        """About how much a neighbour knows that it could ask us for."""
+        offer = self._shelf.offers.get(content)
+        if offer is None or offer.layout is None or not offer.layout.chunks:
+            return 0
+        lacking = told & ~self._theirs.get(link, {}).get(content, 0)
+        return lacking.bit_count() * offer.layout.size // offer.layout.chunks
 
     def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int]) -> None:
         """Send one neighbour what changed, unless none of it is of any use to it and we do not have all yet."""
@@ -202,5 +224,6 @@ class Haves:
     def link_lost(self, link: LinkId) -> None:
         for content in self._theirs.get(link, {}):
             self._seeds.pop((link, content), None)
+            self._part_wanted.pop((link, content), None)
         self._theirs.pop(link, None)
         self._told.pop(link, None)

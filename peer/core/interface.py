@@ -13,6 +13,7 @@ from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
 from bus.messages import Message, Priority
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
+from peer.core.standing import Standing
 
 Part = tuple[int, int, int]
 """(chunk, offset in the chunk, length)"""
@@ -180,11 +181,25 @@ class Verified(Struct, frozen=True, gc=False):
 
 
 class Reopened(Struct, frozen=True, gc=False):
-    """A finished download has wrong chunks: it is one under way again, as if it had never been finished."""
+    """A finished download has wrong chunks, or more of it is wanted: it is under way again, as if never finished."""
 
     record: DownloadRecord
     message: str
-    """One line: what is wrong."""
+
+
+class ReopenFailed(Struct, frozen=True, gc=False):
+    """A finished download could not be opened again; it stays as it was."""
+
+    content: ContentId
+    code: str
+    message: str
+
+
+class SpaceChecked(Struct, frozen=True, gc=False):
+    """Whether the rest of a download fits on its disk."""
+
+    content: ContentId
+    enough: bool
 
 
 class ChunkChecked(Struct, frozen=True, gc=False):
@@ -217,6 +232,8 @@ CoreEvent = (
     | Finished
     | Verified
     | Reopened
+    | ReopenFailed
+    | SpaceChecked
     | ChunkChecked
     | DataRemoved
 )
@@ -265,7 +282,6 @@ class StoreManifest(Struct, frozen=True, gc=False):
     offset: int
     length: int
     total: int
-    """Whole length of the manifest."""
     payload: object
 
 
@@ -292,6 +308,19 @@ class VerifyData(Struct, frozen=True, gc=False):
     """Hash a content's bytes on disk again."""
 
     content: ContentId
+
+
+class ReopenContent(Struct, frozen=True, gc=False):
+    """Make a finished download one under way again, that wants these paths (none: all); answered by Reopened."""
+
+    content: ContentId
+    only: tuple[str, ...]
+
+
+class CheckSpace(Struct, frozen=True, gc=False):
+    """Look whether the rest of a download that stopped fits on its disk now; answered by SpaceChecked."""
+
+    record: DownloadRecord
 
 
 class CheckChunk(Struct, frozen=True, gc=False):
@@ -328,16 +357,15 @@ class RemoveItem(Struct, frozen=True, gc=False):
 
 
 class KeepReputation(Struct, frozen=True, gc=False):
-    """Write one reputation event and the score after it."""
+    """Write one reputation event and the standing after it."""
 
     peer: PeerId
     type: str
     content: str
     bytes: int
     change: float
-    score: float
-    banned_until: float
-    """Running time (seconds, as in ReputationBook), 0 if not banned."""
+    """Of the score."""
+    standing: Standing
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -345,6 +373,8 @@ class Reply(Struct, frozen=True, gc=False):
 
     token: Token
     message: Message
+    kept: bool = False
+    """Only once everything that was to be kept so far is in the catalogue: a kill right after then loses nothing."""
 
 
 CoreEffect = (
@@ -357,6 +387,8 @@ CoreEffect = (
     | Prepare
     | Finish
     | VerifyData
+    | ReopenContent
+    | CheckSpace
     | CheckChunk
     | KeepDownload
     | KeepPaused

@@ -28,9 +28,9 @@ from peer.core.interface import (
 )
 from peer.core.neighbours import Neighbour
 from peer.core.reports import Reports
-from peer.core.reputation import SUCCESSFUL_DOWNLOAD
 from peer.core.settings import TrackerAddress
 from peer.core.shelf import Shelf
+from peer.core.standing import SUCCESSFUL_DOWNLOAD
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
@@ -183,8 +183,12 @@ class Library:
         elif (known := self._shelf.known(event.content)) is not None:
             self.put_known(known)
 
+    def selection(self, content: KnownContent) -> tuple[int, tuple[str, ...]]:
+        """What is here of a content: its chunks, and the paths that were asked for; no paths: all."""
+        return self._reports.chosen(content), self._reports.only(content.id)
+
     def reopened(self, event: Reopened) -> None:
-        """A finished download turned out damaged, and is fetched again where it is."""
+        """A finished download turned out damaged, or more of it is wanted: it goes on where it is."""
         known = self._shelf.known(event.record.id)
         if known is None:
             return  # It was removed meanwhile, and the shell is told so.

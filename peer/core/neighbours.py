@@ -6,6 +6,8 @@ that dialled each other keep one link: the lower id closes the link it dialled.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from bus.boundary import Dial, DialFailed, LinkId, LinkUp, PeerId
@@ -22,6 +24,8 @@ LINKS_PER_PEER = 2
 """Links accepted of one peer: the one that stands, and one that takes its place after a loss we have not seen."""
 HELLO_SECONDS = 10.0
 """A link that has not greeted by then is given up."""
+REMEMBERED = 10_000
+"""Peers of which the traffic, or failed dials, are remembered after their links are gone."""
 MAX_ERRORS = 3
 """Protocol errors of one link before it is closed."""
 
@@ -91,24 +95,32 @@ class Neighbours:
         self.by_peer: dict[PeerId, Neighbour] = {}
         """The ready neighbour to use for each peer."""
         self.traffic: dict[PeerId, Traffic] = {}
-        self._dialling: dict[PeerId, bool] = {}
+        self.dialling: dict[PeerId, bool] = {}
+        """Dials under way."""
+        self._links_of: dict[PeerId, int] = {}
         self._attempts: dict[PeerId, _Attempts] = {}
+
+    def rate_from(self, peer: PeerId) -> float:
+        """Bytes a second that a peer sends us now."""
+        traffic = self.traffic.get(peer)
+        return traffic.down.rate(self._turn.now) if traffic else 0.0
 
     # -- dialling --
 
     def connected(self, peer: PeerId) -> bool:
         """A link stands or is being made."""
-        return peer in self._dialling or any(n.peer == peer for n in self.by_link.values())
+        return peer in self.dialling or peer in self._links_of
 
     def dial(self, peer: PeerId, endpoints: tuple[str, ...]) -> bool:
         """Dial unless that makes no sense now; True if a dial went out."""
-        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
-        full = dialled + len(self._dialling) >= self._settings.links
-        if peer == self._settings.peer or not endpoints or full or self.connected(peer):
+        if peer == self._settings.peer or not endpoints or self.connected(peer):
             return False
         if self.may_dial_at(peer) > self._turn.now:
             return False
-        self._dialling[peer] = True
+        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
+        if dialled + len(self.dialling) >= self._settings.links:
+            return False
+        self.dialling[peer] = True
         self._turn.add(Dial("data", peer, endpoints))
         return True
 
@@ -117,21 +129,29 @@ class Neighbours:
         return attempts.not_before if attempts else 0.0
 
     def dial_failed(self, event: DialFailed) -> None:
-        self._dialling.pop(event.peer, None)
+        self.dialling.pop(event.peer, None)
         self._back_off(event.peer)
 
     def _back_off(self, peer: PeerId) -> None:
-        attempts = self._attempts.setdefault(peer, _Attempts())
+        attempts = self._attempts[peer] = self._attempts.pop(peer, _Attempts())
+        self._forget_oldest(self._attempts)
         pause = min(DIAL_AGAIN_FIRST * 2**attempts.failures, DIAL_AGAIN_LONGEST)
         attempts.failures += 1
         attempts.not_before = self._turn.now + pause * (0.5 + 0.5 * self._turn.rng.random())
+
+    def _forget_oldest(self, remembered: dict[PeerId, Any]) -> None:
+        """Keep a map of peers, the newest last, from growing for ever; those that are linked stay."""
+        if len(remembered) > REMEMBERED:
+            gone = next((peer for peer in remembered if peer not in self.by_peer), None)
+            if gone is not None:
+                del remembered[gone]
 
     # -- links --
 
     def up(self, event: LinkUp) -> None:
         """A link stands: greet, unless there are too many."""
         if event.dialled:
-            self._dialling.pop(event.peer, None)
+            self.dialling.pop(event.peer, None)
         else:
             accepted = [neighbour for neighbour in self.by_link.values() if not neighbour.dialled]
             of_peer = sum(1 for neighbour in accepted if neighbour.peer == event.peer)
@@ -139,6 +159,7 @@ class Neighbours:
                 self._turn.hang_up(event.link)
                 return
         self.by_link[event.link] = Neighbour(event, self._turn.now)
+        self._links_of[event.peer] = self._links_of.get(event.peer, 0) + 1
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
 
@@ -150,7 +171,7 @@ class Neighbours:
         self._attempts.pop(neighbour.peer, None)
         if not first:
             return None
-        self.traffic.setdefault(neighbour.peer, Traffic(self._turn.now))
+        self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer, Traffic(self._turn.now))
         self._ping(neighbour)
         other = self.by_peer.get(neighbour.peer)
         self.by_peer[neighbour.peer] = neighbour
@@ -172,6 +193,9 @@ class Neighbours:
         neighbour = self.by_link.pop(link, None)
         if neighbour is None:
             return None
+        self._links_of[neighbour.peer] -= 1
+        if not self._links_of[neighbour.peer]:
+            del self._links_of[neighbour.peer]
         self._turn.timers.clear(("ping", link))
         if self.by_peer.get(neighbour.peer) is neighbour:
             del self.by_peer[neighbour.peer]
@@ -180,6 +204,8 @@ class Neighbours:
                 self.by_peer[spare.peer] = spare
             else:
                 self._publish(LinkIsLost, neighbour, reason)
+                self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer)
+                self._forget_oldest(self.traffic)
         if not neighbour.ready:
             self._back_off(neighbour.peer)
         return neighbour

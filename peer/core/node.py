@@ -48,7 +48,9 @@ from peer.core.interface import (
     Prepared,
     ReadFailed,
     Reopened,
+    ReopenFailed,
     ReplyWhenAnnounced,
+    SpaceChecked,
     Stored,
     StoreFailed,
     Verified,
@@ -60,9 +62,10 @@ from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
 from peer.core.receiving import Receiving
 from peer.core.reports import Reports
-from peer.core.reputation import Standing
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
+from peer.core.source_choice import SOURCE_CHOICES
+from peer.core.standing import Standing
 from peer.core.swarms import Swarms
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
@@ -104,6 +107,8 @@ class PeerNode:
             self._swarm_changed,
             self._on_reached,
         )
+        choker = CHOKERS[settings.choker]()
+        choice = SOURCE_CHOICES[settings.source_choice](self.opinions.score, self.neighbours.rate_from, rng)
         self.uploads = Uploads(
             settings,
             turn,
@@ -111,10 +116,11 @@ class PeerNode:
             self.limits,
             self.neighbours,
             self.haves,
-            CHOKERS[settings.choker](),
+            choker,
             self.opinions.score,
-            self.opinions.refused,
+            self.opinions.refused if choker.by_score else self.opinions.banned,
             self._is_newcomer,
+            self.opinions.record,
         )
         self.uploads.seeding.ask_count = self.trackers.query
         self.downloads = Downloads(
@@ -124,8 +130,8 @@ class PeerNode:
             self.limits,
             self.neighbours,
             self.haves,
-            self.opinions.record,
-            self.opinions.refused,
+            self.opinions,
+            choice,
             self._download_changed,
             self.trackers.offers_changed,
         )
@@ -168,7 +174,7 @@ class PeerNode:
             self.neighbours,
             self.trackers,
             self.downloads,
-            self.opinions.score,
+            choice,
             self.opinions.refused,
         )
         self.receiving = Receiving(
@@ -247,6 +253,7 @@ class PeerNode:
             "steal": fetching.asking.steal_due,
             "stall": fetching.stalls_due,
             "keep": self.downloads.keep_due,
+            "space": self.downloads.space_due,
             "forgive": fetching.forgive_due,
             "look": self.swarms.look,
             "introduce": self.swarms.introduce_due,
@@ -260,7 +267,8 @@ class PeerNode:
         }
 
     def _links_due(self) -> None:
-        self.neighbours.report_progress()
+        if self.settings.reports_progress:
+            self.neighbours.report_progress()
         self.capacities.sample(self.uploads.sending.meter.rate(self.turn.now))
         self.turn.timers.set(("links",), self.turn.now + LINK_REPORT)
 
@@ -282,13 +290,15 @@ class PeerNode:
             PartRead: uploads.sending.on_part_read,
             ReadFailed: self.library.read_failed,
             Stored: downloads.on_stored,
+            SpaceChecked: downloads.on_space_checked,
             StoreFailed: downloads.on_store_failed,
             ManifestParsed: downloads.on_manifest_parsed,
             ManifestRejected: downloads.on_manifest_rejected,
             Prepared: downloads.on_prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
-            Reopened: self.library.reopened,
+            Reopened: self._reopened,
+            ReopenFailed: self.commands.again.reopen_failed,
             ChunkChecked: self._chunk_checked,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
@@ -311,6 +321,10 @@ class PeerNode:
     def _chunk_checked(self, event: ChunkChecked) -> None:
         self.library.chunk_checked(event)
         self.commands.again.checked(event)
+
+    def _reopened(self, event: Reopened) -> None:
+        self.library.reopened(event)
+        self.commands.again.reopened(event)
 
     def _swarm_listed(self, swarm: sent.Swarm) -> None:
         self.swarms.listed(swarm)

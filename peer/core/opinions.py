@@ -5,8 +5,9 @@ from __future__ import annotations
 from bus.boundary import ContentId, PeerId
 from bus.events import ReputationChanged
 from peer.core.interface import KeepReputation
-from peer.core.reputation import ReputationBook, Standing
+from peer.core.reputation import ReputationBook
 from peer.core.settings import ReputationSettings
+from peer.core.standing import Standing
 from peer.core.turn import Turn
 
 
@@ -32,17 +33,20 @@ class Opinions:
     def refused(self, peer: PeerId) -> bool:
         return self.book.refused(peer, self.running_time)
 
+    def banned(self, peer: PeerId) -> bool:
+        return self.book.banned(peer, self.running_time)
+
     def newcomer(self, peer: PeerId) -> bool:
         """Whether it never sent us verified bytes."""
         return self.book.newcomer(peer)
 
     def record(self, peer: PeerId, kind: str, content: ContentId, size: int) -> None:
         """Count an event of `size` bytes about a peer."""
-        changes = self.book.record(peer, kind, self.running_time)
-        banned_until = self._standing(peer).banned_until
+        changes = self.book.record(peer, kind, self.running_time, size)
         for change in changes:
-            self._turn.add(KeepReputation(peer, change.type, content, size, change.change, change.score, banned_until))
-        self._publish(peer, kind)
+            self._turn.add(KeepReputation(peer, change.type, content, size, change.change, change.standing))
+        if changes:
+            self._publish(peer, kind)
 
     def publish_all(self) -> None:
         """Publish every standing there is: at the start."""

@@ -1,8 +1,9 @@
 """Which chunk to ask a source for next.
 
-Availability is kept bit-sliced: `levels[a]` is the mask of chunks that exactly `a` of the
-sources with incomplete have-maps offer.  Adding or removing a whole have-map is one pass over
-the levels, and the rarest chunks a source has are the first non-empty AND: no loop over chunks.
+Availability is kept bit-sliced: bit c of `planes[k]` is bit k of how many of the sources with
+incomplete have-maps offer chunk c.  Adding or removing a whole have-map is one binary addition of
+all counters at once, and the rarest chunks a source has are found from the highest plane down: no
+loop over chunks, and steps that grow with the logarithm of the sources.
 Complete have-maps (seeds) raise every chunk alike, so they are not counted.
 
 Source: rarest first with random ties, Cohen 2003; Legout et al. 2006.
@@ -20,37 +21,46 @@ from peer.core.bitmap import random_chunk
 class Availability:
     """How many sources with incomplete have-maps offer each chunk."""
 
-    __slots__ = ("levels",)
+    __slots__ = ("_all", "planes")
 
     def __init__(self, chunks: int) -> None:
-        self.levels = [(1 << chunks) - 1]
+        self._all = (1 << chunks) - 1
+        self.planes: list[int] = []
 
     def add(self, mask: int) -> None:
         """One more source offers these chunks."""
-        if not mask:
-            return
-        self.levels.append(0)
-        for level in range(len(self.levels) - 2, -1, -1):
-            moved = self.levels[level] & mask
-            self.levels[level] ^= moved
-            self.levels[level + 1] |= moved
-        if not self.levels[-1]:
-            self.levels.pop()
+        mask &= self._all
+        planes = self.planes
+        for place, plane in enumerate(planes):
+            if not mask:
+                return
+            planes[place] = plane ^ mask
+            mask &= plane
+        if mask:
+            planes.append(mask)
 
     def remove(self, mask: int) -> None:
-        """One source less offers these chunks."""
-        if not mask:
-            return
-        for level in range(1, len(self.levels)):
-            moved = self.levels[level] & mask
-            self.levels[level] ^= moved
-            self.levels[level - 1] |= moved
-        while len(self.levels) > 1 and not self.levels[-1]:
-            self.levels.pop()
+        """One source less offers these chunks, all of which were counted before."""
+        mask &= self._all
+        planes = self.planes
+        for place, plane in enumerate(planes):
+            if not mask:
+                break
+            planes[place] = plane ^ mask
+            mask &= ~plane
+        while planes and not planes[-1]:
+            planes.pop()
 
     def of(self, chunk: int) -> int:
         """Sources counted for one chunk."""
-        return next(level for level, mask in enumerate(self.levels) if mask >> chunk & 1)
+        return sum((plane >> chunk & 1) << place for place, plane in enumerate(self.planes))
+
+    def rarest(self, candidates: int) -> int:
+        """Those of `candidates` that the fewest sources offer."""
+        for plane in reversed(self.planes):
+            if rare := candidates & ~plane:
+                candidates = rare
+        return candidates
 
 
 class Picker(ABC):
@@ -65,10 +75,9 @@ class RarestFirst(Picker):
     """The chunk fewest others have; ties are random, so that peers do not all fetch the same one."""
 
     def pick(self, candidates: int, availability: Availability, rng: random.Random) -> int:
-        for mask in availability.levels:
-            if rare := mask & candidates:
-                return random_chunk(rare, rng)
-        raise ValueError("no candidate chunk lies in the availability map")
+        if not candidates:
+            raise ValueError("no candidate chunk to pick")
+        return random_chunk(availability.rarest(candidates), rng)
 
 
 class RandomOrder(Picker):

@@ -53,7 +53,8 @@ class Reports:
             self._publish(download, sources)
         else:
             self._dirty[content] = True
-        self._turn.timers.set_earlier(("report",), self._turn.now + self._settings.progress_interval)
+        if self._settings.reports_progress:
+            self._turn.timers.set_earlier(("report",), self._turn.now + self._settings.progress_interval)
 
     def progress_due(self, downloads: Downloads, uploads: Uploads) -> None:
         """Publish everything that moved since the last time."""
@@ -131,6 +132,11 @@ class Reports:
         """The chunks that are there of a finished content: all, or those of the paths that were asked for."""
         record = self._records.get(content.id)
         return content.layout.mask_of(record.only) if record and record.only else content.layout.all_chunks
+
+    def only(self, content: ContentId) -> tuple[str, ...]:
+        """The paths that were asked for of a finished content; none: all of it."""
+        record = self._records.get(content)
+        return record.only if record else ()
 
     def finished(self, download: Download, content: KnownContent) -> None:
         """A download is complete under its name."""

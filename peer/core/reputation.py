@@ -1,62 +1,30 @@
 """What this peer thinks of the others, from what it verified or saw itself.
 
-    score += alpha * (clamp(score + delta, 0, 1) - score)
+A newcomer (nobody who has sent us verified bytes) stands at 0.5; how events move a score from there is the model's
+(scoring.py).  Every change is kept with its event, decay included, so the kept changes added to 0.5 give the score.
 
-in [0, 1]; a newcomer (nobody who has sent us verified bytes) stands at 0.5.  Every change is
-kept with its event, decay included, so the kept changes added to 0.5 give the score.
-
-    SUCCESSFUL_UPLOAD    it sent us verified bytes: once per 64 MiB, and once for the rest of a stream
-    SUCCESSFUL_DOWNLOAD  it finished a download from us; lifts a score to 0.55 at most
-    REFUSED_UPLOAD       it refused a chunk it offered, inside an open stream, without an excuse
-    TIMED_OUT            on a live link, with credit left, no byte of a wanted chunk for too long
-    CORRUPTED_DATA       a chunk from it failed verification
-
-REFUSED_UPLOAD and TIMED_OUT never push a score under 0.25 (a slow peer is not a liar); only
-bad data leads to refusal (under 0.2), and two bad chunks within 24 h to a ban.
+A score under 0.2 leads to refusal, two bad chunks within 24 h to a ban, in the models that refuse and ban.
 
 Time is running time: seconds this peer has been running in all, so a jump of the wall clock
-changes nothing.  Exponential smoothing towards clamped targets, not a currency: balances that
-can be earned by talk are what sank trust in earlier systems.
+changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from msgspec.structs import replace
 
-from msgspec import Struct
-
+from peer.core.scoring import MODELS
 from peer.core.settings import ReputationSettings
-
-NEUTRAL: Final = 0.5
-
-SUCCESSFUL_UPLOAD: Final = "SUCCESSFUL_UPLOAD"
-SUCCESSFUL_DOWNLOAD: Final = "SUCCESSFUL_DOWNLOAD"
-REFUSED_UPLOAD: Final = "REFUSED_UPLOAD"
-TIMED_OUT: Final = "TIMED_OUT"
-CORRUPTED_DATA: Final = "CORRUPTED_DATA"
-DECAY: Final = "DECAY"
-
-
-class Standing(Struct):
-    """What is kept of one peer."""
-
-    score: float = NEUTRAL
-    updated: float = 0.0
-    """Running time of the last change."""
-    events: dict[str, int] = {}
-    """Count of each kind of event."""
-    corrupted_at: list[float] = []
-    """Running times of bad chunks within the ban window."""
-    bans: int = 0
-    banned_until: float = 0.0
-
-
-class Change(Struct, frozen=True):
-    """One change of a score: DECAY, or the kind of event."""
-
-    type: str
-    change: float
-    score: float
+from peer.core.standing import (
+    CORRUPTED_DATA,
+    DECAY,
+    MODEL_CHANGED,
+    NEUTRAL,
+    SUCCESSFUL_UPLOAD,
+    TOOK_DATA,
+    Change,
+    Standing,
+)
 
 
 class ReputationBook:
@@ -65,13 +33,7 @@ class ReputationBook:
     def __init__(self, settings: ReputationSettings, standings: dict[str, Standing]) -> None:
         self._settings = settings
         self._standings = standings
-        self._delta = {
-            SUCCESSFUL_UPLOAD: settings.successful_upload,
-            SUCCESSFUL_DOWNLOAD: settings.successful_download,
-            REFUSED_UPLOAD: settings.refused_upload,
-            TIMED_OUT: settings.timed_out,
-            CORRUPTED_DATA: settings.corrupted_data,
-        }
+        self.model = MODELS[settings.model](settings)
 
     def known(self) -> list[str]:
         """Every peer there is a standing of."""
@@ -83,15 +45,17 @@ class ReputationBook:
     def score(self, peer: str, now: float) -> float:
         """The score now, decayed towards neutral."""
         standing = self._standings.get(peer)
-        return NEUTRAL if standing is None else self._decayed(standing, now)
+        if standing is None or standing.model != self._settings.model:
+            return NEUTRAL
+        return self.model.aged(standing, now).score
 
     def banned(self, peer: str, now: float) -> bool:
         standing = self._standings.get(peer)
-        return standing is not None and standing.banned_until > now
+        return self.model.bans and standing is not None and standing.banned_until > now
 
     def refused(self, peer: str, now: float) -> bool:
         """Whether we neither serve nor ask this peer now."""
-        return self.banned(peer, now) or self.score(peer, now) < self._settings.refuse_below
+        return self.banned(peer, now) or (self.model.refuses and self.score(peer, now) < self._settings.refuse_below)
 
     def newcomer(self, peer: str) -> bool:
         """Whether this peer never sent us verified bytes."""
@@ -108,43 +72,36 @@ class ReputationBook:
             flags.append("banned")
         return flags
 
-    def record(self, peer: str, kind: str, now: float) -> list[Change]:
-        """Count an event and return the changes it made, decay first."""
-        standing = self._standings.get(peer)
-        if standing is None:
-            standing = self._standings[peer] = Standing(updated=now, events={}, corrupted_at=[])
-        changes = []
-        decayed = self._decayed(standing, now)
-        if abs(decayed - standing.score) > 1e-12:
-            changes.append(Change(DECAY, decayed - standing.score, decayed))
-        score = self._after(kind, decayed)
-        changes.append(Change(kind, score - decayed, score))
-        standing.score, standing.updated = score, now
-        standing.events[kind] = standing.events.get(kind, 0) + 1
-        if kind == CORRUPTED_DATA:
-            self._count_corruption(standing, now)
+    def record(self, peer: str, kind: str, now: float, size: int) -> list[Change]:
+        """Count an event of `size` bytes and return the changes it made, decay first; none if the model ignores it."""
+        if kind == TOOK_DATA and not self.model.counts_taken:
+            return []
+        name = self._settings.model
+        standing = self._standings.get(peer, Standing(updated=now, model=name))
+        changes: list[Change] = []
+        if standing.model != name:
+            anew = replace(standing, score=NEUTRAL, updated=now, model=name, good=0.0, bad=0.0)
+            standing = _note(changes, MODEL_CHANGED, standing, anew)
+        aged = self.model.aged(standing, now)
+        if abs(aged.score - standing.score) > 1e-12:
+            standing = _note(changes, DECAY, standing, aged)
+        counts = standing.events | {kind: standing.events.get(kind, 0) + 1}
+        counted = replace(self.model.after(aged, kind, size), events=counts)
+        if kind == CORRUPTED_DATA and self.model.bans:
+            counted = self._count_corruption(counted, now)
+        self._standings[peer] = _note(changes, kind, standing, counted)
         return changes
 
-    def _after(self, kind: str, score: float) -> float:
+    def _count_corruption(self, standing: Standing, now: float) -> Standing:
         settings = self._settings
-        target = min(1.0, max(0.0, score + self._delta[kind]))
-        moved = score + settings.alpha * (target - score)
-        if kind in (REFUSED_UPLOAD, TIMED_OUT):
-            return max(moved, min(score, settings.soft_floor))
-        if kind == SUCCESSFUL_DOWNLOAD:
-            return min(moved, max(score, settings.download_ceiling))
-        return moved
-
-    def _decayed(self, standing: Standing, now: float) -> float:
-        elapsed = max(0.0, now - standing.updated)
-        return float(NEUTRAL + (standing.score - NEUTRAL) * 0.5 ** (elapsed / self._settings.half_life))
-
-    def _count_corruption(self, standing: Standing, now: float) -> None:
-        settings = self._settings
-        standing.corrupted_at = [at for at in standing.corrupted_at if now - at < settings.ban_within] + [now]
-        if len(standing.corrupted_at) < settings.ban_after:
-            return
+        recent = (*(at for at in standing.corrupted_at if now - at < settings.ban_within), now)
+        if len(recent) < settings.ban_after:
+            return replace(standing, corrupted_at=recent)
+        # They are paid for; the next ban needs new ones.
         length = min(settings.ban_first * 2**standing.bans, settings.ban_longest)
-        standing.banned_until = now + length
-        standing.bans += 1
-        standing.corrupted_at = []
+        return replace(standing, corrupted_at=(), banned_until=now + length, bans=standing.bans + 1)
+
+
+def _note(changes: list[Change], kind: str, before: Standing, after: Standing) -> Standing:
+    changes.append(Change(kind, after.score - before.score, after))
+    return after

@@ -150,5 +150,7 @@ class Seeding:
 
     def _offer(self, content: ContentId, seed: SuperSeed, link: LinkId) -> None:
         upload = self._open.get(link)
-        if upload is not None:
+        if self._haves.wants_part(link, content):
+            seed.show_all(link)
+        elif upload is not None:
             seed.offer(link, upload.meter.rate(self._turn.now), self._turn.now, self._turn.rng)

@@ -132,7 +132,8 @@ class Sending:
         """Read the next data message; False if its content was withdrawn."""
         wanted = upload.queue[0]
         limit = self._limits.rate_of("up", wanted.content)
-        size = upload.message_size(self._settings.data_message_max, limit, self._turn.now)
+        settings = self._settings
+        size = upload.message_size(settings.data_message_max, limit, self._turn.now, settings.data_message_min)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
             upload.withdraw(wanted.content)
@@ -227,11 +228,15 @@ class Sending:
     def _count(self, upload: Upload, head: Reading) -> None:
         now = self._turn.now
         key = (head.content, upload.peer)
-        self._sent.setdefault(key, Meter(now)).add(head.size, now)
-        self._unreported[key] = True
+        meter = self._sent.get(key)
+        if meter is None:
+            meter = self._sent[key] = Meter(now)
+        meter.add(head.size, now)
         if not head.manifest:
             self.served[key] = self.served.get(key, 0) | mask_of([(chunk, 1) for chunk, _, _ in head.parts])
-        self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
+        if self._settings.reports_progress:
+            self._unreported[key] = True
+            self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
 
     # -- reports --
 

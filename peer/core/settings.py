@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from msgspec import Struct
 
 
@@ -13,8 +15,9 @@ class TrackerAddress(Struct, frozen=True):
 
 
 class ReputationSettings(Struct, frozen=True):
-    """See config.yaml `reputation` and peer/core/reputation.py."""
+    """See config.yaml `reputation` and peer/core/scoring.py."""
 
+    model: str = "smoothing"
     alpha: float = 0.5
     successful_upload: float = 0.02
     successful_download: float = 0.01
@@ -26,6 +29,7 @@ class ReputationSettings(Struct, frozen=True):
     download_ceiling: float = 0.55
     upload_unit: int = 64 * 2**20
     half_life: float = 7 * 86400.0
+    tit_for_tat_half_life: float = 600.0
     ban_after: int = 2
     ban_within: float = 86400.0
     ban_first: float = 3600.0
@@ -53,16 +57,25 @@ class NodeSettings(Struct, frozen=True):
     upload_budget: int = 16 * 2**20
     upload_slots: int = 8
     data_message_max: int = 2**20
+    data_message_min: int = 16 * 1024
+    """Smaller ones only where chunks, credit or `data_message_max` end; a large simulation sends whole chunks."""
     chunk_timeout: float = 20.0
     links_per_content: int = 30
     links: int = 200
     picker: str = "rarest-first"
     choker: str = "reputation"
+    source_choice: str = "reputation"
     idle_ping: float = 5.0
     link_timeout: float = 15.0
     limit_up: int = 0
     limit_down: int = 0
     progress_interval: float = 0.25
+    """Between events about rates and progress; infinite: none are made."""
     renew: float = 30.0
     """Between renewals of a tracker's lease, at most a third of it."""
     reputation: ReputationSettings = ReputationSettings()
+
+    @property
+    def reports_progress(self) -> bool:
+        """Whether events about rates and progress are made at all."""
+        return self.progress_interval < inf

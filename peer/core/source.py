@@ -195,10 +195,10 @@ class Source:
         """Bytes to come of one content."""
         return self._unreceived_of.get(content, 0)
 
-    def give_up(self, want: int, chunk: int) -> bool:
-        """A chunk is asked of another source instead; True if part of it had come."""
+    def give_up(self, want: int, chunk: int) -> int:
+        """A chunk is asked of another source instead; returns the bytes of it that had come, now for nothing."""
         asked = self.asked[want]
-        begun = chunk in asked.progress
+        begun = asked.progress.get(chunk, 0)
         self.given_up[want] = asked.content
         self._settle(want, asked, 1 << chunk)
         return begun

@@ -8,7 +8,7 @@ was sent to somebody or announced by somebody; when nothing is left to offer, ev
     fresh --offer--> offered --sent, or heard of--> spread
       ^__________________/  no progress for `OFFER_PATIENCE`, stream or link ended
 
-Who lets an offer pass, because it wants other files of a tree perhaps, is offered nothing more: it is shown everything.
+Who lets an offer pass is offered nothing more: it is shown everything, and so is who said that it wants a part only.
 
 Plain rarest first sends early chunks from the seed several times over while others wait for their first copy
 (simulated swarm of 20 leechers and 512 chunks: tests/simulation).  Source: BEP 16.
@@ -47,7 +47,7 @@ class SuperSeed:
         self._layout = layout
         self._offers: dict[LinkId, _Offer] = {}
         self._passed: dict[LinkId, bool] = {}
-        """Leechers that let an offer pass."""
+        """Leechers that let an offer pass, or want a part only."""
         self.spread = 0
         """Chunks that were sent whole, or announced by somebody."""
         self.active = False
@@ -120,6 +120,11 @@ class SuperSeed:
     def lost(self, link: LinkId) -> None:
         """A stream or link ended: its offer goes to others."""
         self._offers.pop(link, None)
+
+    def show_all(self, link: LinkId) -> None:
+        """A leecher wants a part of a tree only: whatever it were offered might be something else."""
+        self._offers.pop(link, None)
+        self._passed[link] = True
 
     def overdue(self, now: float) -> list[LinkId]:
         """Take back offers without progress; returns whose they were.  They are shown everything from now on."""

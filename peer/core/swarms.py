@@ -1,6 +1,6 @@
 """Finding sources: what trackers tell of swarms, and whom to dial for it.
 
-A leecher dials the members that a tracker names, best score first.  A seed dials a leecher that
+A leecher dials the members that a tracker names, in the order of source_choice.py.  A seed dials a leecher that
 a push named and that has not linked within 5 s: perhaps nobody can dial the seed.
 """
 
@@ -17,6 +17,7 @@ from peer.core.downloads import Downloads
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
+from peer.core.source_choice import SourceChoice
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 
@@ -29,6 +30,8 @@ LOOK_EVERY: Final = 30.0
 """Seconds between queries for more sources of a running download."""
 LOOK_AGAIN: Final = 5.0
 """The same while it has no source."""
+YOUNG_SECONDS: Final = 30.0
+"""How long a link may offer nothing and still be counted as a source to come."""
 POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
@@ -46,7 +49,7 @@ class Swarms:
         neighbours: Neighbours,
         trackers: Trackers,
         downloads: Downloads,
-        score: Callable[[PeerId], float],
+        choice: SourceChoice,
         refused: Callable[[PeerId], bool],
     ) -> None:
         self._settings = settings
@@ -55,7 +58,7 @@ class Swarms:
         self._neighbours = neighbours
         self._trackers = trackers
         self._downloads = downloads
-        self._score = score
+        self._choice = choice
         self._refused = refused
         self._introduce: dict[PeerId, dict[ContentId, bool]] = {}
         self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
@@ -123,16 +126,31 @@ class Swarms:
     def _dial_candidates(self, download: Download) -> None:
         if download.stopped:
             return
-        ranked = sorted(download.candidates, key=lambda peer: -self._score(peer))
+        room = self._room(download)
+        ranked = sorted(download.candidates, key=self._choice.rank, reverse=True)
         for peer in ranked:
-            if sum(1 for mask in download.maps.values() if mask) >= self._settings.links_per_content:
+            if room <= 0:
                 return
             if self._refused(peer):
                 continue
             if (neighbour := self._neighbours.by_peer.get(peer)) is not None:
                 self._downloads.fetching.greet(neighbour, download)
             elif self._is_ours_to_dial(peer, download.candidates[peer]):
-                self._neighbours.dial(peer, download.candidates[peer].endpoints)
+                room -= self._neighbours.dial(peer, download.candidates[peer].endpoints)
+
+    def _room(self, download: Download) -> int:
+        """How many more links a download should have.
+
+        A link counts while it offers something, or is young: in a flash crowd nobody offers anything yet.  The
+        first dials are for half of the links only, since as many others will dial us.
+        """
+        most = self._settings.links_per_content
+        if download.looks <= 1:
+            most = max(1, most // 2)
+        dialled = sum(1 for peer in self._neighbours.dialling if peer in download.candidates)
+        by_link, born = self._neighbours.by_link, self._turn.now - YOUNG_SECONDS
+        linked = sum(1 for link, mask in download.maps.items() if mask or by_link[link].since > born)
+        return most - dialled - linked
 
     def _is_ours_to_dial(self, peer: PeerId, candidate: Candidate) -> bool:
         """Two leechers that hear of each other at once would both dial, and one link be thrown away.

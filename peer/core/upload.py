@@ -247,8 +247,8 @@ class Upload:
 
     # -- reading --
 
-    def message_size(self, limit: int, rate_limit: int, now: float) -> int:
-        """Bytes of the next data message."""
+    def message_size(self, limit: int, rate_limit: int, now: float, smallest: int = SMALLEST_MESSAGE) -> int:
+        """Bytes of the next data message, from `smallest` up to `limit`."""
         measured = self.meter.rate(now)
         if now - self.granted_at < FIRST_SECONDS:
             measured = max(measured, FIRST_RATE)
@@ -257,7 +257,7 @@ class Upload:
             # Streams share the limit by turns: each is slow, and its chunk goes at the whole limit while it lasts.
             least = min(LIMITED_MESSAGE, int(rate_limit * LIMITED_SECONDS))
             size = max(least, min(size, int(rate_limit * LIMITED_SECONDS_MOST)))
-        return max(SMALLEST_MESSAGE, size)
+        return max(smallest, size)
 
     def may_read(self) -> bool:
         """Whether another data message should be read now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import LinkId, PeerId
+from bus.boundary import ContentId, LinkId, PeerId
 from bus.errors import RemoteProtocolError
 from bus.events import StreamClosed, StreamOpened, StreamRefused
 from bus.messages import (
@@ -25,18 +25,21 @@ from bus.messages import (
 )
 from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, Standing, UploadChoker, Waiting
-from peer.core.haves import Haves
+from peer.core.haves import SLOW_SECONDS, Haves
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.seeding import Seeding
 from peer.core.sending import Sending
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
+from peer.core.standing import TOOK_DATA
 from peer.core.turn import Turn
 from peer.core.upload import WANT_LIMIT, Upload, UploadState
 
 SEND_CAP: Final = 64 * 2**20
 """Most bytes sent and not consumed on one stream, whatever credit says (an offer of 2^63 is clamped)."""
+NEWS_BYTES: Final = 2**20
+"""Who knows of so much more than it takes in the time between slow news is not in a hurry to hear of more."""
 CHOKE_EVERY: Final = 1.0
 """Seconds between looks at the slots while somebody waits."""
 
@@ -56,8 +59,9 @@ class Uploads:
         score: Callable[[PeerId], float],
         refused: Callable[[PeerId], bool],
         newcomer: Callable[[PeerId], bool],
+        record: Callable[[PeerId, str, ContentId, int], None],
     ) -> None:
-        """`newcomer` tells whether a peer never sent us anything good."""
+        """`newcomer` tells whether a peer never sent us anything good; `record` notes a reputation event."""
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
@@ -67,10 +71,13 @@ class Uploads:
         self._score = score
         self._refused = refused
         self._newcomer = newcomer
+        self._record = record
         self._uploads: dict[LinkId, Upload] = {}
         self._waiting: dict[LinkId, float] = {}
+        self._scored: dict[LinkId, int] = {}
+        """Positions of streams up to which TOOK_DATA was counted."""
         self._open: dict[LinkId, Upload] = {}
-        haves.urgent = self._open.__contains__
+        haves.urgent = self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -138,6 +145,11 @@ class Uploads:
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
 
+    def _asks_soon(self, link: LinkId, known: int) -> bool:
+        """Whether a downloader with a slot will have asked for `known` bytes before it hears the slow news."""
+        upload = self._open.get(link)
+        return upload is not None and known < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
+
     # -- slots --
 
     def rotate(self) -> None:
@@ -152,6 +164,7 @@ class Uploads:
             link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
             self._grant(self._uploads[link], optimistic)
         for upload in self._open.values():
+            self._score_taken(upload, self._settings.reputation.upload_unit)
             self.sending.queue.weigh(upload.link, self._score(upload.peer), self._newcomer(upload.peer))
         if self._open or self._waiting:
             self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
@@ -171,6 +184,13 @@ class Uploads:
         slots = self._settings.upload_slots
         taken = any(upload.optimistic for upload in self._open.values())
         return slots > 1 and len(self._open) == slots - 1 and not taken
+
+    def _score_taken(self, upload: Upload, least: int) -> None:
+        """Count what it took since the last time, if that is `least` bytes."""
+        taken = upload.window.sent - self._scored.get(upload.link, 0)
+        if taken >= least:
+            self._scored[upload.link] = upload.window.sent
+            self._record(upload.peer, TOOK_DATA, "", taken)
 
     def _grant(self, upload: Upload, optimistic: bool) -> None:
         del self._waiting[upload.link]
@@ -192,6 +212,8 @@ class Uploads:
     def _end(self, upload: Upload, reason: str) -> None:
         self._waiting.pop(upload.link, None)
         if self.sending.end(upload):
+            self._score_taken(upload, 1)
+            self._scored.pop(upload.link, None)
             self._turn.publish(StreamClosed(upload.peer, upload.stream, "up", reason, upload.window.sent))
             self.seeding.ended(upload.link)
 

@@ -27,6 +27,7 @@ from bus.boundary import (
 from bus.codec import encode
 from bus.errors import ERR_PORT_IN_USE, ShoalError
 from bus.identity import Identity
+from bus.listener import _COUNTED
 from bus.messages import ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
 from tests.kit.bench import Bench, End, Stranger
 from tests.kit.waiting import eventually
@@ -416,6 +417,24 @@ def test_connections_that_come_and_go_on_one_descriptor_are_told_apart():
         ups = [event.link for event in server.of(LinkUp)]
         assert [event.link for event in server.of(LinkLost)] == ups
         assert len(set(ups)) == 30
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_connection_that_failed_its_handshake_is_no_end_of_a_link_in_whatever_batches_that_is_heard(
+    monkeypatch: pytest.MonkeyPatch, cut: bool
+):
+    number = {name: event for event, name in _COUNTED.items()}
+    news = [(number[name], 10**6) for name in ("accepted", "refused_silence", "disconnected")]
+    with Bench() as bench:
+        server = End(bench, 1)
+        server.links.listen("data", "tcp://127.0.0.1:0")
+        (listener,) = server.links._listeners
+        for batch in [[one] for one in news] if cut else [news]:
+            with monkeypatch.context() as patched:
+                patched.setattr("bus.listener.read_monitor", lambda monitor, batch=batch: iter(batch))
+                listener._hear()
+        assert not listener._connections
+        assert not listener._ending
 
 
 def test_what_arrives_while_something_is_sent_does_not_lie_unseen():

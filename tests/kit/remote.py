@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -24,9 +25,9 @@ class Remote:
     def call(self, message: Message, timeout: float = 20.0) -> Message:
         return self._client.call(message, timeout)
 
-    def get(self, content: str) -> None:
-        """Start a download and do not wait for it."""
-        self.call(Get(0, content))
+    def get(self, content: str, only: Sequence[str] = ()) -> None:
+        """Start a download, or want more of it, and do not wait for it."""
+        self.call(Get(0, content, only=list(only)))
 
     def state(self, *sections: str) -> PublishedState:
         return self._client.snapshot(sections)

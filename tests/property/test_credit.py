@@ -1,4 +1,7 @@
-"""Credit over a wire that repeats, reorders and delays credit messages: never an overrun, never a deadlock."""
+"""Credit over a wire that loses, repeats, reorders and delays credit messages, and breaks: no overrun, no deadlock.
+
+What was lost is said again when the stream stalls; a new stream begins at 0, and what its forerunner said is of no use.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,19 @@ class CreditMachine(RuleBasedStateMachine):
 
     @initialize(window=st.integers(64, 4096), wanted=st.integers(1, 20_000))
     def start(self, window: int, wanted: int) -> None:
-        self.sender = SendWindow(2**20)
-        self.receiver = ReceiveWindow(window)
-        self.to_come = wanted
-        self.credits: list[tuple[int, int]] = []
+        self.wanted = self.to_come = wanted
+        self.stored = 0
+        self.stream = 0
+        self.credits: list[tuple[int, int, int]] = []
         self.data: list[tuple[int, int]] = []
         self.in_memory = 0
+        self.begin(window)
+
+    def begin(self, window: int) -> None:
+        """A stream is opened: both sides count from 0."""
+        self.stream += 1
+        self.sender = SendWindow(2**20)
+        self.receiver = ReceiveWindow(window)
         self.announce()
 
     def announce(self) -> None:
@@ -27,14 +37,36 @@ class CreditMachine(RuleBasedStateMachine):
         limit = self.receiver.next_limit(self.to_come + in_flight)
         if limit is not None:
             self.receiver.announce(limit)
-            self.credits.append((limit, self.receiver.consumed))
+            self.say()
+
+    def say(self) -> None:
+        self.credits.append((self.stream, self.receiver.limit, self.receiver.consumed))
 
     @rule(place=st.integers(0, 100), again=st.booleans())
     def deliver_credit(self, place: int, again: bool) -> None:
         if self.credits:
             index = place % len(self.credits)
-            limit, consumed = self.credits[index] if again else self.credits.pop(index)
+            self.hear(self.credits[index] if again else self.credits.pop(index))
+
+    def hear(self, credit: tuple[int, int, int]) -> None:
+        """As the uploader does it: a message of any other stream is dropped."""
+        stream, limit, consumed = credit
+        if stream == self.stream:
             self.sender.grant(limit, consumed)
+
+    @rule(place=st.integers(0, 100))
+    def lose_credit(self, place: int) -> None:
+        if self.credits:
+            self.credits.pop(place % len(self.credits))
+
+    @rule(window=st.integers(64, 4096))
+    def reconnect(self, window: int) -> None:
+        """The stream ends and another begins: what was on its way is wanted again, credit may still lie around."""
+        self.stored += self.in_memory
+        self.to_come = self.wanted - self.stored
+        self.data.clear()
+        self.in_memory = 0
+        self.begin(window)
 
     @rule(size=st.integers(1, 2000))
     def send(self, size: int) -> None:
@@ -55,6 +87,7 @@ class CreditMachine(RuleBasedStateMachine):
         size = min(size, self.in_memory)
         if size:
             self.in_memory -= size
+            self.stored += size
             self.receiver.consume(size)
             self.announce()
 
@@ -72,8 +105,10 @@ class CreditMachine(RuleBasedStateMachine):
         for _ in range(100_000):
             if not self.to_come and not self.data:
                 return
+            if not self.credits and not self.data and not self.sender.available:
+                self.say()  # it stalls
             while self.credits:
-                self.sender.grant(*self.credits.pop())
+                self.hear(self.credits.pop())
             self.send(2000)
             self.receive()
             self.consume(self.in_memory or 1)

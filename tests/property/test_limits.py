@@ -6,6 +6,7 @@ from bisect import bisect_left
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from peer.core.limits import Direction, RateLimits
 
@@ -119,3 +120,61 @@ def test_several_that_share_a_limit_keep_it_together(rate: int, sizes: list[int]
                 total += size
         now = limits.ready_at("up", "", now)
     assert abs(total - rate * STRETCH) <= 0.05 * rate * STRETCH
+
+
+class LimitsMachine(RuleBasedStateMachine):
+    """Two contents under limits that change, with pauses; no stretch of 10 s carries over 5% too much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits = RateLimits(0, 0, 0.0)
+        self.now = 0.0
+        self.rates = {"": 0, "a": 0, "b": 0}
+        self.since = dict.fromkeys(self.rates, 0.0)
+        """When each limit was set."""
+        self.sent: list[tuple[float, str, int]] = []
+
+    @rule(content=st.sampled_from(["", "a", "b"]), rate=RATES | st.just(0))
+    def change(self, content: str, rate: int) -> None:
+        self.limits.set("up", rate, self.now, content)
+        self.rates[content] = rate
+        self.since[content] = self.now
+
+    @rule(seconds=st.floats(0, 20))
+    def idle(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(seconds=st.floats(0.1, 6), contents=st.sampled_from(["a", "b", "ab"]), size=st.integers(16 * KIB, MIB))
+    def send(self, seconds: float, contents: str, size: int) -> None:
+        """As fast as the limits let: whoever may send takes turns."""
+        busy = [content for content in contents if self.limits.rate_of("up", content)]
+        until = self.now + seconds
+        while busy and self.now < until:
+            for content in busy:
+                if self.limits.ready("up", content, self.now):
+                    length = min(size, self.limits.step("up", content))
+                    self.limits.take("up", content, length, self.now)
+                    self.sent.append((self.now, content, length))
+            self.now = max(self.now, min(self.limits.ready_at("up", content, self.now) for content in busy))
+
+    def carried(self, content: str, begin: float) -> int:
+        return sum(size for at, one, size in self.sent if at >= begin and content in ("", one))
+
+    @invariant()
+    def no_stretch_carries_too_much(self) -> None:
+        for content, rate in self.rates.items():
+            if rate:
+                begin = max(self.since[content], self.now - STRETCH)
+                assert self.carried(content, begin) <= rate * (self.now - begin) + 0.05 * rate * STRETCH
+
+    def teardown(self) -> None:
+        """Whatever happened: whoever sends for 10 s gets what its limits say."""
+        rate = self.limits.rate_of("up", "a")
+        if rate:
+            begin = self.now
+            self.send(STRETCH, "a", MIB)
+            assert abs(self.carried("a", begin) - rate * STRETCH) <= 0.05 * rate * STRETCH
+
+
+LimitsMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+TestLimits = LimitsMachine.TestCase

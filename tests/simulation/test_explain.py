@@ -11,7 +11,7 @@ from experiments.sim import disk as simulated
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
 from peer.core.interface import Command, Reply, StoreFailed
-from peer.core.reputation import CORRUPTED_DATA
+from peer.core.standing import CORRUPTED_DATA
 
 MIB = 2**20
 FAST = HostRates(up=16 * MIB)

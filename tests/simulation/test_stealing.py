@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.swarm import CONTENT, MANIFEST_HEADER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
 from peer.core.download import DownloadState
+from peer.core.source import Source
 
 KIB = 2**10
 MIB = 2**20
@@ -95,11 +96,30 @@ def test_a_seed_whose_link_is_dead_holds_up_nothing() -> None:
     assert finish(swarm) < 1.1 * swarm.layout.size / (2 * RATE) + 1.0
 
 
-def test_what_was_read_of_a_chunk_taken_over_and_waits_for_the_limit_is_not_sent() -> None:
+def test_what_was_read_of_a_chunk_taken_over_and_waits_for_the_limit_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give_up, came = Source.give_up, list[int]()
+
+    def counted(source: Source, want: int, chunk: int) -> int:
+        came.append(give_up(source, want, chunk))
+        return came[-1]
+
+    monkeypatch.setattr(Source, "give_up", counted)
     swarm = swarm_of((RATE, 256 * KIB, 256 * KIB), size=2 * MIB)
     assert finish(swarm) < 0.6
-    # A message of each slow one may be on its way.
-    assert swarm.results[peer_id(LEECHER)].duplicate_bytes <= 2 * 16 * KIB
+    duplicate = swarm.results[peer_id(LEECHER)].duplicate_bytes
+    # What had come of it is thrown away, and counted; a message of each slow one may be on its way.
+    assert 0 < sum(came) <= duplicate <= sum(came) + 2 * 16 * KIB
+
+
+def test_every_byte_that_came_for_nothing_is_counted() -> None:
+    swarm = swarm_of((RATE, 256 * KIB, 256 * KIB), size=2 * MIB)
+    finish(swarm)
+    swarm.world.run(swarm.world.now + 1.0, lambda: False)
+    received = swarm.nodes[peer_id(LEECHER)].downloads.fetching.meter.total
+    manifest = MANIFEST_HEADER + 32 * swarm.layout.chunks
+    assert received == swarm.layout.size + manifest + swarm.results[peer_id(LEECHER)].duplicate_bytes
 
 
 def test_nothing_is_taken_over_among_equals() -> None:

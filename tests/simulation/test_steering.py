@@ -19,7 +19,9 @@ from bus.messages import (
     Get,
     Limits,
     Message,
+    Pause,
     Remove,
+    Resume,
 )
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
@@ -53,6 +55,25 @@ def ask(swarm: SimulatedSwarm, message: Message, number: int = 1) -> tuple[Messa
 
 def seconds_pass(swarm: SimulatedSwarm, seconds: float) -> None:
     swarm.world.run(swarm.world.now + seconds, lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        (Pause(0, CONTENT), KeepDownload),
+        (ChangeLimits(0, CONTENT, up=MIB), KeepLimits),
+        (ChangeDownload(0, CONTENT, priority="high"), KeepDownload),
+        (Resume(0, CONTENT), KeepDownload),
+    ],
+)
+def test_what_a_command_changed_is_kept_before_it_is_answered(message: Message, kept: type) -> None:
+    swarm = swarm_of()
+    if isinstance(message, Resume):
+        ask(swarm, Pause(0, CONTENT))
+    _, effects = ask(swarm, message)
+    kinds = [type(effect) for effect in effects]
+    assert kinds.index(kept) < kinds.index(Reply)
+    assert next(effect for effect in effects if isinstance(effect, Reply)).kept
 
 
 # -- limits --

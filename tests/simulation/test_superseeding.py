@@ -13,8 +13,8 @@ from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_i
 from experiments.sim.world import HostRates
 from peer.core.download import Download
 from peer.core.interface import Prepared
-from peer.core.reputation import REFUSED_UPLOAD
 from peer.core.seeding import Seeding
+from peer.core.standing import REFUSED_UPLOAD
 from peer.core.superseeding import SuperSeed
 
 Kind = TypeVar("Kind", bound=Message)
@@ -168,8 +168,9 @@ def test_a_leecher_that_asks_for_nothing_of_its_offers_holds_up_nothing_for_long
     assert swarm.world.now < 25
 
 
-def test_leechers_that_want_a_part_only_are_shown_everything_once_they_let_an_offer_pass(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("said", "within"), [(True, 3), (False, 25)])
+def test_leechers_that_want_a_part_only_are_shown_everything_once_they_say_so_or_let_an_offer_pass(
+    monkeypatch: pytest.MonkeyPatch, said: bool, within: float
 ) -> None:
     prepared = Download.prepared
 
@@ -178,8 +179,10 @@ def test_leechers_that_want_a_part_only_are_shown_everything_once_they_let_an_of
 
     monkeypatch.setattr(Download, "prepared", prepared_in_part)
     swarm = swarm_of(2)
+    for number in (1, 2) if said else ():
+        swarm.nodes[peer_id(number)].haves.parts[CONTENT] = True
     assert swarm.world.run(100.0, lambda: all_have_it(swarm, 1, 2))
-    assert swarm.world.now < 25
+    assert swarm.world.now < within
 
 
 def test_a_chunk_that_takes_long_to_send_or_waits_for_its_turn_stays_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.payload import MIB, differences, random_file, standard_library
+from tests.kit.remote import Remote
 from tests.kit.swarm import SHOAL, Loose, Swarm
 from tests.kit.waiting import eventually
 
@@ -156,8 +157,6 @@ def test_a_part_of_a_tree_can_be_fetched(swarm: Swarm, tmp_path: Path) -> None:
     assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
     assert differences(tree / "two", arrived / "two") == ""
     assert swarm.cli("get", content, "--only", "two/data", peer="south").data["size"] == 300_000
-    refused = swarm.cli("get", content, peer="south", expect=1)
-    assert "only a part of parts is here" in refused.err
     # Who has a part serves it, and offers nothing else.
     swarm.kill("north", signal.SIGSTOP)
     swarm.cli("get", content, "--only", "two", peer="east")
@@ -166,6 +165,28 @@ def test_a_part_of_a_tree_can_be_fetched(swarm: Swarm, tmp_path: Path) -> None:
     swarm.restarted("south", swarm.kill("south"))
     assert row_of(swarm, "south", content)["size"] == 300_000
     assert row_of(swarm, "north", content)["state"] == "seeding"
+
+
+def test_a_second_get_of_a_tree_widens_what_is_fetched_and_fetches_nothing_twice(swarm: Swarm, tmp_path: Path) -> None:
+    tree = tmp_path / "grows"
+    for number, folder in enumerate(("one", "two", "three")):
+        (tree / folder).mkdir(parents=True)
+        random_file(tree / folder / "data", 4 * MIB, seed=number)
+    content = swarm.cli("share", str(tree)).data[0]["id"]
+    arrived = Path(swarm.peer("south").download_dir) / "grows"
+    with Remote(swarm.peer("south")) as south:
+        swarm.cli("limit", "--down", "8 MiB/s", peer="south")
+        south.get(content, only=["one"])
+        south.get(content, only=["two"])
+        eventually(lambda: south.complete(content), within=30)
+    swarm.cli("limit", "--down", "unlimited", peer="south")
+    assert sorted(p.name for p in arrived.iterdir()) == ["one", "two"]
+    refused = swarm.cli("get", content, "--only", "nowhere", peer="south", expect=3)
+    assert "nowhere is not in this content" in refused.err
+    whole = swarm.cli("get", content, peer="south").data
+    assert whole["size"] == 12 * MIB
+    assert sum(source["bytes"] for source in whole["sources"]) == 12 * MIB
+    assert differences(tree, arrived) == ""
 
 
 def test_an_empty_file_and_a_one_byte_file_arrive(swarm: Swarm, tmp_path: Path) -> None:

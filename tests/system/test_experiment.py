@@ -17,7 +17,8 @@ from tests.kit.waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 pytest.importorskip("matplotlib")
 
-SMALL = "leechers: 2\nsize: 3 MiB\nseed: 5\ntimeout: 1 min\n"
+GROUPS = "groups: {seed: {peers: 1, complete: true}, leecher: {peers: 2}}\n"
+SMALL = f"content: {{size: 3 MiB}}\n{GROUPS}seed: 5\ntimeout: 1 min\n"
 SIZE = 3 * 2**20
 
 
@@ -51,12 +52,12 @@ def summary(folder):
 
 def test_every_leecher_completes_and_every_byte_has_a_giver(summary):
     assert summary["backend"] == "processes"
-    assert summary["config"] == {
-        "leechers": 2, "size": SIZE, "limits": {"up": 0, "down": 0}, "seed": 5, "timeout": 60.0,
-    }  # fmt: skip
+    assert (summary["shaped_by"], summary["seed"], summary["trace"]) == ("nothing but the machine", 5, "")
+    assert summary["config"]["content"] == {"size": SIZE, "tree": []}
+    assert {name: group["peers"] for name, group in summary["config"]["groups"].items()} == {"seed": 1, "leecher": 2}
     metrics = summary["metrics"]
-    assert [row["peer"] for row in metrics["downloads"]] == ["peer-2", "peer-3"]
-    assert metrics["matrix"]["peers"] == ["peer-1", "peer-2", "peer-3"]
+    assert [row["peer"] for row in metrics["downloads"]] == ["leecher-1", "leecher-2"]
+    assert metrics["matrix"]["peers"] == ["seed-1", "leecher-1", "leecher-2"]
     taken = [sum(column) for column in zip(*metrics["matrix"]["bytes"], strict=True)]
     assert taken == [0, SIZE, SIZE]
     assert 0 < metrics["first_completion"] <= metrics["median_completion"] <= metrics["last_completion"]
@@ -64,7 +65,7 @@ def test_every_leecher_completes_and_every_byte_has_a_giver(summary):
 
 
 def test_no_event_of_any_process_is_lost(folder, summary):
-    assert summary["events_lost"] == dict.fromkeys(["tracker", "peer-1", "peer-2", "peer-3"], 0)
+    assert summary["events_lost"] == dict.fromkeys(["tracker", "seed-1", "leecher-1", "leecher-2"], 0)
     for process, count in summary["events"].items():
         lines = (folder / "events" / f"{process}.jsonl").read_text().splitlines()
         assert len(lines) == count > 0
@@ -101,7 +102,11 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
     ("arguments", "code", "words"),
     [
         (["run", "{}/absent.yaml", "-o", "{}/out"], 2, "ERR_CONFIG: scenario"),
-        (["run", "{}/bad.yaml", "-o", "{}/out"], 2, "leechers: expected a whole number from 1 to 200, found 0"),
+        (
+            ["run", "{}/bad.yaml", "-o", "{}/out"],
+            2,
+            "groups.a.peers: expected a whole number from 1 to 100,000, found 0",
+        ),
         (["run", "{}/bad.yaml"], 2, "ERR_USAGE: the following arguments are required: -o/--output"),
         (["report", "{}"], 1, "ERR_UNREADABLE: "),
         (["compare", "{}", "{}"], 2, "ERR_USAGE: compare is not in this version"),
@@ -109,7 +114,7 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
     ],
 )
 def test_what_is_wrong_with_a_command_is_one_line(tmp_path, arguments, code, words):
-    (tmp_path / "bad.yaml").write_text("leechers: 0\n")
+    (tmp_path / "bad.yaml").write_text("content: {size: 1}\ngroups: {a: {peers: 0}}\n")
     ended = program("experiments", *[argument.format(tmp_path) for argument in arguments])
     assert (ended.code, ended.out) == (code, "")
     assert words in ended.err
@@ -118,11 +123,14 @@ def test_what_is_wrong_with_a_command_is_one_line(tmp_path, arguments, code, wor
 
 
 def test_an_experiment_that_takes_too_long_fails_and_leaves_its_events_but_no_process(tmp_path):
-    (tmp_path / "slow.yaml").write_text("leechers: 1\nsize: 8 MiB\nlimits: {up: 64 KiB/s}\ntimeout: 1 s\n")
+    (tmp_path / "slow.yaml").write_text(
+        "content: {size: 8 MiB}\ntimeout: 1 s\n"
+        "groups: {seed: {peers: 1, complete: true, up: 64 KiB/s}, leecher: {peers: 1}}\n"
+    )
     ended = program("experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out")
     assert ended.code == 6
     assert "ERR_TIMEOUT: waited 1 s for all downloads to end" in ended.err
-    assert (tmp_path / "out" / "events" / "peer-2.jsonl").stat().st_size > 0
+    assert (tmp_path / "out" / "events" / "leecher-1.jsonl").stat().st_size > 0
     assert not (tmp_path / "out" / "state").exists()
     assert eventually(lambda: not processes_at(tmp_path), within=10)
 

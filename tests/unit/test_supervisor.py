@@ -280,6 +280,11 @@ def test_the_tracker_runs_only_where_the_configuration_says_so(tmp_path):
     assert [program.label for program in programs_for(TWO, tmp_path, [NORTH], gateways=False)] == ["peer north"]
 
 
+def test_another_program_may_play_the_peers(tmp_path):
+    (program,) = programs_for(TWO, tmp_path, [NORTH], gateways=False, peer_program="experiments.actor")
+    assert program.command[-2:] == ("experiments.actor", "north")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--peers", "x"], ["--peers", "-1"], ["--peers", "1001"], ["--nonsense"], ["north", "--peers", "2"]]
 )

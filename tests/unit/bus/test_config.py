@@ -77,7 +77,7 @@ FILE_ERRORS = [
     ("transfer: {picker: rarest}", "transfer.picker: expected random, rarest-first or sequential, found 'rarest'"),
     (
         "transfer: {choker: tit-for-tat}",
-        "transfer.choker: expected reciprocity, reputation or round-robin, found 'tit-for-tat'",
+        "transfer.choker: expected none, reciprocity, reputation or round-robin, found 'tit-for-tat'",
     ),
     ("peers: north", "peers: expected a list, found 'north'"),
     ("peers: {name: north}", "peers: expected a list, found a map"),

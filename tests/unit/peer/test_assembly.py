@@ -9,7 +9,6 @@ from msgspec import inspect
 
 from bus.config import load
 from bus.identity import Identity
-from bus.places import PeerPlaces
 from bus.settings import TransferSettings
 from peer.assembly import link_trackers, node_settings
 from peer.core.choker import CHOKERS

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_PATH, ERR_STATE, ERR_SYMLINK
 from bus.settings import TransferSettings
 from peer.catalogue_rows import Temporary
-from peer.core.interface import DownloadRecord, KeepDownload, KnownContent
+from peer.core.interface import CheckSpace, DownloadRecord, KeepDownload, KnownContent, SpaceChecked
 from peer.files import FileOps
 from peer.naming import next_name
 from tests.kit.faults import FailingFiles, fail_always
@@ -310,6 +310,25 @@ def test_what_is_held_needs_no_room(seed, tmp_path, file):
         fetch(seed, file, 0b01111, tmp_path / "got")(south)
     with Disk(tmp_path, "south", LittleRoom(CHUNK - 1000)) as again:
         assert again.prepare(record_of(file, tmp_path / "got")).held == 0b01111
+
+
+def test_whether_the_rest_fits_is_told_on_demand(seed, tmp_path, file):
+    record = record_of(file, tmp_path / "got")
+    room = LittleRoom(10 * file.layout.size)
+    with Disk(tmp_path, "south", room) as south:
+        fetch(seed, file, 0b01111, tmp_path / "got")(south)
+
+    def fits(south: Disk, free: int) -> bool:
+        room.free = free
+        south.perform(CheckSpace(record))
+        checked: SpaceChecked = south.answer(SpaceChecked)
+        return checked.enough
+
+    with Disk(tmp_path, "south", room) as south:
+        rest = file.layout.bytes_in(file.layout.all_chunks & ~0b01111)
+        assert [fits(south, rest - 1), fits(south, rest)] == [False, True]
+        south.perform(CheckSpace(replace(record, id="e" * 64)))
+        assert not south.answer(SpaceChecked).enough
 
 
 def test_a_disk_that_fills_up_says_so_and_goes_on_when_there_is_room(seed, tmp_path, file):

@@ -5,9 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from peer.core.interface import DownloadRecord, Reopened, StoreFailed, Verified, VerifyData
+from peer.core.interface import (
+    DownloadRecord,
+    KeepDownload,
+    ReopenContent,
+    Reopened,
+    ReopenFailed,
+    StoreFailed,
+    Verified,
+    VerifyData,
+)
 from peer.core.layout import Layout
 from tests.kit.faults import fail_always
+from tests.kit.payload import differences
 from tests.kit.storing import Disk
 
 KIB = 1024
@@ -172,3 +182,33 @@ def test_what_cannot_be_synced_is_not_called_right(north, tmp_path):
     with Disk(tmp_path, "south", fail_always("sync")) as south:
         assert isinstance(verify(south, content.id), Verified)
         assert [kept.id for kept in south.storage.load_all()[0]] == [content.id]
+
+
+def test_a_finished_part_of_a_tree_becomes_a_download_that_holds_it_and_wants_more(north, tmp_path):
+    content = north.share(a_tree(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got", only=("deep",))
+        south.perform(ReopenContent(content.id, ("deep", "big")))
+        reopened = south.answer(Reopened, ReopenFailed)
+        assert isinstance(reopened, Reopened)
+        assert reopened.record.only == ("deep", "big")
+        south.perform(KeepDownload(reopened.record))
+        prepared = south.prepare(reopened.record)
+        assert prepared.held == content.layout.mask_of(["deep"])
+        for manifest, _ in prepared.lists:
+            south.store_manifest(content.id, manifest, north.read_manifest(content.id, manifest))
+        south.store_all(north, content.id, prepared.wanted & ~prepared.held, content.layout)
+        south.finish(content.id)
+        assert differences(Path(content.path), got) == ""
+
+
+def test_somebody_else_s_file_in_the_way_of_the_rest_is_left_alone_and_named(north, tmp_path):
+    content = north.share(a_tree(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got", only=("deep",))
+        (got / "big").write_text("mine")
+        south.perform(ReopenContent(content.id, ()))
+        failed = south.answer(Reopened, ReopenFailed)
+        assert isinstance(failed, ReopenFailed)
+        assert "big is another file" in failed.message
+        assert (got / "big").read_text() == "mine"

@@ -8,8 +8,9 @@ import pytest
 from bus.errors import ERR_DATABASE, ShoalError
 from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
-from peer.core.reputation import ReputationBook, Standing
+from peer.core.reputation import ReputationBook
 from peer.core.settings import ReputationSettings
+from peer.core.standing import Standing
 from peer.reputation_store import KEPT_EVENTS, ReputationStore
 
 ANA, BEN = "a" * 64, "b" * 64
@@ -26,6 +27,10 @@ def explained(store: ReputationStore, peer: str) -> list[ReputationEvent]:
     return found.get(timeout=60)
 
 
+def uploads(number: int) -> Standing:
+    return Standing(events={"SUCCESSFUL_UPLOAD": number})
+
+
 class Life:
     """A ReputationBook whose changes are kept, as the core keeps them."""
 
@@ -35,14 +40,8 @@ class Life:
         self.book = ReputationBook(ReputationSettings(), standings)
 
     def record(self, peer: str, kind: str, running: float, size: int = 0) -> None:
-        changes = self.book.record(peer, kind, running)
-        standing = self.book.standing(peer)
-        assert standing is not None
-        for change in changes:
-            self.store.keep(
-                KeepReputation(peer, change.type, "c" * 64, size, change.change, change.score, standing.banned_until),
-                running,
-            )
+        for change in self.book.record(peer, kind, running, size):
+            self.store.keep(KeepReputation(peer, change.type, "c" * 64, size, change.change, change.standing), running)
 
 
 def test_standings_come_back_as_the_book_had_them(path):
@@ -67,11 +66,11 @@ def test_standings_come_back_as_the_book_had_them(path):
 
 def test_what_the_book_changes_does_not_change_the_store(path):
     store = ReputationStore(path)
-    Life(store).record(ANA, "SUCCESSFUL_UPLOAD", 1.0)
-    standings, _ = store.load()
-    standings[ANA].events["SUCCESSFUL_UPLOAD"] = 99
-    standings[ANA].corrupted_at.append(5.0)
-    assert store.load()[0][ANA].events == {"SUCCESSFUL_UPLOAD": 1}
+    life = Life(store)
+    life.record(ANA, "SUCCESSFUL_UPLOAD", 1.0)
+    life.book.record(ANA, "SUCCESSFUL_UPLOAD", 2.0, 1000)
+    life.book.record(BEN, "CORRUPTED_DATA", 2.0, 0)
+    assert {peer: standing.events for peer, standing in store.load()[0].items()} == {ANA: {"SUCCESSFUL_UPLOAD": 1}}
     store.close()
 
 
@@ -95,8 +94,8 @@ def test_the_kept_events_explain_the_score(path):
 def test_the_newest_thousand_events_of_each_peer_are_kept(path):
     store = ReputationStore(path)
     for number in range(1, 1701):
-        store.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", number, 0.0, 0.5, 0.0), float(number))
-    store.keep(KeepReputation(BEN, "TIMED_OUT", "", 0, 0.0, 0.5, 0.0), 1701.0)
+        store.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", number, 0.0, uploads(number)), float(number))
+    store.keep(KeepReputation(BEN, "TIMED_OUT", "", 0, 0.0, Standing()), 1701.0)
     events = explained(store, ANA)
     assert KEPT_EVENTS <= len(events) < KEPT_EVENTS + 200
     assert [event.bytes for event in events] == list(range(1701 - len(events), 1701))
@@ -104,7 +103,7 @@ def test_the_newest_thousand_events_of_each_peer_are_kept(path):
     assert store.load()[0][ANA].events == {"SUCCESSFUL_UPLOAD": 1700}
     store.close()
     again = ReputationStore(path)
-    again.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", 5000, 0.0, 0.5, 0.0), 1702.0)
+    again.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", 5000, 0.0, Standing()), 1702.0)
     assert explained(again, ANA)[-1].bytes == 5000
     assert len(explained(again, ANA)) == len(events) + 1
     again.close()
@@ -113,7 +112,7 @@ def test_the_newest_thousand_events_of_each_peer_are_kept(path):
 def test_a_burst_is_one_transaction(path):
     store = ReputationStore(path)
     for number in range(300):
-        store.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", number, 0.0, 0.5, 0.0), 1.0)
+        store.keep(KeepReputation(ANA, "SUCCESSFUL_UPLOAD", "", number, 0.0, uploads(number)), 1.0)
     store.close()
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT count(*) FROM events").fetchone() == (300,)
@@ -134,14 +133,14 @@ def test_running_time_goes_on_from_where_it_was(path):
 def test_damage_is_said_and_a_newer_program_s_file_is_refused(path):
     store = ReputationStore(path)
     for peer in (ANA, BEN):
-        store.keep(KeepReputation(peer, "TIMED_OUT", "", 0, -0.05, 0.45, 0.0), 1.0)
+        store.keep(KeepReputation(peer, "TIMED_OUT", "", 0, -0.05, Standing(0.45, 1.0)), 1.0)
     store.close()
     connection = sqlite3.connect(path)
     connection.execute("UPDATE standings SET standing = x'C1' WHERE peer = ?", (ANA,))
     connection.commit()
     connection.close()
     damaged = ReputationStore(path)
-    assert damaged.load()[0] == {BEN: Standing(0.45, 1.0, {"TIMED_OUT": 1})}
+    assert damaged.load()[0] == {BEN: Standing(0.45, 1.0)}
     assert len(damaged.notices) == 1
     damaged.close()
     connection = sqlite3.connect(path)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import queue
+import sqlite3
 import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE, ShoalError
 from bus.settings import TransferSettings
@@ -18,6 +21,7 @@ from peer.core.interface import (
     DataRemoved,
     Finish,
     Forget,
+    KeepDownload,
     KeepPaused,
     KnownContent,
     ManifestRejected,
@@ -556,3 +560,32 @@ def test_what_is_shared_and_paused_is_there_after_a_restart(seed, tmp_path):
         assert kept.layout.entries == content.layout.entries
         assert len(again.read(content.id, (part(content, 0),))) == CHUNK
     assert again.storage.disk_free() > 0
+
+
+def test_who_waits_for_what_is_to_be_kept_hears_of_it_when_it_is_kept_or_cannot_be(seed, tmp_path):
+    content = seed.share(a_file(tmp_path))
+    heard: queue.SimpleQueue[tuple[bool, ShoalError | None]] = queue.SimpleQueue()
+    reader = sqlite3.connect(seed.places.catalogue_file, check_same_thread=False)
+
+    def paused() -> bool:
+        return bool(reader.execute("SELECT paused FROM contents").fetchone()[0])
+
+    seed.perform(KeepPaused(content.id, True))
+    seed.storage.when_kept(lambda error: heard.put((paused(), error)))
+    assert heard.get(timeout=20) == (True, None)
+    reader.execute("CREATE TRIGGER refuse BEFORE UPDATE ON contents BEGIN SELECT RAISE(ABORT, 'no'); END")
+    seed.perform(KeepPaused(content.id, False))
+    seed.storage.when_kept(lambda error: heard.put((paused(), error)))
+    still, error = heard.get(timeout=20)
+    assert still
+    assert error is not None
+    reader.close()
+
+
+def test_a_pause_while_files_are_being_prepared_is_kept(seed, south, tmp_path):
+    content = seed.share(a_file(tmp_path))
+    record = record_of(content, tmp_path)
+    south.store_manifest(content.id, content.id, seed.catalogue.manifest(content.id, content.id))
+    south.perform(KeepDownload(replace(record, paused=True)))
+    south.prepare(record)
+    assert south.catalogue.download(content.id).record.paused

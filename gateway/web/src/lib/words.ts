@@ -57,6 +57,8 @@ const REPUTATION_EVENTS: Record<string, [word: string, tone: Tone]> = {
   REFUSED_UPLOAD: ["refused a chunk it had offered", "warn"],
   TIMED_OUT: ["sent nothing of a wanted chunk in time", "warn"],
   CORRUPTED_DATA: ["sent data that failed verification", "bad"],
+  TOOK_DATA: ["took data from us", "calm"],
+  MODEL_CHANGED: ["begins anew with another model", "calm"],
   DECAY: ["drifted back towards 0.5", "calm"],
 };
 
@@ -67,7 +69,7 @@ export function eventWord(type: string): string {
 /** The event as a sentence: the score drifts, everything else is something that the peer did. */
 export function eventSentence(type: string): string {
   if (!(type in REPUTATION_EVENTS)) return eventWord(type);
-  return `${type === "DECAY" ? "The score" : "It"} ${eventWord(type)}`;
+  return `${type === "DECAY" || type === "MODEL_CHANGED" ? "The score" : "It"} ${eventWord(type)}`;
 }
 
 /** Every kind of event that was seen, the most frequent first; empty if there was none. */

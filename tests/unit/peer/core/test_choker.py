@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bus.boundary import LinkId
-from peer.core.choker import ByReputation, Reciprocity, RoundRobin, Slot, Standing, UploadChoker, Waiting
+from peer.core.choker import ByReputation, FirstCome, Reciprocity, RoundRobin, Slot, Standing, UploadChoker, Waiting
 
 RNG = random.Random(1)
 
@@ -45,6 +45,13 @@ def test_the_optimistic_slot_goes_to_anybody() -> None:
 def test_an_idle_slot_is_given_up_first(choker: UploadChoker) -> None:
     slots = [slot(1, granted_at=0.0, last_useful=99.5), slot(2, granted_at=95.0, last_useful=97.0)]
     assert choker.next_out(slots, [waiting(3, 0.0, 0.2)], now=100.0) == 2
+
+
+def test_without_choking_who_asked_first_keeps_its_slot() -> None:
+    asked = [waiting(link, 5.0 - link, score) for link, score in enumerate((0.9, 0.5, 0.1))]
+    assert {FirstCome().next_in(asked, optimistic, RNG) for optimistic in (True, False) for _ in range(20)} == {2}
+    slots = [slot(1, granted_at=0.0, last_useful=0.0, score=0.1, optimistic=True)]
+    assert FirstCome().next_out(slots, asked, now=1000.0) is None
 
 
 def test_the_longest_turn_ends_when_nobody_idles() -> None:

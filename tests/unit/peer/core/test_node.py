@@ -6,11 +6,11 @@ Each test drives a seed, leechers and a tracker (all production cores) in virtua
 from __future__ import annotations
 
 from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkUp, Misbehaved, Received
-from bus.messages import Data, Have, Open, Pause, Rejected, Resume, WantManifest
+from bus.messages import Credit, Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.interface import Command, ContentAdded, DownloadRecord, KnownContent, Reopened
-from peer.core.reputation import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD
+from peer.core.interface import Command, ContentAdded, CoreEffect, CoreEvent, DownloadRecord, KnownContent, Reopened
+from peer.core.standing import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD, TIMED_OUT
 
 MIB = 2**20
 FAST = HostRates(up=10 * MIB)
@@ -54,6 +54,25 @@ def test_a_failed_read_does_not_stop_the_stream() -> None:
     until_half(swarm)
     swarm.disks[peer_id(2)].failing_reads = 2
     assert swarm.run(60.0)
+
+
+def test_credit_that_was_lost_is_said_again_before_anybody_is_blamed() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    seed = swarm.nodes[peer_id(0)]
+    handle, lost, deaf_until = seed.handle, list[Received](), swarm.world.now + 3.0
+
+    def deaf(event: CoreEvent, now: float) -> list[CoreEffect]:
+        if isinstance(event, Received) and isinstance(event.message, Credit) and now < deaf_until:
+            lost.append(event)
+            return []
+        return handle(event, now)
+
+    seed.handle = deaf  # type: ignore[method-assign]
+    assert swarm.run(20.0)
+    assert lost
+    standing = swarm.nodes[peer_id(1)].opinions.book.standing(peer_id(0))
+    assert standing is None or TIMED_OUT not in standing.events
 
 
 def test_a_lost_link_is_dialled_again_and_the_download_goes_on() -> None:

@@ -158,8 +158,8 @@ def test_what_was_given_up_is_no_longer_awaited_and_what_comes_of_it_is_passed_o
     slow = source(2)
     asked_of(slow, 3, 4)
     came(slow, 3, 1000, NOW)
-    assert slow.give_up(1, 3) is True
-    assert slow.give_up(1, 4) is False
+    assert slow.give_up(1, 3) == 1000
+    assert slow.give_up(1, 4) == 0
     slow.check_invariants()
     assert (slow.unreceived, slow.asked, slow.given_up) == (0, {}, {1: CONTENT})
     late = slow.receive(Data(1, 1000, 1, [(3, 1000, 500)]), 500, NOW)

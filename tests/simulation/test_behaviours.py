@@ -1,0 +1,85 @@
+"""Every behaviour does what its name says, and honest peers get everything nevertheless."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.events import ChunkRejected, PeerStarted, ReputationChanged
+from tests.kit.scenes import GOOD, MIB, scene
+
+
+def test_honest_peers_give_one_another(tmp_path):
+    played = scene(tmp_path)
+    assert len(played.completed("good")) == GOOD
+    assert played.given("bad", "good") > MIB
+
+
+@pytest.mark.parametrize("behaviour", ["free-rider", "large-view", "staller"])
+def test_nobody_gets_anything_from_who_gives_nothing(tmp_path, behaviour):
+    played = scene(tmp_path, behaviour)
+    assert len(played.completed("good")) == GOOD
+    assert played.given("bad", "good") == 0
+
+
+@pytest.mark.parametrize("behaviour", ["corrupter", "sybil"])
+def test_what_is_corrupt_is_rejected_and_everybody_honest_finishes(tmp_path, behaviour):
+    played = scene(tmp_path, behaviour)
+    assert len(played.completed("good")) == GOOD
+    culprits = {played.names[event.peer] for _, _, event in played.events(ChunkRejected, "good")}
+    assert culprits == {"bad-1", "bad-2"}
+    assert played.given("bad", "good") == 0
+
+
+def test_after_two_bad_chunks_a_victim_asks_no_more(tmp_path):
+    played = scene(tmp_path, "corrupter")
+    for name in (f"good-{number}" for number in range(1, GOOD + 1)):
+        culprits = [event.peer for victim, _, event in played.events(ChunkRejected, name) if victim == name]
+        assert all(culprits.count(culprit) <= 2 for culprit in culprits)
+        banned = {event.peer for _, _, event in played.events(ReputationChanged, name) if "banned" in event.flags}
+        assert banned == set(culprits)
+
+
+def test_sybils_are_honest_to_each_other(tmp_path):
+    played = scene(tmp_path, "sybil")
+    culprits = [event.peer for _, _, event in played.events(ChunkRejected, "bad")]
+    assert culprits == []
+
+
+def test_a_trickler_sends_a_message_now_and_then(tmp_path):
+    played = scene(tmp_path, "trickler", content={"size": "16 MiB"})
+    honest = scene(tmp_path / "honest", content={"size": "16 MiB"})
+    assert len(played.completed("good")) == GOOD
+    assert 0 < played.given("bad", "good") < honest.given("bad", "good") / 4
+
+
+def test_a_liar_is_found_out_by_its_refusals_and_not_fatal(tmp_path):
+    played = scene(tmp_path, "liar")
+    assert len(played.completed("good")) == GOOD
+    refusals = [event for _, _, event in played.events(ReputationChanged, "good") if "REFUSED_UPLOAD" in event.events]
+    assert {played.names[event.peer] for event in refusals} <= {"bad-1", "bad-2"}
+    assert refusals
+
+
+def test_an_oscillator_is_good_before_it_is_bad(tmp_path):
+    played = scene(tmp_path, "oscillator", bad={"period": "1500 ms"}, content={"size": "8 MiB"})
+    assert len(played.completed("good")) == GOOD
+    assert played.given("bad", "good") > 0
+    first = min(time for _, time, _ in played.events(ChunkRejected, "good"))
+    assert first > 1.5
+
+
+def test_a_whitewasher_comes_back_under_another_id_with_what_it_had(tmp_path):
+    played = scene(tmp_path, "whitewasher", content={"size": "12 MiB"})
+    assert len(played.completed("good")) == GOOD
+    for member in played.recording.cast:
+        if member.group == "bad":
+            assert len(member.ids) > 1
+            started = [event.id for _, _, event in played.events(PeerStarted, member.name)]
+            assert started == member.ids
+
+
+def test_a_slow_peer_is_honest_at_a_tenth_of_the_rate(tmp_path):
+    played = scene(tmp_path, "slow")
+    assert len(played.completed("bad")) == 2
+    assert 0 < played.given("bad", "good") < played.given("good", "good") / 10
+    assert [member.up for member in played.recording.cast if member.group == "bad"] == [MIB // 10] * 2

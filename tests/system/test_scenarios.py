@@ -1,0 +1,74 @@
+"""Scenarios with cheats and failures on real processes, and on threads of this one."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.codec import event_of
+from bus.events import ChunkRejected, Envelope, PeerStarted, TransferCompleted
+from experiments.collector import read_events
+from experiments.runner import BACKENDS
+from experiments.scenario import scenario_of
+from tests.kit.waiting import eventually
+from tests.system.test_experiment import processes_at
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+
+def of(recorded: list[Envelope], kind: type) -> list:
+    return [event for envelope in recorded if isinstance(event := event_of(envelope), kind)]
+
+
+def test_real_cheats_are_found_out_and_whoever_is_killed_comes_back(tmp_path):
+    scenario = scenario_of(
+        {
+            "content": {"size": "6 MiB"},
+            "groups": {
+                "seed": {"peers": 1, "complete": True, "up": "3 MiB/s"},
+                "good": {"peers": 2, "up": "2 MiB/s"},
+                "corrupt": {"peers": 1, "up": "2 MiB/s", "behaviour": "corrupter"},
+                "free": {"peers": 1, "behaviour": "free-rider"},
+            },
+            "failures": [
+                {"at": "500 ms", "do": "kill", "peers": ["good-2"], "lasts": "500 ms"},
+                {"at": "1 s", "do": "pause", "peers": ["good-1"], "lasts": "500 ms"},
+                {"at": "500 ms", "do": "cap", "group": "seed", "rate": "1 MiB/s", "lasts": "500 ms"},
+            ],
+            "timeout": "1 min",
+        }
+    )
+    recording = BACKENDS["processes"](scenario, 1, "cheats", tmp_path)
+    recorded = read_events(tmp_path)
+    cast = {member.name: member for member in recording.cast}
+    assert set(recording.lost.values()) == {0}
+    assert recording.shaped_by == "Shoal's own limits"
+    assert len(of(recorded["good-2"], PeerStarted)) == 1  # the first is over before the tap listens
+    for name in ("good-1", "good-2"):
+        (completed,) = of(recorded[name], TransferCompleted)
+        given = {row.peer: row.bytes for row in completed.sources}
+        assert given.get(cast["free-1"].ids[0], 0) == 0
+        assert given.get(cast["corrupt-1"].ids[0], 0) == 0
+    culprits = {event.peer for name in ("good-1", "good-2") for event in of(recorded[name], ChunkRejected)}
+    assert culprits == {cast["corrupt-1"].ids[0]}
+    assert not (tmp_path / "state").exists()
+    assert eventually(lambda: not processes_at(tmp_path), within=10)
+
+
+def test_threads_of_one_process_are_a_swarm_too(tmp_path):
+    scenario = scenario_of(
+        {
+            "content": {"tree": [{"files": 5, "size": "4 KiB"}, {"files": 1, "size": "2 MiB"}]},
+            "groups": {
+                "seed": {"peers": 1, "complete": True, "up": "2 MiB/s"},
+                "good": {"peers": 2, "latency": "5 ms"},
+                "churning": {"peers": 1, "leave": {"session": "1 s", "pause": "200 ms"}},
+            },
+            "failures": [{"at": "300 ms", "do": "partition", "peers": ["good-1"], "lasts": "500 ms"}],
+            "timeout": "1 min",
+        }
+    )
+    recording = BACKENDS["inproc"](scenario, 1, "threads", tmp_path)
+    assert set(recording.lost.values()) == {0}
+    assert recording.shaped_by == "Shoal's own limits, and each sender delays its messages"
+    completed = {name: of(events, TransferCompleted) for name, events in read_events(tmp_path).items()}
+    assert {name for name, events in completed.items() if events} == {"good-1", "good-2", "churning-1"}

@@ -1,0 +1,193 @@
+"""Downloads that are here already: a selection grows and never shrinks by itself; a full disk is waited for."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from bus.boundary import LinkId
+from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
+from bus.messages import ControlFailed, Done, Get, Pause
+from peer.core.download import Download, DownloadState
+from peer.core.interface import (
+    CheckSpace,
+    Command,
+    DownloadRecord,
+    KeepDownload,
+    KnownContent,
+    Prepare,
+    Prepared,
+    ReopenContent,
+    Reopened,
+    ReopenFailed,
+    Reply,
+    SpaceChecked,
+    StoreFailed,
+)
+from peer.core.layout import Entry, Layout
+from peer.core.node import PeerNode
+from peer.core.settings import NodeSettings
+
+CONTENT = "c" * 64
+PATHS = ("a/x", "a/y", "b/z", "c")
+LAYOUT = Layout("tree", [Entry(path, 1000, False, f"{n:064x}") for n, path in enumerate(PATHS)])
+SETTINGS = NodeSettings("1" * 64, "south", "test", "/d", 1, True)
+TOKEN = (LinkId(1), 1)
+
+
+class Peer:
+    """A node without links, and the disk under it."""
+
+    def __init__(self, *only: str, held: int = 0, finished: bool = False) -> None:
+        record = DownloadRecord(CONTENT, "tree", "/d", "/d/tree", only, (), False, 0.0, finished=float(finished))
+        known = KnownContent(CONTENT, "tree", LAYOUT, "/d/tree", upload=False, downloaded=True, added=0.0)
+        self.node = PeerNode(SETTINGS, random.Random(1), 0.0, 0.0, [known] if finished else [], [record])
+        self.effects: list[Any] = self.node.start_effects()
+        if not finished:
+            self.prepared(held)
+
+    def prepared(self, held: int) -> None:
+        """The disk answers to the newest Prepare."""
+        (record,) = self.of(Prepare)[-1:]
+        only = record.record.only
+        wanted = LAYOUT.mask_of(only) if only else LAYOUT.all_chunks
+        self.feed(Prepared(CONTENT, "tree", LAYOUT, "/d/tree", held, wanted, ()))
+
+    def feed(self, event: Any) -> None:
+        self.effects = self.node.handle(event, 1.0)
+
+    def get(self, *only: str, directory: str = "") -> None:
+        self.feed(Command(TOKEN, Get(0, CONTENT, directory, list(only))))
+
+    def of(self, kind: type) -> list[Any]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    @property
+    def answer(self) -> Any:
+        (reply,) = self.of(Reply)
+        return reply.message
+
+    def is_in(self, state: DownloadState) -> bool:
+        return self.download.state is state
+
+    @property
+    def download(self) -> Download:
+        return self.node.downloads.active[CONTENT]
+
+
+@pytest.mark.parametrize(
+    ("more", "only", "wanted"),
+    [
+        (("b",), ("a", "b"), 0b0111),
+        (("c", "a/x"), ("a", "c"), 0b1011),
+        ((), (), 0b1111),
+        (("a",), ("a",), 0b0011),
+    ],
+)
+def test_a_running_download_wants_more_and_keeps_what_it_holds(
+    more: tuple[str, ...], only: tuple[str, ...], wanted: int
+) -> None:
+    peer = Peer("a", held=0b01)
+    peer.get(*more)
+    assert isinstance(peer.answer, Done)
+    if only != ("a",):
+        assert peer.of(KeepDownload)[-1].record.only == only
+        assert peer.is_in(DownloadState.PREPARING)
+        peer.prepared(0b01)
+    assert (peer.download.wanted, peer.download.held) == (wanted, 0b01)
+    assert peer.is_in(DownloadState.FETCHING)
+
+
+def test_a_paused_download_goes_on_with_more() -> None:
+    peer = Peer("a", held=0b01)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.get("b")
+    assert isinstance(peer.answer, Done)
+    peer.prepared(0b01)
+    assert (peer.download.wanted, peer.download.held, peer.download.record.paused) == (0b0111, 0b01, False)
+
+
+@pytest.mark.parametrize(("had", "asked"), [((), ("a",)), (("a", "b"), ("b",)), (("a",), ("a/x",))])
+def test_less_than_is_being_fetched_is_refused(had: tuple[str, ...], asked: tuple[str, ...]) -> None:
+    peer = Peer(*had, held=0b01)
+    peer.get(*asked)
+    assert isinstance(peer.answer, ControlFailed)
+    assert peer.answer.code == ERR_STATE
+    assert peer.download.record.only == had
+
+
+def test_a_path_that_is_not_in_the_tree_changes_nothing() -> None:
+    peer = Peer("a", held=0b01)
+    peer.get("nowhere")
+    assert peer.answer.code == ERR_NOT_FOUND
+    assert peer.download.record.only == ("a",)
+
+
+def test_what_is_wanted_while_the_files_are_opened_is_looked_for_right_after() -> None:
+    peer = Peer("a", held=0b01)
+    peer.get("b")
+    first = peer.of(Prepare)[-1]
+    peer.get("c")
+    assert isinstance(peer.answer, Done)
+    peer.feed(Prepared(CONTENT, "tree", LAYOUT, "/d/tree", 0b01, LAYOUT.mask_of(first.record.only), ()))
+    assert peer.is_in(DownloadState.PREPARING)
+    peer.prepared(0b01)
+    assert peer.is_in(DownloadState.FETCHING)
+    assert peer.download.wanted == 0b1111
+
+
+def test_one_that_is_being_finished_is_not_widened() -> None:
+    peer = Peer("a", held=0b11)
+    peer.get("b")
+    assert peer.answer.code == ERR_STATE
+
+
+@pytest.mark.parametrize(("more", "only"), [(("b",), ("a", "b")), ((), ())])
+def test_a_finished_part_is_opened_again_for_the_rest(more: tuple[str, ...], only: tuple[str, ...]) -> None:
+    peer = Peer("a", finished=True)
+    peer.get(*more)
+    assert not peer.of(Reply)
+    (effect,) = peer.of(ReopenContent)
+    assert effect == ReopenContent(CONTENT, only)
+    peer.feed(Reopened(DownloadRecord(CONTENT, "tree", "/d", "/d/tree", only, (), False, 0.0), "more"))
+    assert isinstance(peer.answer, Done)
+    peer.prepared(0b0011)
+    assert peer.download.held == 0b0011
+    assert peer.is_in(DownloadState.FETCHING)
+
+
+def test_a_finished_part_that_cannot_be_opened_again_stays_and_the_reason_is_told() -> None:
+    peer = Peer("a", finished=True)
+    peer.get("b")
+    peer.feed(ReopenFailed(CONTENT, ERR_STATE, "no"))
+    assert peer.answer == ControlFailed(0, ERR_STATE, "no")
+    assert CONTENT in peer.node.shelf.offers
+
+
+def test_a_download_that_a_full_disk_stopped_goes_on_by_itself_when_there_is_room() -> None:
+    peer = Peer(held=0b01)
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK_FULL, "disk full"))
+    assert peer.is_in(DownloadState.FAILED)
+    for now in (31.1, 62.2):
+        peer.effects = peer.node.on_deadline(now)
+        assert len(peer.of(CheckSpace)) == 1
+        peer.effects = peer.node.handle(SpaceChecked(CONTENT, False), now)
+        assert peer.is_in(DownloadState.FAILED)
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 63.0)
+    assert peer.download.error == ""
+    peer.prepared(0b01)
+    assert peer.is_in(DownloadState.FETCHING)
+    peer.effects = peer.node.on_deadline(100.0)
+    assert not peer.of(CheckSpace)
+
+
+@pytest.mark.parametrize("code", [ERR_NOT_FOUND, ERR_STATE])
+def test_what_stopped_for_another_reason_waits_for_its_user(code: str) -> None:
+    peer = Peer(held=0b01)
+    peer.feed(StoreFailed(CONTENT, 0, code, "broken"))
+    peer.effects = peer.node.on_deadline(100.0)
+    assert not peer.of(CheckSpace)
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 101.0)
+    assert peer.is_in(DownloadState.FAILED)
