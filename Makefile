@@ -34,7 +34,7 @@ docs: .venv/.ok
 demo: setup
 	@$(BIN)/python -m experiments.demo
 
-# Seven real peers, one file: events, figures and numbers go to results/first.
+# Twenty real peers, one file: events, figures and numbers go to results/first.
 experiment: setup
 	@$(BIN)/shoal experiment run experiments/scenarios/first.yaml -o results/first --replace
 

@@ -1,4 +1,4 @@
-"""`python -m experiments`: run an experiment or a sweep of them, or make a report anew."""
+"""`python -m experiments`: run an experiment or a sweep of them, make a report anew, or compare two results."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
-from experiments.result import REPORT, Summary, read_conditions, write_result
-from experiments.runner import BACKENDS, run
-from experiments.scenario import read_scenario
-from experiments.sweeping.command import add_sweep, repeat, sweep_command
+from experiments.figures.style import check_drawing
+
+REGRESSION: Final = 1
+"""Exit code of a comparison that found one."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -31,54 +31,96 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     running = commands.add_parser("run", help="run a scenario and write its result into a folder")
     running.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
     running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
-    running.add_argument("--backend", choices=tuple(BACKENDS), help="instead of the scenario's")
+    running.add_argument("--backend", choices=("processes", "inproc", "sim"), help="instead of the scenario's")
     running.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
     running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
-    reporting = commands.add_parser("report", help="make summary, report and figures anew from the recorded events")
+    reporting = commands.add_parser("report", help="make all but the recorded events anew from them")
     reporting.add_argument("folder", type=Path, metavar="DIR")
-    comparing = commands.add_parser("compare", help="compare two results (not in this version)")
-    comparing.add_argument("folders", type=Path, nargs=2, metavar="DIR")
-    for command in (running, reporting, comparing, add_sweep(commands)):
-        command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    comparing = commands.add_parser("compare", help="what changed from one result to another; 1 if it got worse")
+    comparing.add_argument("before", type=Path, metavar="A")
+    comparing.add_argument("after", type=Path, metavar="B")
+    comparing.add_argument("--threshold", type=part, default=0.05, metavar="5%", help="a worse change is a regression")
+    comparing.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    comparing.add_argument("-o", "--output", type=Path, metavar="DIR", help="leave compare.json and a figure there")
+    for command in (running, _add_sweep(commands), reporting, comparing):
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
 
 
-def carry_out(chosen: argparse.Namespace) -> None:
-    """Do what the command line says."""
-    match chosen.command:
-        case "run":
-            scenario = read_scenario(chosen.scenario)
-            if scenario.repetitions > 1 and chosen.seed is None:
-                repeat(chosen.scenario, chosen.backend or "", chosen.output, chosen.replace, chosen.json)
-            else:
-                name, folder = chosen.scenario.stem, chosen.output
-                tell(run(scenario, name, folder, chosen.replace, chosen.backend, chosen.seed), folder, chosen.json)
-        case "sweep":
-            sweep_command(chosen)
-        case "report":
-            tell(write_result(chosen.folder, read_conditions(chosen.folder)), chosen.folder, chosen.json)
-        case _:
-            raise ShoalError(ERR_USAGE, "compare is not in this version; compare the metrics in the two summary.json")
+def _add_sweep(commands: argparse._SubParsersAction[Arguments]) -> Arguments:
+    sweeping = commands.add_parser(
+        "sweep",
+        help="run a scenario at every point of a grid, with several seeds",
+        description="A sweep that was interrupted goes on where it stopped when its command is given again.",
+    )
+    sweeping.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
+    sweeping.add_argument(
+        "--set", action="append", default=[], dest="sets", metavar="KEY=V1,V2,...",
+        help="values of a key of the scenario, such as groups.leechers.peers=5,10,20; several: every combination",
+    )  # fmt: skip
+    sweeping.add_argument("--seeds", default="", metavar="1-20", help="default: the scenario's seed and repetitions")
+    sweeping.add_argument("--backend", default="", metavar="NAME", help="instead of the scenario's")
+    sweeping.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="empty, not there yet, or with this sweep"
+    )
+    sweeping.add_argument(
+        "--jobs", type=int, default=0, metavar="N",
+        help="runs at once; default: all cores, and 1 for runs in real time, which would slow one another",
+    )  # fmt: skip
+    sweeping.add_argument("--dask", default="", metavar="ADDRESS", help="run on the Dask cluster with this scheduler")
+    return sweeping
 
 
-def tell(summary: Summary, folder: Path, as_json: bool) -> None:
-    """Print what came out."""
-    print(msgspec.json.encode(summary).decode() + "\n" if as_json else (folder / REPORT).read_text(), end="")
+def part(text: str) -> float:
+    """`5%` or `0.05`."""
+    value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def carry_out(chosen: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit code."""
+    check_drawing()
+    if chosen.command == "compare":
+        return _compare(chosen)
+    from experiments.result import REPORT
+    from experiments.sweeping import command
+
+    folder: Path = chosen.folder if chosen.command == "report" else chosen.output
+    result = command.COMMANDS[chosen.command](chosen)
+    _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
+    command.raise_if_failed(result)
+    return OK
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from experiments.compare import as_text, compare, write_comparison
+
+    comparison = compare(chosen.before, chosen.after, chosen.threshold, chosen.metric)
+    if chosen.output is not None:
+        write_comparison(chosen.output, comparison)
+    _print(msgspec.json.encode(comparison).decode() + "\n" if chosen.json else as_text(comparison))
+    return REGRESSION if comparison.regressions else OK
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def main() -> int:
     try:
-        carry_out(parse(sys.argv[1:]))
-        sys.stdout.flush()
+        return carry_out(parse(sys.argv[1:]))
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)
         return error.outcome.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    return OK
 
 
 if __name__ == "__main__":

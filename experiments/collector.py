@@ -5,7 +5,6 @@ The files hold one envelope a line, in the form of `shoal tap --record`, so `sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +12,13 @@ from typing import IO, Final
 
 import msgspec
 
-from bus.errors import ERR_UNREADABLE, ShoalError
 from bus.events import Envelope
 from bus.reactor import Reactor
 from bus.tap import Subscription
 from experiments.fleet import Fleet
 from experiments.hearing import Hearing
+from experiments.tables.recording import FOLDER
 
-FOLDER: Final = "events"
 TRACKER: Final = "tracker"
 """The tracker's name among the peers'."""
 
@@ -75,21 +73,3 @@ class Collector:
             file.write(msgspec.json.encode(envelope) + b"\n")
 
         return Subscription(reactor, fleet.context, endpoint, heard)
-
-
-def read_events(folder: Path) -> Mapping[str, list[Envelope]]:
-    """What a collector wrote: process -> its events in order.
-
-    Raises:
-        ShoalError: ERR_UNREADABLE, there is nothing, or something else.
-    """
-    found = {}
-    decoder = msgspec.json.Decoder(Envelope)
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        try:
-            found[path.stem] = decoder.decode_lines(path.read_bytes())
-        except (OSError, msgspec.MsgspecError) as error:
-            raise ShoalError(ERR_UNREADABLE, f"{path} holds no recorded events: {error}") from None
-    if not found:
-        raise ShoalError(ERR_UNREADABLE, f"{folder} holds no result of an experiment: no {FOLDER}/*.jsonl in it")
-    return found

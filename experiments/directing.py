@@ -108,7 +108,7 @@ class Director:
         """It cannot be told anything; if it does not return, nobody waits for it either."""
         self._absent[player.name] = True
         if seconds:
-            self._stage.later(seconds, lambda: self._absent.pop(player.name, None) and None)
+            self._stage.later(seconds, lambda: self._absent.update({player.name: False}))
         else:
             self.awaited.pop(player.name, None)
 

@@ -1,133 +1,125 @@
-"""The folder that an experiment leaves: summary.json, report.md, two figures, and every event it is made of.
+"""The folder that an experiment leaves: tables, figures, report and summary, all made from its cast and its events.
 
-All but the events is made from the events, so `experiments report` makes it anew.
+    cast.json  events/*.jsonl        what was recorded
+    tables/*.parquet                 the events as typed columns
+    figures/*.svg, *.png             drawn from the tables
+    report.html, report.md           for people
+    summary.json                     conditions and metrics, for programs
+    runs/SEED/                       repetitions: each as above; beside them summary, report and a figure of all
+
+All but the recording and the conditions is made anew by `experiments report`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from bus.errors import ERR_UNREADABLE, ShoalError
-from bus.units import format_limit, format_rate, format_size
-from experiments.collector import read_events
-from experiments.figures import BYTES, COMPLETION, draw_bytes, draw_completion
-from experiments.metrics import Metrics, completion_curves, measure
-from experiments.provenance import Provenance
-from experiments.scenario import Scenario
+from experiments.figures.drawn import draw_all
+from experiments.metrics.measure import measure
+from experiments.report.content import of_run
+from experiments.report.document import Document
+from experiments.report.html import page
+from experiments.report.markdown import text
+from experiments.report.repetitions import of_repetitions, series_of
+from experiments.summary import (
+    RUNS,
+    SUMMARY,
+    Conditions,
+    Repetitions,
+    Summary,
+    read_conditions,
+    read_summary,
+    run_folders,
+    write_summary,
+)
+from experiments.tables.folder import make_tables
 
-SUMMARY: Final = "summary.json"
+__all__ = ["PAGE", "REPORT", "SUMMARY", "Conditions", "Summary", "write_anew", "write_repetitions", "write_result"]
+
 REPORT: Final = "report.md"
+PAGE: Final = "report.html"
 
 
-class Conditions(Struct, frozen=True):
-    """What cannot be read from the events."""
+def write_result(folder: Path, conditions: Conditions, report: bool = True) -> Summary:
+    """Make everything from the recording of one run in the folder.
 
-    scenario: str
-    """Name of the scenario's file, without its ending."""
-    config: Scenario
-    backend: str
-    """`processes`, `inproc` or `sim`."""
-    shaped_by: str
-    """What limited rates and delayed messages."""
-    seed: int
-    """Of this run."""
-    trace: str
-    """Hash of everything that happened, in order: simulated only, else empty."""
-    made_by: Provenance
-    events: dict[str, int]
-    """Process -> events heard."""
-    events_lost: dict[str, int]
-    """Process -> events that it published and that did not arrive; all 0, or the numbers are not to be trusted."""
-
-
-class Summary(Conditions, frozen=True):
-    """One experiment."""
-
-    metrics: Metrics
-    files: list[str]
-    """Relative to the folder."""
-
-
-def write_result(folder: Path, conditions: Conditions) -> Summary:
-    """Make everything from the events in the folder.
+    Args:
+        folder: with cast and events.
+        conditions: what they do not tell.
+        report: with figures and report, which take longer than all else.
 
     Raises:
-        ShoalError: the events are missing, or tell of downloads that did not complete.
+        ShoalError: the recording is missing, or tells of no download.
     """
-    recorded = read_events(folder)
-    metrics = measure(recorded, conditions.config.limits)
-    draw_completion(folder / COMPLETION, completion_curves(recorded, metrics.content), metrics.bound_seconds)
-    draw_bytes(folder / BYTES, metrics.matrix)
-    made = {SUMMARY, REPORT}
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    fields = {name: getattr(conditions, name) for name in Conditions.__struct_fields__}
-    summary = Summary(**fields, metrics=metrics, files=sorted(made | there))
-    (folder / REPORT).write_text(markdown(summary))
-    (folder / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    tables = make_tables(folder)
+    metrics = measure(tables, sum(conditions.events_lost.values()), conditions.wrong_bytes)
+    figures = draw_all(folder, tables, metrics) if report else []
+    made = [SUMMARY, *([REPORT, PAGE] if report else [])]
+    summary = Summary(**_fields(conditions), metrics=metrics, files=_files(folder, made))
+    if report:
+        write_report(folder, of_run(summary, tables, figures))
+    write_summary(folder, summary)
     return summary
 
 
-def read_conditions(folder: Path) -> Conditions:
-    """What a summary says of how it was made.
+def write_repetitions(folder: Path, anew: bool = True) -> Repetitions:
+    """Make everything of every run in runs/, and of all together.
+
+    Args:
+        folder: with runs/.
+        anew: make that of every run again; else it is as it should be.
 
     Raises:
-        ShoalError: ERR_UNREADABLE.
+        ShoalError: there is no run, or one of them cannot be read.
     """
-    try:
-        return msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Conditions)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ShoalError(ERR_UNREADABLE, f"{folder / SUMMARY} is no summary of an experiment: {error}") from None
+    runs = run_folders(folder)
+    if not runs or runs == [folder]:
+        raise ShoalError(ERR_UNREADABLE, f"{folder} holds no repetitions: no folder in {RUNS}/")
+    summaries = [write_result(run, read_conditions(run)) if anew else read_summary(run) for run in runs]
+    conditions = msgspec.structs.replace(
+        _conditions(summaries[0]),
+        seed=None,
+        events={run.name: sum(one.events.values()) for run, one in zip(runs, summaries, strict=True)},
+        events_lost={run.name: sum(one.events_lost.values()) for run, one in zip(runs, summaries, strict=True)},
+    )
+    names = [run.name for run in runs]
+    found = series_of(summaries)
+    files = _files(folder, [SUMMARY, REPORT, PAGE])
+    repetitions = Repetitions(**_fields(conditions), runs=names, series=found, files=files)
+    write_report(folder, of_repetitions(repetitions, summaries))
+    write_summary(folder, repetitions)
+    return repetitions
 
 
-def markdown(summary: Summary) -> str:
-    """The result for people."""
-    config, metrics, made_by = summary.config, summary.metrics, summary.made_by
-    limits = f"up {format_limit(config.limits.up)}, down {format_limit(config.limits.down)}"
-    rows = [
-        f"| {row.peer} | {row.completed:.2f} | {format_rate(row.goodput)} "
-        f"| {row.duplicate_bytes} | {row.rejected_bytes} |"
-        for row in metrics.downloads
-    ]
-    lines = [
-        f"# Experiment {summary.scenario}",
-        "",
-        f"{config.leechers} leechers fetch {format_size(config.size)} from one seed, {metrics.seed_peer}; "
-        f"limits of each peer: {limits}; seed {config.seed}; real processes on one machine.",
-        "",
-        *_facts(summary),
-        "",
-        "| leecher | completed, s | goodput | duplicate bytes | rejected bytes |",
-        "|---|---|---|---|---|",
-        *rows,
-        "",
-        f"![Verified share of each leecher over time]({COMPLETION})",
-        "",
-        f"![Bytes from each peer to each other]({BYTES})",
-        "",
-        f"{made_by.cores} cores of {made_by.processor}, {made_by.system}, Python {made_by.python}, "
-        f"commit {made_by.commit or 'unknown'}, {made_by.time}.",
-    ]
-    return "\n".join(lines) + "\n"
+def write_anew(folder: Path) -> Summary | Repetitions:
+    """Make everything of a result again, of one run or of repetitions.
+
+    Raises:
+        ShoalError: it cannot be read.
+    """
+    return write_repetitions(folder) if (folder / RUNS).is_dir() else write_result(folder, read_conditions(folder))
 
 
-def _facts(summary: Summary) -> list[str]:
-    metrics = summary.metrics
-    lost, heard = sum(summary.events_lost.values()), sum(summary.events.values())
-    completions = f"{metrics.first_completion:.2f} / {metrics.median_completion:.2f} / {metrics.last_completion:.2f} s"
-    best = 1 / len(metrics.downloads)
-    facts = [
-        f"- First / median / last completion: {completions}",
-        f"- Goodput of all leechers: {format_rate(metrics.goodput)}",
-        f"- From the seed: {metrics.seed_share:.0%} of all bytes (at best {best:.0%})",
-        f"- Duplicate bytes: {metrics.duplicate_bytes}; rejected bytes: {metrics.rejected_bytes}",
-        f"- Events heard: {heard}; lost: {lost}",
-    ]
-    if metrics.bound_seconds is not None and metrics.share_of_bound is not None:
-        facts.insert(
-            1, f"- No swarm could end before {metrics.bound_seconds:.2f} s: {metrics.share_of_bound:.0%} of it"
-        )
-    return facts
+def write_report(folder: Path, document: Document) -> None:
+    """Leave the report as a page and as text."""
+    (folder / REPORT).write_text(text(document))
+    (folder / PAGE).write_text(page(document, folder))
+
+
+def _conditions(summary: Summary) -> Conditions:
+    return Conditions(**_fields(summary))
+
+
+def _fields(conditions: Conditions) -> dict[str, Any]:
+    return {name: getattr(conditions, name) for name in Conditions.__struct_fields__}
+
+
+def _files(folder: Path, made: list[str]) -> list[str]:
+    """What is in a folder once `made` is too."""
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    mine = {name for name in there if not name.startswith(f"{RUNS}/")}
+    return sorted(mine | set(made))

@@ -208,13 +208,6 @@ class Failure(Strict, frozen=True):
     """Of `cap`: bytes a second."""
 
 
-class Limits(Struct, frozen=True):
-    """Rate limits of a peer, in bytes a second; 0: unlimited."""
-
-    up: int = 0
-    down: int = 0
-
-
 class Scenario(Strict, frozen=True):
     """One experiment: a content, the peers, what happens to them, and when it is over."""
 
@@ -244,17 +237,6 @@ class Scenario(Strict, frozen=True):
     def leechers(self) -> int:
         """Peers that fetch."""
         return sum(group.peers for group in self.groups.values() if not group.complete)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the content."""
-        return self.content.bytes
-
-    @property
-    def limits(self) -> Limits:
-        """Rate limits, if all peers have the same."""
-        alike = {(group.up, group.down) for group in self.groups.values()}
-        return Limits(*alike.pop()) if len(alike) == 1 else Limits()
 
 
 _SCHEMA: Final = cast("inspect.StructType", inspect.type_info(Scenario))

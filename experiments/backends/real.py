@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ERR_TIMEOUT, ShoalError
+from bus.errors import ERR_FAILURE, ERR_INTEGRITY, ERR_TIMEOUT, ERR_UNREACHABLE, ShoalError
 from bus.messages import (
     LIMIT_DEFAULT,
     ChangeLimits,
@@ -42,6 +42,8 @@ LISTEN: Final = 10.0
 """Seconds within which every tap must have heard its process."""
 ANNOUNCED: Final = 30.0
 """Seconds within which the tracker must count the seeds."""
+AGAIN: Final = 0.5
+"""Seconds after which a peer that could not be reached is told to fetch once more."""
 
 M = TypeVar("M", bound=Message)
 
@@ -122,10 +124,11 @@ class RealRun:
             self._content = self._fleet.ask(peer, SharePath(0, str(self._source)), Shared).id
         else:
             self._fetching[player.name] = player
-            self._fleet.ask(peer, Get(0, self._content), Done)
+            if not self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done)):
+                self.later(AGAIN, lambda: self.enter(player))
 
     def leave(self, player: Player, away: float) -> None:
-        self._fleet.order(self._peers[player.name], Order("leave", away))
+        self.order(player, Order("leave", away))
 
     def kill(self, player: Player, away: float) -> None:
         self._fleet.kill(self._peers[player.name], away)
@@ -134,14 +137,26 @@ class RealRun:
         self._fleet.pause(self._peers[player.name], lasts, self.later)
 
     def order(self, player: Player, order: Order) -> None:
-        self._fleet.order(self._peers[player.name], order)
+        self._reached(player, lambda: self._fleet.order(self._peers[player.name], order))
 
     def cap(self, player: Player, rate: int | None) -> None:
-        self._fleet.ask(self._peers[player.name], ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate), Limits)
+        change = ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate)
+        self._reached(player, lambda: self._fleet.ask(self._peers[player.name], change, Limits))
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
         newest = [self._collector.last[player.name].values() for player in players]
         return tuple(max(events, key=lambda event: event.time).source for events in newest if events)
+
+    def _reached(self, player: Player, ask: Callable[[], object]) -> bool:
+        """Ask a peer; False if it is not there: who returns may need longer than it was told."""
+        try:
+            ask()
+        except ShoalError as error:
+            if error.code not in (ERR_UNREACHABLE, ERR_TIMEOUT):
+                raise
+            note(f"{player.name} cannot be reached now: {error.message}")
+            return False
+        return True
 
     # -- waiting --
 

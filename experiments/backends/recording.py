@@ -17,5 +17,7 @@ class Recording(Struct, frozen=True):
     lost: dict[str, int]
     """Process -> events that it published and that are not recorded."""
     cast: list[Member]
+    wrong_bytes: int | None = None
+    """Of finished downloads, compared with what was shared; None: they were not."""
     trace: str = ""
     """Hash of everything that happened, in order; simulated only."""

@@ -9,6 +9,7 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,10 @@ SAMPLE: Final = 1.0
 """Seconds between two samples of the tracker's counters."""
 SEPARATE: Final = 200
 """Peers whose events go to a file each; of more, all go to one."""
+WHOLE_CHUNKS: Final = 50
+"""Peers from which on a data message is a whole chunk wherever it fits into one."""
+SILENT: Final = 1000
+"""Peers from which on nobody tells of rates and progress, only of what was completed."""
 SIMULATED: Final = {"network.bind": "127.0.0.1", "limits.exempt_networks": "[10.0.0.0/8]"}
 """What the configuration of simulated peers says beside a scenario."""
 
@@ -291,11 +296,15 @@ class SimulatedRun:
 
     def _settings(self, player: Player) -> NodeSettings:
         more = player.settings(self._scenario.network.shaped_by == "limits")
+        settings = node_settings(configured(player.config, {**SIMULATED, **more}), player.name, "", "/sim", 5000)
+        count = sum(group.peers for group in self._scenario.groups.values())
         return replace(
-            node_settings(configured(player.config, {**SIMULATED, **more}), player.name, "", "/sim", 5000),
+            settings,
             loopback=False,
             software="sim",
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", self._tracker),),
+            data_message_min=settings.data_message_max if count > WHOLE_CHUNKS else settings.data_message_min,
+            progress_interval=inf if count > SILENT else settings.progress_interval,
         )
 
 
@@ -311,7 +320,7 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
         run.carry_out()
     shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
     cast = [peer.player.member(peer.ids) for peer in run.peers.values()]
-    return Recording(shaped_by, writer.written, dict.fromkeys(writer.written, 0), cast, run.world.trace)
+    return Recording(shaped_by, writer.written, dict.fromkeys(writer.written, 0), cast, trace=run.world.trace)
 
 
 def _may_go(player: Player) -> bool:

@@ -10,7 +10,8 @@ from typing import IO, Final
 import msgspec
 
 from bus.events import BY_TYPE, Envelope, Event
-from experiments.collector import FOLDER, TRACKER
+from experiments.collector import TRACKER
+from experiments.tables.recording import FOLDER
 
 PEERS: Final = "peers"
 """Name of the file that holds the events of all peers, where they share one."""

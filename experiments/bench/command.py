@@ -23,7 +23,7 @@ from experiments.bench.contest import Contest, say
 from experiments.bench.options import RAM_DISK, RESULTS, Options
 from experiments.bench.page import RECORD, markdown, record
 from experiments.bench.records import Result
-from experiments.figures import check_drawing
+from experiments.figures.style import check_drawing
 
 PROGRAM: Final = "python -m experiments.bench"
 

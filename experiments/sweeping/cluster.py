@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from bus.errors import ERR_FAILURE, ERR_UNREACHABLE, ERR_USAGE, ShoalError
-from experiments.result import SUMMARY
-from experiments.sweeping.plan import Job, Plan, jobs_of, keep_plan, write_whole
+from experiments.summary import SUMMARY, write_whole
+from experiments.sweeping.plan import Job, Plan, jobs_of, keep_plan
 from experiments.sweeping.pool import Outcome, clear, run_locally
 
 if TYPE_CHECKING:
     from distributed import Client
 
-ANSWER: Final = 20.0
+ANSWER: Final = 10.0
 """Seconds within which the scheduler must answer, and then have a worker."""
 LEFT_BEHIND: Final = frozenset({"events", "tables", "logs"})
 """Folders of a result that stay away: too much for a network."""

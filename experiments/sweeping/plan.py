@@ -5,27 +5,30 @@ points/001_KEY=VALUE/runs/SEED/     one run, in the recording format of all expe
                                     summary.json, which is its last file and appears whole
 points/001_KEY=VALUE/runs/SEED.log  what the run said, while it runs and if it failed
 results.parquet                     one row a run
+report.html, report.md, figures/    of all points
 
-Without varied keys the one point is the folder itself: runs/SEED/.
+A point's folder is one of repetitions, which `compare` and `report` know.  Without varied keys it is the folder itself:
+runs/SEED/.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from bus.errors import ERR_PATH, ERR_UNREADABLE, ShoalError
-from experiments.result import SUMMARY
-from experiments.sweeping.grid import Axis, Point, expand
+from bus.errors import ERR_CONFIG, ERR_PATH, ERR_UNREADABLE, ShoalError
+from bus.strict_yaml import read_yaml
+from experiments.scenario import Scenario, scenario_of
+from experiments.summary import RUNS, SUMMARY, write_whole
+from experiments.sweeping.grid import MAX_RUNS, Axis, Point, expand, parse_axes, parse_seeds
 
 PLAN: Final = "sweep.json"
 POINTS: Final = "points"
-RUNS: Final = "runs"
 LOCK: Final = "sweep.lock"
 NAME_MAX: Final = 120
 """Characters of a point's folder; a longer name is cut, the number before it keeps it apart."""
@@ -91,6 +94,39 @@ def point_folder(folder: Path, point: Point) -> Path:
     return folder / POINTS / f"{point.number:03}_{words[:NAME_MAX]}"
 
 
+def make_plan(scenario: str, document: object, sets: Sequence[str] = (), seeds: str = "", backend: str = "") -> Plan:
+    """A plan of which every point was checked.
+
+    Args:
+        scenario: its name.
+        document: the scenario as its file says it.
+        sets: `KEY=VALUE,VALUE...` each.
+        seeds: `1-20` or `1,2,5`; empty: as many from the scenario's `seed` on as it has `repetitions`.
+        backend: instead of the scenario's; empty: the scenario's.
+
+    Raises:
+        ShoalError: ERR_CONFIG, one line with the key, what was expected and what was found.
+    """
+    try:
+        return _checked_plan(scenario, document, parse_axes(sets), seeds, backend)
+    except ValueError as error:
+        raise ShoalError(ERR_CONFIG, f"sweep of {scenario}: {error}") from None
+
+
+def read_document(path: Path) -> object:
+    """The scenario in a file as the file says it.
+
+    Raises:
+        ShoalError: ERR_CONFIG.
+    """
+    try:
+        return read_yaml(path)
+    except OSError as error:
+        raise ShoalError(ERR_CONFIG, f"scenario {path}: expected a readable file: {error.strerror}") from None
+    except ValueError as error:
+        raise ShoalError(ERR_CONFIG, f"scenario {path}: {error}") from None
+
+
 def keep_plan(folder: Path, plan: Plan) -> None:
     """Leave the plan in its folder, or find that it is the one there.
 
@@ -122,11 +158,26 @@ def read_plan(folder: Path) -> Plan:
         raise ShoalError(ERR_UNREADABLE, f"{folder / PLAN} is no plan of a sweep: {error}") from None
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever happens meanwhile."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)
+def _checked_plan(name: str, document: object, axes: list[Axis], seeds: str, backend: str) -> Plan:
+    if backend:
+        if any(axis.key == "backend" for axis in axes):
+            raise ValueError("backend: expected it either in --set or as --backend, found both")
+        document = {**document, "backend": backend} if isinstance(document, dict) else document
+    chosen = parse_seeds(seeds) if seeds else None
+    scenarios: list[Scenario] = []
+    for point in expand(document, axes):
+        scenarios.append(_scenario_at(point.title, point.document))
+        if len(scenarios) * len(chosen or [0]) > MAX_RUNS:
+            raise ValueError(f"expected at most {MAX_RUNS:,} runs, found more")
+    first = scenarios[0]
+    return Plan(name, document, axes, chosen or list(range(first.seed, first.seed + first.repetitions)))
+
+
+def _scenario_at(title: str, document: object) -> Scenario:
+    try:
+        return scenario_of(document)
+    except ValueError as error:
+        raise ValueError(f"{error} (at {title})" if title else str(error)) from None
 
 
 def _compare(folder: Path, there: Plan, wanted: Plan) -> None:

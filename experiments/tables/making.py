@@ -13,7 +13,6 @@ from bus.errors import ERR_FAILURE, ERR_UNREADABLE, ShoalError
 from bus.events import (
     ChunkRejected,
     ContentShared,
-    Event,
     MetricsSample,
     PeerExpired,
     PeerRegistered,
@@ -169,9 +168,7 @@ class Making:
         observed, identity = self._identity(event.peer)
         flags = [flag in event.flags for flag in ("newcomer", *_FLAGS)]
         observer = self._name(heard.source)
-        self._rows["reputation"].add(
-            heard.time, observer, observed, identity, event.score, *flags, event.cause
-        )
+        self._rows["reputation"].add(heard.time, observer, observed, identity, event.score, *flags, event.cause)
         for flag in _FLAGS:
             key = (observer, event.peer, flag)
             if flag in event.flags:
@@ -216,8 +213,8 @@ class Making:
         for name, content in self._contents.items():
             self._rows["contents"].add(name, content.size, content.chunks, content.seed)
         arrives = {member.name: member.arrives for member in self._cast}
-        for (member, content_id), download in sorted(self._downloads.items()):
-            self._transfer(member, arrives.get(member, 0.0), self._contents[content_id].number, download)
+        for (name, content_id), download in sorted(self._downloads.items()):
+            self._transfer(name, arrives.get(name, 0.0), self._contents[content_id].number, download)
         for sample in self._holdings.finish(self._last):
             self._rows["availability"].add(*sample)
         return Tables(**{name: rows.frame(zero) for name, rows in self._rows.items()})

@@ -49,10 +49,11 @@ def in_order(files: Iterable[Iterable[Heard]]) -> Iterator[Heard]:
 
 def _lines(path: Path) -> Iterator[Heard]:
     decode = msgspec.json.Decoder(Heard).decode
-    number = 0
+    number = 1
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
                 yield decode(line)
+                number += 1
     except (OSError, msgspec.MsgspecError) as error:
         raise ShoalError(ERR_UNREADABLE, f"{path} line {number} is no recorded event: {error}") from None

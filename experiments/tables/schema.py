@@ -153,7 +153,7 @@ SCHEMA: Final[dict[str, Table]] = {
         {"time": _TIME, "member": Column(pl.String, "who"), "online": Column(pl.Boolean, "from then on")},
     ),
     "availability": Table(
-        "copies of the first content's parts among those online, just before each time",
+        "copies of the first content's parts among those online, just before each time; the last row is the end",
         {
             "time": _TIME,
             "lowest": Column(pl.Float64, "copies of the rarest part"),

@@ -6,14 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bus.codec import event_of
 from bus.events import Envelope, Event, TransferCompleted
 from experiments.backends import simulated
-from experiments.collector import read_events
 from experiments.scenario import scenario_of
 
 GOOD = 5
 MIB = 2**20
+
+
+def envelopes_in(folder: Path) -> dict[str, list[Envelope]]:
+    """What was recorded: process -> its events."""
+    decoder = msgspec.json.Decoder(Envelope)
+    return {path.stem: decoder.decode_lines(path.read_bytes()) for path in (folder / "events").glob("*.jsonl")}
 
 
 class Scene:
@@ -22,7 +29,7 @@ class Scene:
     def __init__(self, tree: Mapping[str, Any], folder: Path, seed: int = 1) -> None:
         scenario = scenario_of(tree)
         self.recording = simulated.record(scenario, seed, "scene", folder)
-        self.recorded: Mapping[str, list[Envelope]] = read_events(folder)
+        self.recorded = envelopes_in(folder)
         self.names = {peer_id: member.name for member in self.recording.cast for peer_id in member.ids}
         self.size = scenario.content.bytes
 

@@ -82,7 +82,7 @@ def test_delay_and_cap_are_felt_by_whom_they_strike(tmp_path):
 
 def test_churn_takes_peers_away_and_brings_them_back(tmp_path):
     leave = {"session": "1 s", "pause": "500 ms"}
-    played = scene(tmp_path, bad={"leave": leave}, content={"size": "8 MiB"})
+    played = scene(tmp_path, bad={"leave": leave}, content={"size": "6 MiB"})
     assert len(played.completed("")) == ALL
     assert len(list(played.events(PeerStarted, "bad"))) > 4
     assert len(list(played.events(PeerStopping, "bad"))) > 4

@@ -74,12 +74,12 @@ def test_no_event_of_any_process_is_lost(folder, summary):
 def test_the_folder_holds_what_the_summary_lists_and_none_of_the_peers_state(folder, summary):
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert set(summary["files"]) == there
-    assert {"summary.json", "report.md", "completion.svg", "bytes.svg", "logs/tracker.log"} <= there
+    assert {"cast.json", "summary.json", "report.md", "figures/completion.svg", "logs/tracker.log"} <= there
     assert not (folder / "state").exists()
 
 
 def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
-    made = {name: (folder / name).read_bytes() for name in ("report.md", "completion.svg", "bytes.svg")}
+    made = {name: (folder / name).read_bytes() for name in ("report.md", "figures/completion.svg", "figures/bytes.svg")}
     for name in made:
         (folder / name).unlink()
     ended = program("experiments", "report", folder)
@@ -109,7 +109,7 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
         ),
         (["run", "{}/bad.yaml"], 2, "ERR_USAGE: the following arguments are required: -o/--output"),
         (["report", "{}"], 1, "ERR_UNREADABLE: "),
-        (["compare", "{}", "{}"], 2, "ERR_USAGE: compare is not in this version"),
+        (["compare", "{}", "{}"], 2, "ERR_USAGE: cannot compare "),
         ([], 2, "ERR_USAGE: "),
     ],
 )

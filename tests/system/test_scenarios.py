@@ -6,9 +6,9 @@ import pytest
 
 from bus.codec import event_of
 from bus.events import ChunkRejected, Envelope, PeerStarted, TransferCompleted
-from experiments.collector import read_events
 from experiments.runner import BACKENDS
 from experiments.scenario import scenario_of
+from tests.kit.scenes import envelopes_in
 from tests.kit.waiting import eventually
 from tests.system.test_experiment import processes_at
 
@@ -38,7 +38,7 @@ def test_real_cheats_are_found_out_and_whoever_is_killed_comes_back(tmp_path):
         }
     )
     recording = BACKENDS["processes"](scenario, 1, "cheats", tmp_path)
-    recorded = read_events(tmp_path)
+    recorded = envelopes_in(tmp_path)
     cast = {member.name: member for member in recording.cast}
     assert set(recording.lost.values()) == {0}
     assert recording.shaped_by == "Shoal's own limits"
@@ -70,5 +70,5 @@ def test_threads_of_one_process_are_a_swarm_too(tmp_path):
     recording = BACKENDS["inproc"](scenario, 1, "threads", tmp_path)
     assert set(recording.lost.values()) == {0}
     assert recording.shaped_by == "Shoal's own limits, and each sender delays its messages"
-    completed = {name: of(events, TransferCompleted) for name, events in read_events(tmp_path).items()}
+    completed = {name: of(events, TransferCompleted) for name, events in envelopes_in(tmp_path).items()}
     assert {name for name, events in completed.items() if events} == {"good-1", "good-2", "churning-1"}

@@ -1,16 +1,28 @@
+"""The figures name what they show, and the same numbers give the same bytes."""
+
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 
-from experiments.figures import draw_bytes, draw_completion
-from experiments.metrics import Matrix
+from experiments.figures.changes import SAME, WORSE, Shift, draw_changes
+from experiments.figures.drawn import completion_parts
+from experiments.figures.efficiency import Point, draw_efficiency
+from experiments.figures.matrix import draw_bytes
+from experiments.figures.swarm import draw_availability, draw_completion, draw_progress, draw_scores, draw_tracker
+from experiments.metrics.series import Bands
+from experiments.metrics.tracker import Rate
+from experiments.metrics.volume import Matrix
+from experiments.statistics import Interval
 
 pytest.importorskip("matplotlib")
 
-CURVES = {"peer-2": [(0.0, 0.0), (1.5, 1.0)], "peer-3": [(0.2, 0.0), (2.5, 1.0)]}
+PARTS: list[tuple[str, int, list[float]]] = [("honest", 2, [1.0, 2.0]), ("free rider", 2, [3.5])]
 MATRIX = Matrix(["peer-1", "peer-2"], [[0, 3 * 2**20], [0, 0]])
+BANDS = Bands([0.0, 1.0], [[0.0] * 7, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]])
+COPIES = pl.DataFrame({"time": [0.0, 1.0], "lowest": [1.0, 2.0], "median": [1.0, 2.5], "online": [3, 3]})
 
 
 def texts_of(path):
@@ -20,24 +32,71 @@ def texts_of(path):
     }
 
 
-def test_the_completion_curve_names_every_leecher_and_the_bound(tmp_path):
-    draw_completion(tmp_path / "a.svg", CURVES, bound=1.0)
-    assert {"peer-2", "peer-3", "bound", "verified, %"} <= texts_of(tmp_path / "a.svg")
+def test_the_completion_curve_names_every_part_and_how_many_finished(tmp_path):
+    draw_completion(tmp_path / "a", PARTS, bound=1.0)
+    found = texts_of(tmp_path / "a.svg")
+    assert {"honest", "2 of 2", "free rider", "1 of 2", "least time possible", "finished, %"} <= found
+    assert (tmp_path / "a.png").stat().st_size > 0
 
 
 def test_without_limits_there_is_no_bound_to_draw(tmp_path):
-    draw_completion(tmp_path / "a.svg", CURVES, bound=None)
-    assert "bound" not in texts_of(tmp_path / "a.svg")
+    draw_completion(tmp_path / "a", [("leechers", 2, [])], bound=None)
+    assert "least time possible" not in texts_of(tmp_path / "a.svg")
 
 
-def test_the_matrix_shows_the_seed_and_what_it_gave(tmp_path):
-    draw_bytes(tmp_path / "a.svg", MATRIX)
-    assert {"peer-1 (seed)", "peer-2", "3.0"} <= texts_of(tmp_path / "a.svg")
+def test_the_matrix_shows_who_gave_what(tmp_path):
+    draw_bytes(tmp_path / "a", MATRIX)
+    assert {"peer-1", "peer-2", "3.0", "MiB verified"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_a_large_matrix_has_names_but_no_numbers_in_its_cells(tmp_path):
+    names = [f"peer-{number}" for number in range(13)]
+    draw_bytes(tmp_path / "a", Matrix(names, [[7 * 2**20] * 13] * 13))
+    found = texts_of(tmp_path / "a.svg")
+    assert set(names) <= found
+    assert "7.0" not in found
+
+
+def test_figures_over_time_label_their_lines(tmp_path):
+    draw_progress(tmp_path / "p", BANDS, bound=0.5)
+    draw_availability(tmp_path / "a", COPIES)
+    draw_scores(tmp_path / "s", {"honest": BANDS, "free_rider": BANDS})
+    draw_tracker(tmp_path / "t", [Rate(0.0, 1.0, 4.0), Rate(1.0, 3.0, 1.0)], mean=2.0)
+    assert {"median leecher", "half", "8 of 10", "all"} <= texts_of(tmp_path / "p.svg")
+    assert {"members", "online", "rarest"} <= texts_of(tmp_path / "a.svg")
+    assert {"honest", "free rider", "neutral"} <= texts_of(tmp_path / "s.svg")
+    assert "mean 2" in texts_of(tmp_path / "t.svg")
+
+
+def test_efficiency_shows_every_size_and_the_bound(tmp_path):
+    reached = Interval(0.9, 0.8, 0.95)
+    draw_efficiency(tmp_path / "a", [Point(100, reached, reached), Point(10, Interval(0.95), Interval(1.02))])
+    assert {"10", "100", "bound", "of the fluid bound"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_changes_are_drawn_by_name(tmp_path):
+    draw_changes(
+        tmp_path / "a", [Shift("goodput", Interval(-0.2, -0.3, -0.1), WORSE), Shift("load", Interval(0.0), SAME)], 0.05
+    )
+    assert {"goodput", "load", "change, %"} <= texts_of(tmp_path / "a.svg")
 
 
 def test_the_same_numbers_give_the_same_bytes(tmp_path):
-    for name in ("a", "b"):
-        draw_completion(tmp_path / f"{name}-curve.svg", CURVES, bound=1.0)
-        draw_bytes(tmp_path / f"{name}-matrix.svg", MATRIX)
-    assert (tmp_path / "a-curve.svg").read_bytes() == (tmp_path / "b-curve.svg").read_bytes()
-    assert (tmp_path / "a-matrix.svg").read_bytes() == (tmp_path / "b-matrix.svg").read_bytes()
+    for name in ("one", "two"):
+        draw_completion(tmp_path / name / "c", PARTS, bound=1.0)
+        draw_bytes(tmp_path / name / "m", MATRIX)
+    for file in ("c.svg", "c.png", "m.svg", "m.png"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def leechers(*rows):
+    schema = {"group": str, "behaviour": str, "started": float, "completed": float}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_completion_is_by_behaviour_if_there_are_several_else_by_group():
+    mixed = leechers(("fast", "honest", 0.0, 2.0), ("slow", "free_rider", 1.0, 5.0), ("slow", "honest", 0.0, None))
+    assert completion_parts(mixed) == [("free rider", 1, [4.0]), ("honest", 2, [2.0])]
+    honest = mixed.filter(pl.col("behaviour") == "honest")
+    assert completion_parts(honest) == [("fast", 1, [2.0]), ("slow", 1, [])]
+    assert completion_parts(honest.head(1)) == [("leechers", 1, [2.0])]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ERR_CONFIG, ShoalError
-from experiments.scenario import NEVER, Arrival, Content, Departure, Failure, Files, Limits, read_scenario
+from experiments.scenario import NEVER, Arrival, Content, Departure, Failure, Files, read_scenario
 
 SCENARIOS = Path(__file__).parents[3] / "experiments" / "scenarios"
 SEED = "groups: {s: {peers: 1, complete: true}, a: {peers: 2}}"
@@ -26,7 +26,7 @@ def group(tmp_path, text):
 
 def test_little_must_be_said(tmp_path):
     scenario = given(tmp_path, LEAST)
-    assert (scenario.leechers, scenario.size, scenario.limits) == (2, 1, Limits())
+    assert (scenario.leechers, scenario.content) == (2, Content(1))
     assert (scenario.backend, scenario.seed, scenario.repetitions) == ("processes", 1, 1)
     assert scenario.groups["a"].leave == Departure(linger=NEVER)
 
@@ -46,7 +46,7 @@ def test_every_key_of_a_scenario_is_read(tmp_path):
 def test_a_tree_is_a_list_of_files(tmp_path):
     scenario = given(tmp_path, "content: {tree: [{files: 10, size: 4 KiB}, {files: 1, size: 1 MiB}]}\n" + SEED)
     assert scenario.content == Content(tree=(Files(10, 4096), Files(1, 2**20)))
-    assert scenario.size == 10 * 4096 + 2**20
+    assert scenario.content.bytes == 10 * 4096 + 2**20
 
 
 def test_every_key_of_a_group_is_read(tmp_path):
@@ -76,11 +76,6 @@ def test_every_key_of_a_failure_is_read(tmp_path):
         Failure(1.0, "delay", "a", 1, (), 2.0, 0.05),
         Failure(2.0, "cap", peers=("a-1", "s-1"), rate=1024),
     )
-
-
-def test_limits_are_told_where_all_have_the_same(tmp_path):
-    alike = given(tmp_path, "content: {size: 1}\ngroups: {s: {peers: 1, complete: true, up: 9}, a: {peers: 2, up: 9}}")
-    assert alike.limits == Limits(up=9)
 
 
 GROUP_PROBLEMS = [

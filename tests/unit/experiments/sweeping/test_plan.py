@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bus.errors import ERR_CONFIG, ERR_PATH, ERR_UNREADABLE, ShoalError
-from experiments.sweeping.plan import PLAN, jobs_of, keep_plan, read_plan
-from experiments.sweeping.running import make_plan
+from experiments.sweeping.plan import PLAN, jobs_of, keep_plan, make_plan, read_plan
 
 DOCUMENT = {
     "content": {"size": "1 MiB"},
