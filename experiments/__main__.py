@@ -86,16 +86,18 @@ def carry_out(chosen: argparse.Namespace) -> int:
         return _compare(chosen)
     from experiments.result import REPORT
     from experiments.sweeping import command
+    from experiments.sweeping.running import Swept
 
     folder: Path = chosen.folder if chosen.command == "report" else chosen.output
     result = command.COMMANDS[chosen.command](chosen)
     _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
-    command.raise_if_failed(result)
+    if isinstance(result, Swept):
+        result.raise_if_failed()
     return OK
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from experiments.compare import as_text, compare, write_comparison
+    from experiments.comparing import as_text, compare, write_comparison
 
     comparison = compare(chosen.before, chosen.after, chosen.threshold, chosen.metric)
     if chosen.output is not None:

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bus.errors import ERR_FAILURE, ERR_PATH, ERR_USAGE, ShoalError
+from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
 from experiments import runner
 from experiments.result import write_anew
 from experiments.scenario import read_scenario
 from experiments.summary import Repetitions, Summary
-from experiments.sweeping.plan import PLAN, Plan, make_plan, read_document
+from experiments.sweeping.plan import PLAN, Plan, parse_plan, read_document
 from experiments.sweeping.running import Runner, Swept, carry_out, sweep_anew
 
 Result = Summary | Repetitions | Swept
@@ -32,7 +32,7 @@ def run(chosen: argparse.Namespace) -> Result:
     if scenario.repetitions == 1:
         return runner.run(scenario, file.stem, folder, chosen.replace, chosen.backend, seed)
     seeds = "" if seed is None else f"{seed}-{seed + scenario.repetitions - 1}"
-    plan = make_plan(file.stem, read_document(file), seeds=seeds, backend=chosen.backend or "")
+    plan = parse_plan(file.stem, read_document(file), seeds=seeds, backend=chosen.backend or "")
     if chosen.replace and (folder / PLAN).exists():
         _remove(folder)
     return _told(plan, folder)
@@ -46,7 +46,7 @@ def sweep(chosen: argparse.Namespace) -> Swept:
     """
     if chosen.jobs < 0 or (chosen.jobs and chosen.dask):
         raise ShoalError(ERR_USAGE, "--jobs: expected a number from 1, and not beside --dask")
-    plan = make_plan(chosen.scenario.stem, read_document(chosen.scenario), chosen.sets, chosen.seeds, chosen.backend)
+    plan = parse_plan(chosen.scenario.stem, read_document(chosen.scenario), chosen.sets, chosen.seeds, chosen.backend)
     return _told(plan, chosen.output, chosen.jobs, _cluster(chosen.dask, plan) if chosen.dask else None)
 
 
@@ -59,13 +59,6 @@ def report(chosen: argparse.Namespace) -> Result:
     if (chosen.folder / PLAN).exists():
         return sweep_anew(chosen.folder)
     return write_anew(chosen.folder)
-
-
-def raise_if_failed(result: Result) -> None:
-    """Raises ShoalError, ERR_FAILURE, if there are runs without a result."""
-    if isinstance(result, Swept) and result.done < result.runs:
-        count = f"{result.runs - result.done} of {result.runs} runs"
-        raise ShoalError(ERR_FAILURE, f"{count} have no result; the same command tries them again")
 
 
 def _told(plan: Plan, folder: Path, at_once: int = 0, runner: Runner | None = None) -> Swept:

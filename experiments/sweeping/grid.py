@@ -44,6 +44,15 @@ class Point(Struct, frozen=True):
     """The scenario's, with those values in it."""
 
 
+def parse_axes(texts: Sequence[str]) -> list[Axis]:
+    """What each `KEY=V1,V2,...` says.
+
+    Raises:
+        ValueError: one line with what was expected and found.
+    """
+    return [parse_axis(text) for text in texts]
+
+
 def parse_axis(text: str) -> Axis:
     """What `KEY=V1,V2,...` says.
 
@@ -54,37 +63,31 @@ def parse_axis(text: str) -> Axis:
     key = key.strip()
     if not equals or not key:
         raise ValueError(f"expected KEY=VALUE,VALUE..., found {text!r}")
-    if key in OWN:
-        raise ValueError(f"{key}: a sweep takes it from {OWN[key]}")
-    steps_of(key)
     try:
         values = parse_yaml(f"[{listed}]")
     except ValueError as error:
         raise ValueError(f"{key}: expected values as in the scenario's YAML, with commas between: {error}") from None
-    if not isinstance(values, list) or not values:
-        raise ValueError(f"{key}: expected at least one value, found none")
-    shown = [show(value) for value in values]
-    twice = next((word for place, word in enumerate(shown) if word in shown[:place]), None)
-    if twice is not None:
-        raise ValueError(f"{key}: expected each value once, found {twice} twice")
-    return Axis(key, values)
+    return Axis(key, values if isinstance(values, list) else [values])
 
 
-def parse_axes(texts: Sequence[str]) -> list[Axis]:
-    """What all `--set` together say.
-
-    Raises:
-        ValueError: one line with what was expected and found.
-    """
-    axes = [parse_axis(text) for text in texts]
+def check_axes(axes: Sequence[Axis]) -> None:
+    """Raises ValueError, one line, if they make no grid; whether the values are right is for the scenario to say."""
     for place, axis in enumerate(axes):
+        if axis.key in OWN:
+            raise ValueError(f"{axis.key}: a sweep takes it from {OWN[axis.key]}")
+        steps = steps_of(axis.key)
+        if not axis.values:
+            raise ValueError(f"{axis.key}: expected at least one value, found none")
+        shown = [show(value) for value in axis.values]
+        twice = next((word for number, word in enumerate(shown) if word in shown[:number]), None)
+        if twice is not None:
+            raise ValueError(f"{axis.key}: expected each value once, found {twice} twice")
         for earlier in axes[:place]:
-            one, other = steps_of(earlier.key), steps_of(axis.key)
-            if one == other:
-                raise ValueError(f"{axis.key}: expected once, found twice; give all its values in one --set")
-            if one[: len(other)] == other or other[: len(one)] == one:
+            other = steps_of(earlier.key)
+            if steps == other:
+                raise ValueError(f"{axis.key}: expected once, found twice; give all its values together")
+            if steps[: len(other)] == other or other[: len(steps)] == steps:
                 raise ValueError(f"{axis.key}: expected keys beside one another, found {earlier.key} above or below it")
-    return axes
 
 
 def parse_seeds(text: str) -> list[int]:

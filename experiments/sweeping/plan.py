@@ -25,7 +25,7 @@ from bus.errors import ERR_CONFIG, ERR_PATH, ERR_UNREADABLE, ShoalError
 from bus.strict_yaml import read_yaml
 from experiments.scenario import Scenario, scenario_of
 from experiments.summary import RUNS, SUMMARY, write_whole
-from experiments.sweeping.grid import MAX_RUNS, Axis, Point, expand, parse_axes, parse_seeds
+from experiments.sweeping.grid import MAX_RUNS, Axis, Point, check_axes, expand, parse_axes, parse_seeds
 
 PLAN: Final = "sweep.json"
 POINTS: Final = "points"
@@ -94,21 +94,35 @@ def point_folder(folder: Path, point: Point) -> Path:
     return folder / POINTS / f"{point.number:03}_{words[:NAME_MAX]}"
 
 
-def make_plan(scenario: str, document: object, sets: Sequence[str] = (), seeds: str = "", backend: str = "") -> Plan:
+def parse_plan(scenario: str, document: object, sets: Sequence[str] = (), seeds: str = "", backend: str = "") -> Plan:
+    """A plan as a command line says it: `sets` are `KEY=VALUE,VALUE...`, `seeds` is `1-20` or `1,2,5`.
+
+    Raises:
+        ShoalError: as make_plan.
+    """
+    try:
+        return _plan(scenario, document, parse_axes(sets), parse_seeds(seeds) if seeds else [], backend)
+    except ValueError as error:
+        raise ShoalError(ERR_CONFIG, f"sweep of {scenario}: {error}") from None
+
+
+def make_plan(
+    scenario: str, document: object, axes: Sequence[Axis] = (), seeds: Sequence[int] = (), backend: str = ""
+) -> Plan:
     """A plan of which every point was checked.
 
     Args:
         scenario: its name.
         document: the scenario as its file says it.
-        sets: `KEY=VALUE,VALUE...` each.
-        seeds: `1-20` or `1,2,5`; empty: as many from the scenario's `seed` on as it has `repetitions`.
+        axes: what is varied.
+        seeds: if none is given, as many from the scenario's `seed` on as it has `repetitions`.
         backend: instead of the scenario's; empty: the scenario's.
 
     Raises:
         ShoalError: ERR_CONFIG, one line with the key, what was expected and what was found.
     """
     try:
-        return _checked_plan(scenario, document, parse_axes(sets), seeds, backend)
+        return _plan(scenario, document, axes, seeds, backend)
     except ValueError as error:
         raise ShoalError(ERR_CONFIG, f"sweep of {scenario}: {error}") from None
 
@@ -158,19 +172,19 @@ def read_plan(folder: Path) -> Plan:
         raise ShoalError(ERR_UNREADABLE, f"{folder / PLAN} is no plan of a sweep: {error}") from None
 
 
-def _checked_plan(name: str, document: object, axes: list[Axis], seeds: str, backend: str) -> Plan:
+def _plan(name: str, document: object, axes: Sequence[Axis], seeds: Sequence[int], backend: str) -> Plan:
+    check_axes(axes)
     if backend:
         if any(axis.key == "backend" for axis in axes):
             raise ValueError("backend: expected it either in --set or as --backend, found both")
         document = {**document, "backend": backend} if isinstance(document, dict) else document
-    chosen = parse_seeds(seeds) if seeds else None
     scenarios: list[Scenario] = []
     for point in expand(document, axes):
         scenarios.append(_scenario_at(point.title, point.document))
-        if len(scenarios) * len(chosen or [0]) > MAX_RUNS:
+        if len(scenarios) * (len(seeds) or 1) > MAX_RUNS:
             raise ValueError(f"expected at most {MAX_RUNS:,} runs, found more")
     first = scenarios[0]
-    return Plan(name, document, axes, chosen or list(range(first.seed, first.seed + first.repetitions)))
+    return Plan(name, document, list(axes), list(seeds) or list(range(first.seed, first.seed + first.repetitions)))
 
 
 def _scenario_at(title: str, document: object) -> Scenario:

@@ -95,9 +95,10 @@ def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Q
     for quantity in shown:
         scale, unit = SCALES.get(quantity.unit, (1.0, quantity.unit))
         lines = _lines(points, others, quantity.name, scale)
-        draw_against(folder / FIGURES / quantity.name, key, f"{quantity.label}, {unit}", lines)
+        stem = quantity.name.replace(".", "-")
+        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines)
         caption = f"{quantity.label[:1].upper()}{quantity.label[1:]} against {key}: means with 95% intervals"
-        yield Figure(f"{FIGURES}/{quantity.name}.svg", caption, f"{RESULTS}, column {quantity.name}")
+        yield Figure(f"{FIGURES}/{stem}.svg", caption, f"{RESULTS}, column {quantity.name}")
 
 
 def _efficiency(points: Sequence[AtPoint]) -> list[Point]:

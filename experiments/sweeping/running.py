@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 from msgspec import Struct
 
-from bus.errors import ERR_ALREADY_RUNNING, ERR_PATH, ShoalError
+from bus.errors import ERR_ALREADY_RUNNING, ERR_FAILURE, ERR_PATH, ShoalError
 from bus.places import DirectoryLock
 from experiments.result import write_repetitions
 from experiments.scenario import scenario_of
@@ -48,6 +48,13 @@ class Swept(Struct, frozen=True):
     points: list[AtPoint]
     file: str
     """The rows of all runs, relative to the folder."""
+
+    def raise_if_failed(self) -> None:
+        """Raises ShoalError, ERR_FAILURE, if there are runs without a result."""
+        if self.done < self.runs:
+            first = f" ({self.failed[0].error})" if len(self.failed) == 1 else ""
+            count = f"{self.runs - self.done} of {self.runs} runs"
+            raise ShoalError(ERR_FAILURE, f"{count} have no result{first}; the same again tries them again")
 
 
 def carry_out(plan: Plan, folder: Path, at_once: int = 0, runner: Runner | None = None) -> Swept:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.sweeping.grid import Axis, expand, parse_axes, parse_axis, parse_seeds, value_at, with_value
+from experiments.sweeping.grid import (
+    Axis,
+    check_axes,
+    expand,
+    parse_axes,
+    parse_axis,
+    parse_seeds,
+    value_at,
+    with_value,
+)
 
 DOCUMENT = {
     "content": {"size": "1 MiB"},
@@ -49,7 +58,7 @@ def test_values_are_read_as_the_scenario_s_yaml(text, values):
 )
 def test_a_wrong_axis_is_told_in_one_line(texts, problem):
     with pytest.raises(ValueError, match=r"expected|takes") as raised:
-        parse_axes(texts)
+        check_axes(parse_axes(texts))
     assert str(raised.value).startswith(problem)
     assert "\n" not in str(raised.value)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bus.errors import ERR_CONFIG, ERR_PATH, ERR_UNREADABLE, ShoalError
-from experiments.sweeping.plan import PLAN, jobs_of, keep_plan, make_plan, read_plan
+from experiments.sweeping.plan import PLAN, jobs_of, keep_plan, parse_plan, read_plan
 
 DOCUMENT = {
     "content": {"size": "1 MiB"},
@@ -16,7 +16,7 @@ PEERS = "groups.leecher.peers=2,3"
 
 
 def test_every_point_and_seed_has_a_folder_of_its_own_and_all_points_come_with_the_first_seed(tmp_path):
-    plan = make_plan("given", DOCUMENT, [PEERS, "content.size=1 MiB,64 KiB"], "1-2")
+    plan = parse_plan("given", DOCUMENT, [PEERS, "content.size=1 MiB,64 KiB"], "1-2")
     folders = [job.folder.relative_to(tmp_path).as_posix() for job in jobs_of(plan, tmp_path)]
     assert folders[:5] == [
         "points/001_groups.leecher.peers=2_content.size=1MiB/runs/1",
@@ -29,7 +29,7 @@ def test_every_point_and_seed_has_a_folder_of_its_own_and_all_points_come_with_t
 
 
 def test_values_that_no_file_system_likes_have_folders_too(tmp_path):
-    plan = make_plan("given", DOCUMENT, [f"description=../../a,b/c:{'d' * 300},é"], "1")
+    plan = parse_plan("given", DOCUMENT, [f"description=../../a,b/c:{'d' * 300},é"], "1")
     names = [job.folder.relative_to(tmp_path).parts for job in jobs_of(plan, tmp_path)]
     assert [(len(parts), parts[0], parts[2]) for parts in names] == [(4, "points", "runs")] * 3
     assert all(len(parts[1]) < 150 and parts[1].isascii() for parts in names)
@@ -37,7 +37,7 @@ def test_values_that_no_file_system_likes_have_folders_too(tmp_path):
 
 
 def test_without_seeds_the_scenario_s_repetitions_are_run_and_without_keys_in_the_folder_itself(tmp_path):
-    plan = make_plan("given", DOCUMENT)
+    plan = parse_plan("given", DOCUMENT)
     assert [job.folder for job in jobs_of(plan, tmp_path)] == [tmp_path / "runs" / seed for seed in ("4", "5", "6")]
 
 
@@ -57,7 +57,7 @@ def test_without_seeds_the_scenario_s_repetitions_are_run_and_without_keys_in_th
 )
 def test_what_is_wrong_is_told_before_anything_starts(sets, seeds, backend, problem):
     with pytest.raises(ShoalError) as raised:
-        make_plan("given", DOCUMENT, sets, seeds, backend)
+        parse_plan("given", DOCUMENT, sets, seeds, backend)
     assert raised.value.code == ERR_CONFIG
     assert raised.value.message.startswith("sweep of given: ")
     assert problem in raised.value.message
@@ -65,12 +65,12 @@ def test_what_is_wrong_is_told_before_anything_starts(sets, seeds, backend, prob
 
 
 def test_the_backend_that_was_chosen_is_part_of_the_scenario():
-    plan = make_plan("given", {**DOCUMENT, "backend": "processes"}, backend="sim")
+    plan = parse_plan("given", {**DOCUMENT, "backend": "processes"}, backend="sim")
     assert plan.document == DOCUMENT
 
 
 def test_a_folder_keeps_its_plan(tmp_path):
-    plan = make_plan("given", DOCUMENT, [PEERS], "1-2")
+    plan = parse_plan("given", DOCUMENT, [PEERS], "1-2")
     keep_plan(tmp_path / "out", plan)
     keep_plan(tmp_path / "out", plan)
     assert read_plan(tmp_path / "out") == plan
@@ -79,14 +79,14 @@ def test_a_folder_keeps_its_plan(tmp_path):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (lambda: make_plan("other", DOCUMENT, [PEERS], "1-2"), "another scenario"),
-        (lambda: make_plan("given", {**DOCUMENT, "timeout": "9 s"}, [PEERS], "1-2"), "another scenario"),
-        (lambda: make_plan("given", DOCUMENT, ["groups.leecher.peers=2,4"], "1-2"), "another grid"),
-        (lambda: make_plan("given", DOCUMENT, [PEERS], "1-3"), "another list of seeds"),
+        (lambda: parse_plan("other", DOCUMENT, [PEERS], "1-2"), "another scenario"),
+        (lambda: parse_plan("given", {**DOCUMENT, "timeout": "9 s"}, [PEERS], "1-2"), "another scenario"),
+        (lambda: parse_plan("given", DOCUMENT, ["groups.leecher.peers=2,4"], "1-2"), "another grid"),
+        (lambda: parse_plan("given", DOCUMENT, [PEERS], "1-3"), "another list of seeds"),
     ],
 )
 def test_another_sweep_in_the_same_folder_is_refused_in_one_line(tmp_path, other, words):
-    keep_plan(tmp_path, make_plan("given", DOCUMENT, [PEERS], "1-2"))
+    keep_plan(tmp_path, parse_plan("given", DOCUMENT, [PEERS], "1-2"))
     with pytest.raises(ShoalError, match=words) as raised:
         keep_plan(tmp_path, other())
     assert raised.value.code == ERR_PATH
@@ -96,12 +96,12 @@ def test_another_sweep_in_the_same_folder_is_refused_in_one_line(tmp_path, other
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ShoalError, match="is not empty and holds no sweep"):
-        keep_plan(tmp_path, make_plan("given", DOCUMENT))
+        keep_plan(tmp_path, parse_plan("given", DOCUMENT))
     assert not (tmp_path / PLAN).exists()
 
 
 def test_a_damaged_plan_is_told(tmp_path):
     (tmp_path / PLAN).write_text("{")
     with pytest.raises(ShoalError) as raised:
-        keep_plan(tmp_path, make_plan("given", DOCUMENT))
+        keep_plan(tmp_path, parse_plan("given", DOCUMENT))
     assert raised.value.code == ERR_UNREADABLE
