@@ -175,19 +175,18 @@ def test_what_is_wrong_with_a_sweep_is_one_line_and_nothing_is_started(scenario,
 
 def test_the_workers_of_a_dask_cluster_hand_back_what_matters(scenario, swept, tmp_path):
     distributed = pytest.importorskip("distributed", reason="DASK NOT TESTED: distributed is not installed")
+    out, one_point = tmp_path / "out", "groups.leecher.peers=3"
     with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
+        n_workers=1,
+        threads_per_worker=2,
         processes=True,
         dashboard_address=None,
         local_directory=str(tmp_path / "dask"),
     ) as cluster:
-        out = tmp_path / "out"
-        ended = program(
-            "sweep", scenario, "--set", PEERS, "--seeds", "2", "-o", out, "--dask", cluster.scheduler_address
-        )
+        address = cluster.scheduler_address
+        ended = program("sweep", scenario, "--set", one_point, "--seeds", "1-2", "-o", out, "--dask", address)
     assert ended.code == 0, ended.err
     here, there = (pl.read_parquet(folder / "results.parquet") for folder in (swept[0], out))
-    assert here.filter(pl.col("seed") == 2).equals(there)
+    assert here.filter(pl.col("groups.leecher.peers") == 3).equals(there)
     assert not list(out.rglob("events"))
     assert list(out.rglob("cast.json"))
