@@ -49,7 +49,7 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line]) -> Non
             ends.append((middle[-1], line.name, str(style["color"])))
         if len(numbers) < len(places):
             axes.set_xticks(list(places.values()), [str(where) for where in places])
-        elif min(numbers) > 0 and max(numbers) / min(numbers) >= 8:  # doublings rather than steps
+        elif min(numbers) > 0 and max(numbers) / min(numbers) >= 4:  # doublings rather than steps
             axes.set_xscale("log", base=2)
             axes.set_xticks(numbers, [f"{where:g}" for where in numbers])
             axes.minorticks_off()

@@ -95,6 +95,8 @@ def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Q
     for quantity in shown:
         scale, unit = SCALES.get(quantity.unit, (1.0, quantity.unit))
         lines = _lines(points, others, quantity.name, scale)
+        if len({mean.value for line in lines for _, mean in line.points}) < 2:
+            continue  # it is the same everywhere
         stem = quantity.name.replace(".", "-")
         draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines)
         caption = f"{quantity.label[:1].upper()}{quantity.label[1:]} against {key}: means with 95% intervals"
