@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -205,11 +205,18 @@ class Lifecycle:
         return content
 
     def refresh(self, content: ContentId, source: SharedFiles, stats: Stats) -> None:
-        """A content's files were hashed again and are right, though they look different."""
+        """A content's files were hashed again; take over what is known of them now."""
         if self._contents.shared.get(content) is source:
             self._disk.catalogue.keep_stats(content, stats)
             self._contents.shared[content] = self._shared(source.content, stats)
             source.close()
+
+    def keep_wrong(self, source: SharedFiles, entries: Iterable[int]) -> None:
+        """Files were found to have other bytes than were hashed: remember it, whatever they look like."""
+        stats = source.stats
+        wrong = tuple(sorted({*stats.wrong, *entries}))
+        with contextlib.suppress(ShoalError):  # then it is found again the next time somebody reads them
+            self.refresh(source.content.id, source, replace(stats, wrong=wrong))
 
     def reopen_finished(self, source: SharedFiles, held: int, message: str) -> Reopened:
         """A downloaded content has wrong chunks: make it a download that holds the others.

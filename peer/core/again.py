@@ -98,7 +98,7 @@ class Again:
         offer = self._shelf.offers.get(known.id)
         if message.directory and message.directory != known.path.rpartition("/")[0]:
             raise ShoalError(ERR_STATE, f"{known.name} is here already, at {known.path}; copy it, or remove it first")
-        if offer is None and not known.paused:
+        if known.id in self._shelf.damaged:
             raise ShoalError(ERR_CHANGED, _damaged(known))
         held, only = self._library.selection(known)
         if _chosen(known.layout, message.only) & ~held:

@@ -273,13 +273,16 @@ class Commands:
         known = self._shelf.known(content)
         if content in self._downloads.active:
             self._pause_download(content, paused=paused)
+        elif known is not None and (error := self._shelf.damaged.get(content)):
+            self._shelf.set_damaged(replace(known, paused=paused), error)
+            self._turn.add(KeepPaused(content, paused))
+            if not paused:
+                self._turn.add(VerifyData(content))  # perhaps it was put right
         elif known is not None and known.paused != paused:
             if paused:
                 self._library.withdraw(content, "paused")
             self._library.put_known(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
-        elif known is not None and not paused and content not in self._shelf.offers:
-            self._turn.add(VerifyData(content))  # It was damaged: perhaps it was put right.
         self._reply(token, Done(0, content))
 
     def _pause_download(self, content: ContentId, *, paused: bool) -> None:

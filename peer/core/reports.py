@@ -180,7 +180,7 @@ def _completed(content: KnownContent, record: DownloadRecord | None, held: int) 
         kind=layout.kind,
         size=size,
         path=content.path,
-        state="paused" if content.paused else "seeding",
+        state=content.state,
         bytes_done=size,
         chunks=chunks,
         chunks_done=chunks,
