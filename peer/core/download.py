@@ -85,6 +85,8 @@ class Download:
         """Which source was asked for which manifest or list."""
         self.maps: dict[LinkId, int] = {}
         """What each linked peer offers."""
+        self.seeds: dict[LinkId, bool] = {}
+        """Linked peers that have everything, whatever they offer us now."""
         self.avoided: dict[LinkId, int] = {}
         """Chunks a source sent wrong bytes for: not asked of it again for a while."""
         self.wrong_from: dict[PeerId, int] = {}
@@ -234,6 +236,7 @@ class Download:
 
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)
+        self.seeds.pop(link, None)
         self.avoided.pop(link, None)
         if self.layout is not None:
             self._count(old, -1)
@@ -260,7 +263,9 @@ class Download:
         offered = 0
         for mask in self.maps.values():
             offered |= mask
-        if not offered or (self.layout is not None and self.missing and not offered & self.missing):
+        if self.layout is not None and self.missing:
+            offered &= self.missing
+        if not offered and not self.seeds:
             return "no_sources"
         return "stalled" if now - self.moved_at > STALLED_AFTER else "downloading"
 

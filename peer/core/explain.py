@@ -4,7 +4,7 @@ Nothing is kept for this: the answer is read off the state by which the download
 
     of a source                                        of the download, the first that holds
     refused, resting   it is not asked for now         paused, error, disk   it is not fetching
-    withheld, nothing  it offers nothing missing       no_source             nobody offers anything missing
+    withheld, nothing  it offers nothing missing       no_source             nobody has anything missing
     choked             it has given no slot            rate_limit            our own limit
     credit             what came is not yet written    credit                our own disk
     rate_limit         our limit holds back credit     priority              others come first
@@ -106,6 +106,9 @@ class Explaining:
         causes = {row.cause: row.text for row in rows}
         what = "its manifest" if download.layout is None else _many(download.missing.bit_count(), "missing chunk")
         if not any(row.cause not in ("nothing", "withheld", "resting", "refused") for row in rows):
+            if seeds := sum(1 for row in rows if row.cause == "withheld"):
+                linked = f"{_many(seeds, 'seed')} linked, handing out chunks one by one, and none"
+                return "choked", f"{linked} for us right now; {what}"
             return "no_source", self._no_source(download, rows, what)
         if "rate_limit" in causes:
             limit, limit_of = self._limit(download)
@@ -139,9 +142,7 @@ class Explaining:
         linked = sum(1 for peer in download.candidates if peer in self._neighbours.by_peer)
         held = sum(1 for row in rows if row.cause in ("resting", "refused"))
         offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
-        seeds = sum(1 for row in rows if row.cause == "withheld")
-        more = f"; {_many(seeds, 'seed')} linked, with nothing for us right now" if seeds else ""
-        more += f"; {unequal}" if (unequal := self._unequal(download)) else ""
+        more = f"; {unequal}" if (unequal := self._unequal(download)) else ""
         return f"{offers} offers {what}; trackers name {_many(named, 'peer')}, {linked} linked{more}"
 
     def _limit(self, download: Download) -> tuple[int, Literal["", "all", "content"]]:

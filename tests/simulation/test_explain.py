@@ -127,6 +127,7 @@ def test_a_slot_is_waited_for() -> None:
     ask(swarm, ChangeLimits(0, up=1), number=0)  # who has the slot gets nothing, so it has nothing to give
     seconds_pass(swarm, 4)
     (found,) = [found for found in (explained(swarm, n) for n in (1, 2)) if found.cause == "choked"]
+    assert found.state == "downloading"
     assert found.text == "1 source with what is missing; no upload slot was given yet"
     (row,) = [row for row in found.sources if row.cause == "choked"]
     assert row.text.startswith("it has given no upload slot for ")
@@ -173,7 +174,8 @@ def test_a_seed_that_hands_out_its_chunks_one_by_one() -> None:
     link = node.neighbours.by_peer[peer_id(0)].link
     node.handle(Received(link, Have(CONTENT, 0, b"\0" * (swarm.layout.chunks // 8), True), None, 0), swarm.world.now)
     found = explained(swarm)
-    assert (found.cause, causes(found)) == ("no_source", ["withheld"])
+    assert (found.state, found.cause, causes(found)) == ("downloading", "choked", ["withheld"])
+    assert found.text.startswith("1 seed linked, handing out chunks one by one, and none for us right now; ")
 
 
 def test_a_peer_of_bad_reputation_is_not_asked() -> None:
