@@ -36,7 +36,7 @@ from bus.names import safe_name
 from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
-from peer.core.explain import Explaining, complete
+from peer.core.explain import Explaining
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.library import Library
 from peer.core.limiting import Limiting
@@ -314,7 +314,7 @@ class Commands:
         content = self._item(message.content)
         known = self._shelf.known(content)
         if known is not None:
-            self._reply(token, complete(known))
+            self._reply(token, self._explaining.complete(known, self._shelf.damaged.get(content, "")))
         else:
             self._reply(token, self._explaining.answer(self._downloads.active[content]))
 

@@ -158,6 +158,8 @@ class PeerNode:
             lambda: list(self.downloads.active.values()),
             self.opinions.refused,
             self.reports.unequal,
+            self.uploads,
+            settings.upload_slots,
         )
         self.commands = Commands(
             settings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, LinkId
+from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
 from peer.core.bitmap import mask_of_chunks
@@ -59,6 +59,13 @@ class Sending:
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
         self._unreported: dict[tuple[ContentId, str], bool] = {}
         self.meter = Meter(turn.now)
+
+    def rates(self, content: ContentId) -> dict[PeerId, float]:
+        """Bytes a second that go out of a content now, by who gets them."""
+        now = self._turn.now
+        return {
+            peer: rate for (of, peer), meter in self._sent.items() if of == content and (rate := meter.rate(now)) >= 1
+        }
 
     def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
         """A stream was opened."""

@@ -198,9 +198,31 @@ def test_what_is_stopped_says_why() -> None:
     assert found.text == "it stopped: the disk is full; `shoal resume` tries again"
 
 
-def test_a_complete_content_has_nothing_to_explain() -> None:
-    found = explained(begun(), number=0)
-    assert (found.state, found.cause, found.text, found.sources) == ("seeding", "complete", "it is complete", [])
+def test_a_seeding_content_tells_how_fast_it_goes_out_who_waits_and_which_limit_holds() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(2, 64 * MIB, FAST, FAST, 0.002, upload_slots=1))
+    ask(swarm, ChangeLimits(0, up=MIB), number=0)
+    seconds_pass(swarm, 6)
+    found = explained(swarm, number=0)
+    assert (found.state, found.cause, found.sources) == ("seeding", "complete", [])
+    assert (found.limit, found.limit_of) == (MIB, "all")
+    assert found.rate == pytest.approx(MIB, rel=0.1)
+    parts = found.text.split("; ")
+    assert parts[0] == "it is complete"
+    assert parts[1].endswith("go to 1 peer")
+    assert parts[2] == "1 of 1 upload slot in use"
+    assert parts[3].startswith("1 peer without a slot: ")
+    assert parts[4] == "all uploads together are limited to 1 MiB/s, and reach it"
+
+
+def test_a_seeding_content_that_nobody_fetches() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(0, 2 * MIB, FAST, FAST))
+    found = explained(swarm, number=0)
+    slots = swarm.nodes[peer_id(0)].settings.upload_slots
+    assert found.text == f"it is complete; nobody fetches it now; 0 of {slots} upload slots in use"
+    swarm.nodes[peer_id(0)].library._damaged(CONTENT, "/sim/file is gone")
+    found = explained(swarm, number=0)
+    assert (found.state, found.cause) == ("error", "error")
+    assert found.text == "/sim/file is gone; `shoal verify` looks again"
 
 
 def test_asking_changes_nothing() -> None:
