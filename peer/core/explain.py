@@ -43,6 +43,8 @@ AT_LIMIT: Final = 0.9
 MAX_SOURCES: Final = 200
 MAX_NAMED: Final = 5
 """Peers that one line names."""
+MAX_REASON: Final = 200
+"""Characters of why one of them cannot be linked."""
 
 Reason = tuple[str, str]
 """(cause, one line)"""
@@ -188,6 +190,11 @@ class Explaining:
         held = sum(1 for row in rows if row.cause in ("resting", "refused"))
         offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
         more = f"; {unequal}" if (unequal := self._unequal(download)) else ""
+        reasons: dict[str, PeerId] = {}
+        for peer in download.candidates:
+            if peer not in self._neighbours.by_peer and (reason := self._neighbours.why_unreached(peer)):
+                reasons.setdefault(reason, peer)
+        more += "".join(f"; {peer[:8]}: {reason[:MAX_REASON]}" for reason, peer in list(reasons.items())[:MAX_NAMED])
         return f"{offers} offers {what}; trackers name {_many(named, 'peer')}, {linked} linked{more}"
 
     def _limit(self, download: Download) -> tuple[int, Literal["", "all", "content"]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.boundary import LinkId, Received
+from bus.boundary import DialFailed, LinkId, Received
 from bus.errors import ERR_DISK_FULL
 from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause
 from experiments.sim import disk as simulated
@@ -103,6 +103,17 @@ def test_nobody_has_it_any_more() -> None:
     found = explained(swarm)
     assert (found.cause, found.sources) == ("no_source", [])
     assert found.text.startswith(f"nobody linked offers {found.missing} missing chunks; trackers name")
+
+
+def test_peers_that_cannot_be_linked_are_named_with_the_reason() -> None:
+    swarm = begun()
+    host = swarm.world.hosts[peer_id(1)]
+    swarm.world.remove(swarm.world.hosts[peer_id(0)])
+    seconds_pass(swarm, 30)
+    refused = "tcp://10.0.1.0:5000 refused this program's key: it admits only peers that its security.allow lists"
+    swarm.world.feed(host, DialFailed("data", peer_id(0), refused))
+    found = explained(swarm)
+    assert found.text.endswith(f"trackers name 1 peer, 0 linked; {peer_id(0)[:8]}: {refused}")
 
 
 def test_peers_of_which_only_one_side_encrypts_are_named_as_the_reason() -> None:
