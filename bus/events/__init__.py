@@ -222,7 +222,7 @@ class UploadProgress(Event, frozen=True):
 
 @declare("upload.ended", section="uploads", key=("content", "peer"), removes=True)
 class UploadEnded(Event, frozen=True):
-    """Nothing more is wanted of this content by this peer, or its link is gone."""
+    """Nothing more of this content goes to this peer: it wants no more, its link is gone, or it is not offered."""
 
     content: str
     peer: str

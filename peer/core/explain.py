@@ -84,7 +84,8 @@ class Explaining:
     def answer(self, download: Download) -> Explained:
         """The causes for one download."""
         content, now = download.record.id, self._turn.now
-        rows = [self._row(download, link) for link in download.maps if link in self._fetching.sources]
+        moves = download.state in (DownloadState.MANIFEST, DownloadState.FETCHING)
+        rows = [self._row(download, link) for link in download.maps if moves and link in self._fetching.sources]
         unwritten = sum(job.size for job in self._fetching.jobs.values() if job.content == content)
         limit, limit_of = self._limit(download)
         cause, text = self._stopped(download) or self._decides(download, rows, unwritten)
@@ -95,7 +96,7 @@ class Explaining:
             state=download.item_state(now),
             cause=cause,
             text=text,
-            rate=_rate(download.meter.rate(now)),
+            rate=_rate(download.meter.rate(now)) if moves else 0.0,
             missing=download.missing.bit_count(),
             free=download.open_chunks.bit_count(),
             to_come=sum(row.to_come for row in rows),

@@ -28,6 +28,7 @@ from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
 from peer.core.optimum import share_reached
 from peer.core.settings import NodeSettings
+from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
@@ -84,7 +85,7 @@ class Reports:
         now = self._turn.now
         record, layout = download.record, download.layout
         rows = {
-            link: (source.peer, round(source.meter.rate(now), 1), source.state.value)
+            link: (source.peer, _moving(source, download, now), source.state.value)
             for link, source in downloads.fetching.sources.items()
         }
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
@@ -169,6 +170,12 @@ class Reports:
     def _forget(self, content: ContentId) -> None:
         self._shown.pop(content, None)
         self._dirty.pop(content, None)
+
+
+def _moving(source: Source, download: Download, now: float) -> float:
+    """Bytes a second that a source sends, while the download may take them."""
+    moves = not download.stopped and source.state is SourceState.OPEN
+    return round(source.meter.rate(now), 1) if moves else 0.0
 
 
 def _completed(content: KnownContent, record: DownloadRecord | None, held: int) -> TransferCompleted:

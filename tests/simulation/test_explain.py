@@ -201,11 +201,12 @@ def test_a_peer_of_bad_reputation_is_not_asked() -> None:
 def test_what_is_stopped_says_why() -> None:
     swarm = begun()
     ask(swarm, Pause(0, CONTENT))
-    assert explained(swarm).cause == "paused"
+    found = explained(swarm)
+    assert (found.cause, found.rate, found.sources) == ("paused", 0.0, [])
     swarm = begun()
     swarm.world.feed(swarm.world.hosts[peer_id(1)], StoreFailed(CONTENT, 0, ERR_DISK_FULL, "the disk is full"))
     found = explained(swarm)
-    assert (found.state, found.cause) == ("error", "error")
+    assert (found.state, found.cause, found.rate, found.sources) == ("error", "error", 0.0, [])
     assert found.text == "it stopped: the disk is full; `shoal resume` tries again"
 
 
