@@ -48,7 +48,7 @@ from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
-from peer.wanting import wanted_chunks
+from peer.wanting import manifests_of, wanted_chunks
 from peer.workers import attempt
 from peer.writing import WritePool
 
@@ -121,7 +121,17 @@ class Lifecycle:
 
     def prepare(self, effect: Prepare) -> None:
         """Answered by Prepared or StoreFailed."""
-        self._post(self._answered(effect.record.id, lambda: self.reopen(effect.record), effect.record.directory))
+        record = effect.record
+        event = self._answered(record.id, lambda: self.reopen(record), record.directory)
+        if isinstance(event, StoreFailed):
+            failed = event
+            event = attempt(lambda: self._described(failed, record), lambda error: failed, record.directory)
+        self._post(event)
+
+    def _described(self, event: StoreFailed, record: DownloadRecord) -> StoreFailed:
+        """With what the manifest says, where it is here."""
+        layout = manifests_of(self._disk.catalogue, record.id)[0].layout
+        return replace(event, kind=layout.kind, size=layout.bytes_in(wanted_chunks(layout, record.only)))
 
     def reopen(self, record: DownloadRecord) -> CoreEvent:
         """Open a download's temporary files, again if they were open."""

@@ -70,6 +70,8 @@ class Download:
         self.held = 0
         self.held_bytes = 0
         """Bytes of the wanted chunks that are held."""
+        self.kind = ""
+        """Empty while unknown."""
         self.size = 0
         """Bytes wanted in all, 0 while unknown."""
         self.wanted = 0
@@ -141,6 +143,7 @@ class Download:
         """The files are open; take over what they hold."""
         self.step("prepared")
         self.layout = event.layout
+        self.kind = event.layout.kind
         self.held = event.held
         self.wanted = event.wanted
         self.size = event.layout.bytes_in(event.wanted)

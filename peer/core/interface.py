@@ -141,6 +141,10 @@ class StoreFailed(Struct, frozen=True, gc=False):
     """0 if it was no Store (a sync, a prepare)."""
     code: str
     message: str
+    kind: str = ""
+    """Of the download, where it could not be prepared and its manifest is here."""
+    size: int = 0
+    """Bytes that are wanted of it; as for `kind`."""
 
 
 class ManifestParsed(Struct, frozen=True, gc=False):
@@ -379,22 +383,7 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 CoreEffect = (
-    LinkEffect
-    | Read
-    | ReadManifest
-    | Store
-    | StoreManifest
-    | Forget
-    | Prepare
-    | Finish
-    | VerifyData
-    | ReopenContent
-    | CheckSpace
-    | CheckChunk
-    | KeepDownload
-    | KeepPaused
-    | KeepLimits
-    | RemoveItem
-    | KeepReputation
-    | Reply
-)
+    LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData
+    | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepLimits | RemoveItem
+    | KeepReputation | Reply
+)  # fmt: skip

@@ -96,7 +96,7 @@ class Reports:
         return kind(
             id=record.id,
             name=record.name,
-            kind=layout.kind if layout else "",
+            kind=download.kind,
             size=size,
             path=record.path,
             state=state,
