@@ -106,12 +106,10 @@ class Download:
         """Times that trackers were asked for sources."""
         self.availability = Availability(0)
         self.meter = Meter(now)
-        self.moved_at = now
-        self.active_since = now
+        self.moved_at = self.active_since = now
         self.duplicate_bytes = record.duplicate_bytes
         self.rejected_bytes = record.rejected_bytes
-        self.error = ""
-        self.error_code = ""
+        self.error = self.error_code = ""
         self.met_as_seed: dict[PeerId, bool] = {}
         """Peers met for this download, and whether they had all of it by then."""
         self.optimum = record.optimum
