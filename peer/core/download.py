@@ -15,6 +15,7 @@ from bus.events import ItemState, SourceRow
 from peer.core.bitmap import Range, mask_of
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
+from peer.core.optimum import Least
 from peer.core.picker import Availability, Picker
 from peer.core.rates import Meter
 
@@ -112,8 +113,7 @@ class Download:
         self.error = self.error_code = ""
         self.met_as_seed: dict[PeerId, bool] = {}
         """Peers met for this download, and whether they had all of it by then."""
-        self.optimum = record.optimum
-        """Seconds that any way of sharing would need at least, as last known; 0 while unknown."""
+        self.least = Least(record.optimum, record.least)
 
     def __repr__(self) -> str:
         chunks = self.layout.chunks if self.layout else 0
@@ -144,7 +144,10 @@ class Download:
         self.kind = event.layout.kind
         self.held = event.held
         self.wanted = event.wanted
-        self.size = event.layout.bytes_in(event.wanted)
+        self.least.settle(self.held_bytes, self.size)
+        size = event.layout.bytes_in(event.wanted)
+        self.least.begin(event.layout.bytes_in(event.held & event.wanted), self.size, size)
+        self.size = size
         self.held_bytes = event.layout.bytes_in(event.held & event.wanted)
         self.lists = dict(event.lists)
         self.lists_open = dict.fromkeys(self.lists, True)
@@ -292,7 +295,8 @@ class Download:
             duplicate_bytes=self.duplicate_bytes,
             rejected_bytes=self.rejected_bytes,
             paused=self.state is DownloadState.PAUSED,
-            optimum=self.optimum,
+            optimum=self.least.optimum,
+            least=self.least.seconds(self.held_bytes, self.size),
         )
 
     def check_invariants(self) -> None:

@@ -71,6 +71,8 @@ class DownloadRecord(Struct, frozen=True):
     """Chunks from first to last, whatever picker is configured."""
     optimum: float = 0.0
     """Seconds that any way of sharing would need at least, 0 while unknown."""
+    least: float = 0.0
+    """The same of the bytes that came in `seconds`."""
 
 
 class LimitRecord(Struct, frozen=True):

@@ -91,7 +91,8 @@ class Reports:
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
         rate = rate if rate >= 1 else 0.0
         done, size = download.held_bytes, download.size
-        download.optimum = self._capacities.optimum(download) or download.optimum
+        if optimum := self._capacities.optimum(download):
+            download.least.known(optimum, self._capacities.limit(download), done, size)
         seconds = download.seconds(now)
         return kind(
             id=record.id,
@@ -116,8 +117,8 @@ class Reports:
             finished=0.0,
             priority=record.priority,
             sequential=record.sequential,
-            optimum_seconds=round(download.optimum, 3),
-            optimum_share=round(share_reached(download.optimum, done, size, seconds), 4),
+            optimum_seconds=round(download.least.optimum, 3),
+            optimum_share=round(share_reached(download.least.seconds(done, size), seconds), 4),
         )
 
     def unequal(self, download: Download) -> str:
@@ -203,5 +204,5 @@ def _completed(content: KnownContent, record: DownloadRecord | None, held: int) 
         added=record.added if record else content.added,
         finished=record.finished if record else content.added,
         optimum_seconds=round(record.optimum, 3) if record else 0.0,
-        optimum_share=round(share_reached(record.optimum, size, size, record.seconds), 4) if record else 0.0,
+        optimum_share=round(share_reached(record.least or record.optimum, record.seconds), 4) if record else 0.0,
     )
