@@ -98,6 +98,9 @@ def load(
     values |= _from_flags(overrides or {})
     values |= _from_base_dir(base_dir, environ)
 
+    if values["transfer.window"].origin == "default":
+        least = min(cast("int", values[key].value) for key in ("transfer.window", "transfer.window_total"))
+        values["transfer.window"] = _Value(least, "default")
     settings = msgspec.convert(_nest(values), Settings)
     origins = {key: value.origin for key, value in values.items()}
     for keys, problem in _conflicts(settings, {key: value for key, (value, _) in values.items()}):

@@ -202,7 +202,7 @@ class _Call:
     def _handshake_failed(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self._wrong_key = True
-            self._fail("refused this program's key")
+            self._fail("refused this program's key: it admits only peers that its security.allow lists")
         elif value == OTHER_ENCRYPTION and self._effect.channel == "data":
             self._unequal = True
             other, ours = ("encrypts its links", "false") if self._clear else ("does not encrypt its links", "true")

@@ -141,6 +141,17 @@ class DirectoryLock:
         self.release()
 
 
+def holder_of(lock: Path) -> int:
+    """Pid of the process that holds a data directory by its lock file; 0 if none does, or that cannot be told."""
+    try:
+        pid = int(lock.read_text())
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            held = any(os.readlink(one.path) == str(lock.resolve()) for one in descriptors)
+    except (OSError, ValueError):
+        return 0
+    return pid if held else 0
+
+
 def _check_private(path: Path) -> None:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode) or not stat.S_ISDIR(status.st_mode):

@@ -128,7 +128,7 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Downloads and uploads."""
 
     window: Window = 16 * MIB
-    """Bytes that one uploader may be ahead of what this peer has written."""
+    """Bytes that one uploader may be ahead of what this peer has written; by default at most `window_total`."""
     window_total: Window = 32 * MIB
     """Bytes of the windows of all streams together; at least `window`."""
     upload_budget: Window = 16 * MIB

@@ -38,4 +38,4 @@ def _options(command: click.Command, known: Mapping[str | None, None]) -> str:
 
 def _spelling(option: click.Option) -> str:
     value = "" if option.is_flag or option.count else f" {option.metavar or 'N'}"
-    return ", ".join(option.opts) + value
+    return ", ".join([*option.opts, *option.secondary_opts]) + value

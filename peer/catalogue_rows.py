@@ -46,6 +46,8 @@ class Stats(Struct, frozen=True):
     """Entry -> path below the root, for those that are symbolic links to another file of the tree."""
     hashed: int = 0
     """When the hashing began, nanoseconds of the wall clock; 0 if it was not of these files as they lie there."""
+    wrong: tuple[int, ...] = ()
+    """Entries that look as they did but were found to have other bytes since."""
 
 
 class Temporary(Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -48,7 +48,7 @@ from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
-from peer.wanting import wanted_chunks
+from peer.wanting import manifests_of, wanted_chunks
 from peer.workers import attempt
 from peer.writing import WritePool
 
@@ -121,7 +121,17 @@ class Lifecycle:
 
     def prepare(self, effect: Prepare) -> None:
         """Answered by Prepared or StoreFailed."""
-        self._post(self._answered(effect.record.id, lambda: self.reopen(effect.record), effect.record.directory))
+        record = effect.record
+        event = self._answered(record.id, lambda: self.reopen(record), record.directory)
+        if isinstance(event, StoreFailed):
+            failed = event
+            event = attempt(lambda: self._described(failed, record), lambda error: failed, record.directory)
+        self._post(event)
+
+    def _described(self, event: StoreFailed, record: DownloadRecord) -> StoreFailed:
+        """With what the manifest says, where it is here."""
+        layout = manifests_of(self._disk.catalogue, record.id)[0].layout
+        return replace(event, kind=layout.kind, size=layout.bytes_in(wanted_chunks(layout, record.only)))
 
     def reopen(self, record: DownloadRecord) -> CoreEvent:
         """Open a download's temporary files, again if they were open."""
@@ -205,11 +215,18 @@ class Lifecycle:
         return content
 
     def refresh(self, content: ContentId, source: SharedFiles, stats: Stats) -> None:
-        """A content's files were hashed again and are right, though they look different."""
+        """A content's files were hashed again; take over what is known of them now."""
         if self._contents.shared.get(content) is source:
             self._disk.catalogue.keep_stats(content, stats)
             self._contents.shared[content] = self._shared(source.content, stats)
             source.close()
+
+    def keep_wrong(self, source: SharedFiles, entries: Iterable[int]) -> None:
+        """Files were found to have other bytes than were hashed: remember it, whatever they look like."""
+        stats = source.stats
+        wrong = tuple(sorted({*stats.wrong, *entries}))
+        with contextlib.suppress(ShoalError):  # then it is found again the next time somebody reads them
+            self.refresh(source.content.id, source, replace(stats, wrong=wrong))
 
     def reopen_finished(self, source: SharedFiles, held: int, message: str) -> Reopened:
         """A downloaded content has wrong chunks: make it a download that holds the others.

@@ -126,6 +126,7 @@ class PeerService:
         )
         for effect in self._core.start_effects():
             self._perform(effect)
+        self._storage.look_at_all()
         self._sample()
         self._reactor.every(SAMPLE_SECONDS, self._sample)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from bus.errors import ERR_CHANGED, ERR_UNREADABLE, ShoalError
@@ -56,6 +57,8 @@ class SharedFiles:
         self.layout: Layout = content.layout
         self.cancelled = False
         """Set when the content is removed: whoever hashes it stops."""
+        self.damaged = bool(stats.wrong)
+        """A file was found not to be the one that was hashed."""
         self._files = files
         self._open_files = open_files
 
@@ -64,6 +67,25 @@ class SharedFiles:
         if self.layout.kind != TREE:
             return self.content.path
         return f"{self.content.path}/{self.stats.links.get(entry) or self.layout.entries[entry].path}"
+
+    def changed(self) -> Iterator[tuple[int, ShoalError]]:
+        """The files that do not look like those that were hashed, and what is wrong with each; none is opened.
+
+        Empty ones are passed over: there is nothing of them to serve.
+        """
+        for number, entry in enumerate(self.layout.entries):
+            record = record_at(self.stats, number)
+            if not entry.size or record == ABSENT:
+                continue
+            if self.cancelled:
+                return
+            try:
+                same = record_of(self._files.look(self.path_of(number))) == record
+            except OSError as error:
+                yield number, self._failure(error, number)
+            else:
+                if not same or number in self.stats.wrong:
+                    yield number, self._changed(number)
 
     def read(self, entry: int, offset: int, length: int) -> bytes:
         """Bytes of one file.
@@ -130,6 +152,7 @@ class SharedFiles:
         return number
 
     def _changed(self, entry: int) -> ShoalError:
+        self.damaged = True
         return ShoalError(
             ERR_CHANGED, f"{shown(self.path_of(entry))} is not the file that was hashed; verify it, or share it again"
         )
@@ -138,6 +161,7 @@ class SharedFiles:
         if error.errno == errno.ELOOP:
             return self._changed(entry)  # a symbolic link stands where the file was
         if isinstance(error, _GONE):
+            self.damaged = True
             return ShoalError(ERR_CHANGED, f"{shown(self.path_of(entry))} is gone; put it back, or share it again")
         reason = (error.strerror or str(error)).lower()
         return ShoalError(ERR_UNREADABLE, f"{shown(self.path_of(entry))} cannot be read: {reason}; check the disk")

@@ -24,6 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
+from msgspec.structs import replace
+
 from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ShoalError
 from bus.places import PeerPlaces
@@ -133,8 +135,17 @@ class Storage:
         self._perform = self._table()
 
     def load_all(self) -> tuple[list[KnownContent], list[DownloadRecord]]:
-        """What the catalogue held when it was opened; finished downloads have `finished` set."""
-        return self._catalogue.load_all()
+        """What the catalogue held when it was opened; finished downloads have `finished` set.
+
+        The contents are unchecked: `look_at_all` has them looked at.
+        """
+        contents, downloads = self._catalogue.load_all()
+        return [replace(content, unchecked=True) for content in contents], downloads
+
+    def look_at_all(self) -> None:
+        """Look, in a thread, whether the contents still are what was hashed; each is answered by FilesLooked."""
+        for source in sorted(self._contents.shared.values(), key=lambda s: len(s.layout.entries)):
+            self._verifier.look(source)
 
     def load_limits(self) -> list[LimitRecord]:
         """The rate limits that were set while running."""
@@ -321,7 +332,11 @@ class Storage:
             file = list_holding(source.layout, effect.chunk)
             raw = self._catalogue.manifest(effect.content, file) if file else b""
             listed = listed_digest(source.layout, effect.chunk, raw) if file else None
-            return check_chunk(effect.content, effect.chunk, source, listed)
+            checked = check_chunk(effect.content, effect.chunk, source, listed)
+            if not checked.good:
+                entry = source.layout.entry_of(effect.chunk)
+                self._life_thread.submit(lambda: self._life.keep_wrong(source, (entry,)))
+            return checked
 
         bad = ChunkChecked(effect.content, effect.chunk, False)
         self._post(attempt(check, lambda error: bad, effect.content[:16]))

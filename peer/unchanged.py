@@ -63,6 +63,8 @@ def _taken_from(source: SharedFiles, waiting: dict[bytes, int], catalogue: Catal
     matches = []
     for number, entry in enumerate(layout.entries):
         record = record_at(stats, number)
+        if number in stats.wrong:
+            continue
         if record in waiting and entry.size and _had_settled(mtime_of(record), stats.hashed):
             del waiting[record]
             matches.append((record, entry.file_id, entry.size > layout.chunk_sizes[number]))

@@ -14,8 +14,8 @@ from peer.catalogue import Catalogue
 from peer.catalogue_rows import Stats
 from peer.chunkset import ChunkSet
 from peer.contents import Contents
-from peer.core.bitmap import chunks_in, ranges_of
-from peer.core.interface import CoreEvent, Prepared, StoreFailed, Verified
+from peer.core.bitmap import chunks_in, mask_of, ranges_of
+from peer.core.interface import CoreEvent, FilesLooked, Prepared, StoreFailed, Verified
 from peer.core.layout import Layout
 from peer.descriptors import Descriptor
 from peer.files import READ, shown
@@ -58,6 +58,15 @@ class Verifier:
         else:
             self._life_thread.submit(lambda: self._reopen(content))
 
+    def look(self, source: SharedFiles) -> None:
+        """Answered by FilesLooked."""
+        self._hash_thread.submit(lambda: self._look(source))
+
+    def _look(self, source: SharedFiles) -> None:
+        error = next((error for _, error in source.changed()), None)
+        if self._contents.shared.get(source.content.id) is source:
+            self._post(FilesLooked(source.content.id, f"{error.message}{_NO_LONGER}" if error else ""))
+
     def _verify_shared(self, content: ContentId) -> None:
         source = self._contents.shared.get(content)
         if source is None:
@@ -68,7 +77,7 @@ class Verifier:
         if isinstance(found, ShoalError):
             self._post(Verified(content, 0, found.message))
         elif found.verified.message and source.content.downloaded:
-            self._life_thread.submit(lambda: self._mend(source, found.verified))
+            self._life_thread.submit(lambda: self._mend(source, found))
         elif found.stats is None:
             self._post(found.verified)
         else:
@@ -77,17 +86,18 @@ class Verifier:
     def _refresh(self, source: SharedFiles, verified: Verified, stats: Stats) -> None:
         def refresh() -> str:
             self._life.refresh(verified.content, source, stats)
-            return ""
+            return verified.message
 
         message = attempt(refresh, lambda error: error.message, source.content.path)
         self._post(Verified(verified.content, verified.held, message))
 
-    def _mend(self, source: SharedFiles, verified: Verified) -> None:
+    def _mend(self, source: SharedFiles, found: Outcome) -> None:
         """What is wrong of a finished download is fetched again, if that can be done where it lies."""
-
+        verified = found.verified
         message = verified.message.removesuffix(_NO_LONGER) + "; they are fetched again"
 
         def failed(error: ShoalError) -> Verified:
+            self._life.keep_wrong(source, found.stats.wrong if found.stats else ())
             return replace(verified, message=f"{verified.message}: {error.message}")
 
         self._post(
@@ -129,16 +139,19 @@ class Outcome(NamedTuple):
 
     verified: Verified
     stats: Stats | None
-    """What the files look like now, if all is right and they look different from before."""
+    """What is known of the files now, if that is more than before."""
 
 
 def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
     """Hash all files of a content offered whole.
 
-    A file that was touched, or copied back, but has the same bytes is the same content.
+    A file that was touched, or copied back, but has the same bytes is the same content.  Of a content that was
+    found damaged only the files are hashed that do not look like those that were hashed, if there are any.
     """
     layout, began = source.layout, time.time_ns()
     records = bytearray(source.stats.records)
+    changed = [entry for entry, _ in source.changed()] if source.damaged else []
+    spans = [layout.chunks_of(entry) for entry in changed] or [range(layout.chunks)]
 
     def use(entry: int) -> Descriptor:
         return disk.open_files.take(source, entry, lambda: disk.files.open(source.path_of(entry), READ), passing=True)
@@ -148,23 +161,31 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
 
     digests = hasher.hash(
         layout,
-        (range(layout.chunks),),
+        spans,
         use,
         looked=looked,
         missing=lambda entry, error: None,
         cancelled=lambda: source.cancelled,
     )
     lists = _lists(disk.catalogue, source)
-    wrong = [chunk for chunk in range(layout.chunks) if not _is_right(layout, chunk, digests, lists)]
-    held = ChunkSet(layout.chunks, layout.all_chunks)
-    held.remove_all(wrong)
+    wrong = [chunk for span in spans for chunk in span if not _is_right(layout, chunk, digests, lists)]
     # What was never fetched (a part of a tree was wanted) is not there to be right or wrong.
     differing = [chunk for chunk in wrong if record_at(source.stats, layout.entry_of(chunk)) != ABSENT]
+    held = ChunkSet(layout.chunks, layout.all_chunks & ~_never_fetched(source))
+    held.remove_all(wrong)
     if differing:
-        return Outcome(Verified(source.content.id, held.mask, _differs(source, differing)), None)
-    stats = replace(source.stats, records=bytes(records), hashed=began)
-    looks_different = stats.records != source.stats.records
-    return Outcome(Verified(source.content.id, held.mask, ""), stats if looks_different else None)
+        stats = replace(source.stats, wrong=tuple(dict.fromkeys(layout.entry_of(chunk) for chunk in differing)))
+        return Outcome(Verified(source.content.id, held.mask, _differs(source, differing)), stats)
+    hashed = source.stats.hashed if changed else began
+    stats = replace(source.stats, records=bytes(records), hashed=hashed, wrong=())
+    known_better = stats.records != source.stats.records or source.damaged
+    return Outcome(Verified(source.content.id, held.mask, ""), stats if known_better else None)
+
+
+def _never_fetched(source: SharedFiles) -> int:
+    """Chunks of the entries that are not there, because a part of a tree was wanted."""
+    absent = [n for n, entry in enumerate(source.layout.entries) if entry.size and record_at(source.stats, n) == ABSENT]
+    return mask_of((chunks.start, len(chunks)) for chunks in map(source.layout.chunks_of, absent))
 
 
 def verify_download(disk: Disk, download: TemporaryFiles, hasher: Hasher) -> Verified:

@@ -55,6 +55,8 @@ def look(files: FileOps, path: str, name: str) -> Found:
         ShoalError: ERR_NOT_FOUND, ERR_UNREADABLE, ERR_PATH or ERR_LIMIT, and which file is the reason.
     """
     given = os.path.abspath(path)
+    if not name and not os.path.basename(given):
+        raise ShoalError(ERR_PATH, f"{shown(given)} has no name of its own; give one with --name")
     title = safe_name(name or os.path.basename(given)).path
     root = os.path.realpath(given)
     try:

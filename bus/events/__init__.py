@@ -138,7 +138,8 @@ class Transfer(Event, frozen=True):
     optimum_seconds: float = 0.0
     """The least time that any way of sharing could need, from the rates that the swarm is known to have; 0: unknown."""
     optimum_share: float = 0.0
-    """How much of that optimum it reaches, 1 at best: the least time for the bytes so far, over the time it took."""
+    """How much of that optimum it reaches, 1 at best: the least time for the bytes so far, over the time it took.  Each
+    byte is judged by the limits and rates of its time, the user's own limits among them."""
 
 
 @declare("transfer.started", section="transfers", key=("id",))
@@ -222,7 +223,7 @@ class UploadProgress(Event, frozen=True):
 
 @declare("upload.ended", section="uploads", key=("content", "peer"), removes=True)
 class UploadEnded(Event, frozen=True):
-    """Nothing more is wanted of this content by this peer, or its link is gone."""
+    """Nothing more of this content goes to this peer: it wants no more, its link is gone, or it is not offered."""
 
     content: str
     peer: str

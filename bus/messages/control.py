@@ -361,9 +361,9 @@ class Explained(Message, frozen=True, gc=False):
     unwritten: Count
     """Bytes that came and are not yet written."""
     limit: Count
-    """The download limit that applies, bytes a second; 0: none."""
+    """The limit that applies, bytes a second; 0: none.  Of what is complete it is the upload limit."""
     limit_of: Literal["", "all", "content"]
-    """Whose limit that is: of all downloads together, or of this content."""
+    """Whose limit that is: of all together, or of this content."""
     sources: Annotated[list[SourceExplained], Meta(max_length=200)]
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from bus.errors import ERR_FAILURE, ERR_USAGE, ShoalError
+from bus.errors import ERR_FAILURE, ERR_UNREACHABLE, ERR_USAGE, ShoalError
 
 if TYPE_CHECKING:
     from bus.config import Loaded
@@ -99,14 +99,29 @@ class Session:
         Raises:
             ShoalError: what the peer answered; ERR_UNREACHABLE if it does not run; ERR_TIMEOUT if it is silent.
         """
-        reply = self.client.call(message, timeout, on_progress)
+        with self._naming_who_is_silent():
+            reply = self.client.call(message, timeout, on_progress)
         if not isinstance(reply, answer):
             raise ShoalError(ERR_FAILURE, f"the peer answered with {type(reply).__name__}, not {answer.__name__}")
         return reply
 
     def state(self, *sections: str) -> PublishedState:
         """Some sections of the picked peer's published state; errors as in `ask`."""
-        return self.client.snapshot(sections)
+        with self._naming_who_is_silent():
+            return self.client.snapshot(sections)
+
+    @contextmanager
+    def _naming_who_is_silent(self) -> Iterator[None]:
+        """A peer that runs and does not answer is not to be started."""
+        from bus.places import holder_of
+
+        try:
+            yield
+        except ShoalError as error:
+            if error.code != ERR_UNREACHABLE or not (pid := holder_of(self.places.lock_file)):
+                raise
+            text = f"peer {self.places.name} runs (pid {pid}) but does not answer; if it was stopped: kill -CONT {pid}"
+            raise ShoalError(ERR_UNREACHABLE, f"{text}, else end it and start it again") from None
 
     def note(self, text: str) -> None:
         """A line about what happens, for people."""
@@ -131,6 +146,21 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
         context.exit()
 
 
+def _complete_peer(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The configured peers' names, and those of which there is state; none if the configuration cannot be read."""
+    session = context.find_object(Session) or Session()
+    try:
+        loaded = session.loaded
+        found = [*(peer.name for peer in loaded.settings.peers), *_names_in(loaded.base_dir / "peers")]
+    except (ShoalError, OSError):
+        return []
+    return [name for name in dict.fromkeys(found) if name.startswith(incomplete)]
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
 def _options(hidden: bool) -> list[click.Parameter]:
     def option(*names: str, **attributes: object) -> click.Option:
         kept = {"callback": _keep, **attributes}
@@ -138,7 +168,12 @@ def _options(hidden: bool) -> list[click.Parameter]:
 
     path = click.Path(path_type=Path)
     return [
-        option("--peer", metavar="NAME", help="The local peer to talk to (default: $SHOAL_PEER, else the first)."),
+        option(
+            "--peer",
+            metavar="NAME",
+            shell_complete=_complete_peer,
+            help="The local peer to talk to (default: $SHOAL_PEER, else the first).",
+        ),
         option("--base-dir", type=path, metavar="DIR", help="Folder of all state (default: $SHOAL_BASE_DIR)."),
         option("--config", type=path, metavar="FILE", help="Configuration (default: $SHOAL_CONFIG, ./config.yaml)."),
         option("--json", is_flag=True, help="Print JSON: one object or array, or one object a line for streams."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from bus.errors import ERR_PATH, ERR_UNREADABLE, ERR_USAGE, ShoalError
+from bus.errors import ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ERR_USAGE, ShoalError
 from bus.units import format_duration, format_size
 from peer.cli.control import act_on
 from peer.cli.session import Command, Session
@@ -42,7 +42,7 @@ def absolute(path: str) -> str:
     """The path as the peer, which stands elsewhere, can use it.
 
     Raises:
-        ShoalError: ERR_USAGE if it is empty; ERR_UNREADABLE or ERR_PATH if nothing there can be shared.
+        ShoalError: ERR_USAGE if it is empty; ERR_NOT_FOUND, ERR_UNREADABLE or ERR_PATH if nothing there can be shared.
     """
     from bus.names import MAX_PATH
 
@@ -56,6 +56,8 @@ def absolute(path: str) -> str:
         mode = os.stat(full).st_mode
     except UnicodeEncodeError:
         raise ShoalError(ERR_PATH, f"{path!a} is not UTF-8; rename it, then share it") from None
+    except FileNotFoundError:
+        raise ShoalError(ERR_NOT_FOUND, f"{shown} does not exist; check the path") from None
     except OSError as error:
         raise ShoalError(ERR_UNREADABLE, f"{shown} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):

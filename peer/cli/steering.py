@@ -7,7 +7,7 @@ from typing import Final, Literal
 import click
 from msgspec import Struct
 
-from bus.errors import ERR_USAGE, ShoalError
+from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.units import format_limit, parse_rate
 from peer.cli.control import act_on, content_of
 from peer.cli.session import Command, Session
@@ -76,14 +76,22 @@ def limit(session: Session, content: str, up: str | None, down: str | None) -> N
         return
     print_fields(
         [
-            ("up", _said(reply.content, reply.up, reply.effective_up, reply.up_is_set)),
-            ("down", _said(reply.content, reply.down, reply.effective_down, reply.down_is_set)),
+            ("up", _said(reply.content, reply.up, reply.effective_up, reply.up_is_set, _origin(session, "up"))),
+            (
+                "down",
+                _said(reply.content, reply.down, reply.effective_down, reply.down_is_set, _origin(session, "down")),
+            ),
         ]
     )
     if reply.contents and not reply.content:
         columns = [Column("CONTENT"), Column("UP", True), Column("DOWN", True)]
         cells = [(short(one.content), format_limit(one.up), format_limit(one.down)) for one in reply.contents]
         print_table(columns, cells)
+
+
+def _origin(session: Session, direction: str) -> str:
+    """Where a limit that was not set while running comes from."""
+    return session.loaded.origins[f"limits.{direction}"]
 
 
 def _rate(option: str, text: str | None) -> int:
@@ -99,28 +107,57 @@ def _rate(option: str, text: str | None) -> int:
         raise ShoalError(ERR_USAGE, f"{option}: {error}; or default") from None
 
 
-def _said(content: str, own: int, effective: int, is_set: bool) -> str:
+def _said(content: str, own: int, effective: int, is_set: bool, configured: str) -> str:
     if content:
         return format_limit(own) + (f" (all together: {format_limit(effective)})" if effective != own else "")
-    return format_limit(own) + ("" if is_set else " (config.yaml)")
+    return format_limit(own) + ("" if is_set else f" ({configured})")
+
+
+def _complete_level(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [level for level in LEVELS if level and level.startswith(incomplete)]
 
 
 @click.command(cls=Command)
 @click.argument("content", metavar="ID")
-@click.argument("level", default="", metavar="[high|normal|low]")
+@click.argument("level", default="", metavar="[high|normal|low]", shell_complete=_complete_level)
 @click.option("--sequential/--any-order", default=None, help="Fetch its chunks from first to last, or not any more.")
 @click.pass_obj
 def priority(session: Session, content: str, level: str, sequential: bool | None) -> None:
-    """Of running downloads, which is fetched first, and in which order its chunks."""
+    """Of running downloads, which is fetched first, and in which order its chunks; without either, show it."""
     from bus.messages import ChangeDownload
 
     if level not in LEVELS:
         raise ShoalError(ERR_USAGE, f"expected high, normal or low, found {level!a}")
     if not level and sequential is None:
-        raise ShoalError(ERR_USAGE, "nothing to change: give high, normal or low, or --sequential or --any-order")
+        _show_priority(session, content_of(content))
+        return
     order, said = ORDERS[sequential]
     words = ", ".join(part for part in (level and f"with {level} priority", said) if part)
     act_on(session, [content], lambda item: ChangeDownload(0, item, LEVELS[level], order), f"is fetched {words}")
+
+
+class Order(Struct, frozen=True):
+    """When and how a running download is fetched."""
+
+    id: str
+    priority: str
+    sequential: bool
+
+
+def _show_priority(session: Session, content: str) -> None:
+    from bus.events import Transfer
+
+    running = [row for row in session.state("transfers").of(Transfer, "transfers") if row.id.startswith(content)]
+    if not running:
+        raise ShoalError(ERR_NOT_FOUND, f"no download {content} on this peer; `shoal ls` lists what there is")
+    if len(running) > 1:
+        raise ShoalError(ERR_USAGE, f"{len(running)} downloads begin with {content}; give more digits")
+    row = running[0]
+    if session.json:
+        print_json(Order(row.id, row.priority, row.sequential))
+        return
+    order = "from first to last" if row.sequential else "in any order"
+    print_fields([("id", row.id), ("priority", row.priority), ("chunks", order)])
 
 
 COMMANDS = (limit, priority)

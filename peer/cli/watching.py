@@ -125,7 +125,7 @@ def _explain(session: Session, peer: str) -> None:
 @click.argument("content", metavar="ID")
 @click.pass_obj
 def explain(session: Session, content: str) -> None:
-    """Why a download is as fast as it is, or stuck: the cause that decides, and that of every source."""
+    """Why a download is as fast as it is, or stuck: what decides, and each source; of a share, how fast it goes out."""
     from bus.messages import Explain, Explained
     from peer.cli.rows import explanation
 

@@ -98,12 +98,13 @@ class Again:
         offer = self._shelf.offers.get(known.id)
         if message.directory and message.directory != known.path.rpartition("/")[0]:
             raise ShoalError(ERR_STATE, f"{known.name} is here already, at {known.path}; copy it, or remove it first")
-        if offer is None and not known.paused:
+        if known.id in self._shelf.damaged:
             raise ShoalError(ERR_CHANGED, _damaged(known))
         held, only = self._library.selection(known)
-        if _chosen(known.layout, message.only) & ~held:
+        wanted, union = _chosen(known.layout, message.only), _union(only, message.only)
+        if wanted & ~held or union != only:  # empty files have no chunks
             self._reopening.setdefault(known.id, []).append(token)
-            self._turn.add(ReopenContent(known.id, _union(only, message.only)))
+            self._turn.add(ReopenContent(known.id, union))
         elif known.downloaded and offer is not None and held:
             # One chunk is enough to notice that somebody took the file away.
             self._checking.setdefault(known.id, []).append(token)

@@ -76,10 +76,14 @@ class Capacities:
         self._told.pop(link, None)
         self._theirs.pop(link, None)
 
+    def limit(self, download: Download) -> int:
+        """Our own download limit that holds for a download, bytes a second; 0: none."""
+        return self._limits.rate_of("down", download.record.id)
+
     def optimum(self, download: Download) -> float | None:
         """The bound for a download in seconds, from what is known now of those that are linked."""
         ours, seconds = self.ours(), download.seconds(self._turn.now)
-        members = [Member(ours.up, ours.down, False)]
+        members = [Member(ours.up, self.limit(download), False)]
         for link in download.maps:
             if (neighbour := self._neighbours.by_link.get(link)) is not None:
                 # Who finishes beside us had the same to fetch: it stays what it was when we met it.

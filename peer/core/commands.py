@@ -36,7 +36,7 @@ from bus.names import safe_name
 from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
-from peer.core.explain import Explaining, complete
+from peer.core.explain import Explaining
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.library import Library
 from peer.core.limiting import Limiting
@@ -273,13 +273,16 @@ class Commands:
         known = self._shelf.known(content)
         if content in self._downloads.active:
             self._pause_download(content, paused=paused)
+        elif known is not None and (error := self._shelf.damaged.get(content)):
+            self._shelf.set_damaged(replace(known, paused=paused), error)
+            self._turn.add(KeepPaused(content, paused))
+            if not paused:
+                self._turn.add(VerifyData(content))  # perhaps it was put right
         elif known is not None and known.paused != paused:
             if paused:
                 self._library.withdraw(content, "paused")
             self._library.put_known(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
-        elif known is not None and not paused and content not in self._shelf.offers:
-            self._turn.add(VerifyData(content))  # It was damaged: perhaps it was put right.
         self._reply(token, Done(0, content))
 
     def _pause_download(self, content: ContentId, *, paused: bool) -> None:
@@ -311,7 +314,7 @@ class Commands:
         content = self._item(message.content)
         known = self._shelf.known(content)
         if known is not None:
-            self._reply(token, complete(known))
+            self._reply(token, self._explaining.complete(known, self._shelf.damaged.get(content, "")))
         else:
             self._reply(token, self._explaining.answer(self._downloads.active[content]))
 

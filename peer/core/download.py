@@ -15,6 +15,7 @@ from bus.events import ItemState, SourceRow
 from peer.core.bitmap import Range, mask_of
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
+from peer.core.optimum import Least
 from peer.core.picker import Availability, Picker
 from peer.core.rates import Meter
 
@@ -70,6 +71,8 @@ class Download:
         self.held = 0
         self.held_bytes = 0
         """Bytes of the wanted chunks that are held."""
+        self.kind = ""
+        """Empty while unknown."""
         self.size = 0
         """Bytes wanted in all, 0 while unknown."""
         self.wanted = 0
@@ -85,6 +88,8 @@ class Download:
         """Which source was asked for which manifest or list."""
         self.maps: dict[LinkId, int] = {}
         """What each linked peer offers."""
+        self.seeds: dict[LinkId, bool] = {}
+        """Linked peers that have everything, whatever they offer us now."""
         self.avoided: dict[LinkId, int] = {}
         """Chunks a source sent wrong bytes for: not asked of it again for a while."""
         self.wrong_from: dict[PeerId, int] = {}
@@ -102,16 +107,13 @@ class Download:
         """Times that trackers were asked for sources."""
         self.availability = Availability(0)
         self.meter = Meter(now)
-        self.moved_at = now
-        self.active_since = now
+        self.moved_at = self.active_since = now
         self.duplicate_bytes = record.duplicate_bytes
         self.rejected_bytes = record.rejected_bytes
-        self.error = ""
-        self.error_code = ""
+        self.error = self.error_code = ""
         self.met_as_seed: dict[PeerId, bool] = {}
         """Peers met for this download, and whether they had all of it by then."""
-        self.optimum = record.optimum
-        """Seconds that any way of sharing would need at least, as last known; 0 while unknown."""
+        self.least = Least(record.optimum, record.least)
 
     def __repr__(self) -> str:
         chunks = self.layout.chunks if self.layout else 0
@@ -139,9 +141,13 @@ class Download:
         """The files are open; take over what they hold."""
         self.step("prepared")
         self.layout = event.layout
+        self.kind = event.layout.kind
         self.held = event.held
         self.wanted = event.wanted
-        self.size = event.layout.bytes_in(event.wanted)
+        self.least.settle(self.held_bytes, self.size)
+        size = event.layout.bytes_in(event.wanted)
+        self.least.begin(event.layout.bytes_in(event.held & event.wanted), self.size, size)
+        self.size = size
         self.held_bytes = event.layout.bytes_in(event.held & event.wanted)
         self.lists = dict(event.lists)
         self.lists_open = dict.fromkeys(self.lists, True)
@@ -234,6 +240,7 @@ class Download:
 
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)
+        self.seeds.pop(link, None)
         self.avoided.pop(link, None)
         if self.layout is not None:
             self._count(old, -1)
@@ -260,7 +267,9 @@ class Download:
         offered = 0
         for mask in self.maps.values():
             offered |= mask
-        if not offered or (self.layout is not None and self.missing and not offered & self.missing):
+        if self.layout is not None and self.missing:
+            offered &= self.missing
+        if not offered and not self.seeds:
             return "no_sources"
         return "stalled" if now - self.moved_at > STALLED_AFTER else "downloading"
 
@@ -286,7 +295,8 @@ class Download:
             duplicate_bytes=self.duplicate_bytes,
             rejected_bytes=self.rejected_bytes,
             paused=self.state is DownloadState.PAUSED,
-            optimum=self.optimum,
+            optimum=self.least.optimum,
+            least=self.least.seconds(self.held_bytes, self.size),
         )
 
     def check_invariants(self) -> None:

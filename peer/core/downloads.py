@@ -316,6 +316,8 @@ class Downloads:
             return
         if not event.job:
             download.preparing = max(0, download.preparing - 1)
+        if event.kind:
+            download.kind, download.size = event.kind, event.size
         if download.state not in (DownloadState.FAILED, DownloadState.PAUSED):
             self.fail(download, event.code, event.message)
 

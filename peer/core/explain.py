@@ -1,10 +1,12 @@
 """Why a download is slow or stuck: one cause for each source, and the one that decides, with numbers.
 
+Of what is complete: how fast it goes out, to how many, who waits, and which limit holds.
+
 Nothing is kept for this: the answer is read off the state by which the download is driven.
 
     of a source                                        of the download, the first that holds
     refused, resting   it is not asked for now         paused, error, disk   it is not fetching
-    withheld, nothing  it offers nothing missing       no_source             nobody offers anything missing
+    withheld, nothing  it offers nothing missing       no_source             nobody has anything missing
     choked             it has given no slot            rate_limit            our own limit
     credit             what came is not yet written    credit                our own disk
     rate_limit         our limit holds back credit     priority              others come first
@@ -18,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from bus.boundary import LinkId, PeerId
 from bus.messages import Explained, SourceExplained
 from bus.units import format_duration, format_rate, format_size
@@ -30,12 +34,17 @@ from peer.core.neighbours import Neighbours
 from peer.core.priority import RANKS
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
+from peer.core.uploads import Uploads
 
 SILENT_AFTER: Final = 5.0
 """Seconds without a byte, with credit left, after which a source is called silent."""
 AT_LIMIT: Final = 0.9
 """Share of a limit from which on it is what decides: nothing faster can be measured."""
 MAX_SOURCES: Final = 200
+MAX_NAMED: Final = 5
+"""Peers that one line names."""
+MAX_REASON: Final = 200
+"""Characters of why one of them cannot be linked."""
 
 Reason = tuple[str, str]
 """(cause, one line)"""
@@ -54,8 +63,13 @@ class Explaining:
         downloads: Callable[[], list[Download]],
         refused: Callable[[PeerId], bool],
         unequal: Callable[[Download], str],
+        uploads: Uploads,
+        slots: int,
     ) -> None:
-        """`downloads` gives all that run; `unequal` the line about peers of which only one side encrypts, or ""."""
+        """`downloads` gives all that run; `unequal` the line about peers of which only one side encrypts, or "".
+
+        `slots` is how many uploads may go on at a time.
+        """
         self._turn = turn
         self._limits = limits
         self._neighbours = neighbours
@@ -64,11 +78,14 @@ class Explaining:
         self._downloads = downloads
         self._refused = refused
         self._unequal = unequal
+        self._uploads = uploads
+        self._slots = slots
 
     def answer(self, download: Download) -> Explained:
         """The causes for one download."""
         content, now = download.record.id, self._turn.now
-        rows = [self._row(download, link) for link in download.maps if link in self._fetching.sources]
+        moves = download.state in (DownloadState.MANIFEST, DownloadState.FETCHING)
+        rows = [self._row(download, link) for link in download.maps if moves and link in self._fetching.sources]
         unwritten = sum(job.size for job in self._fetching.jobs.values() if job.content == content)
         limit, limit_of = self._limit(download)
         cause, text = self._stopped(download) or self._decides(download, rows, unwritten)
@@ -79,7 +96,7 @@ class Explaining:
             state=download.item_state(now),
             cause=cause,
             text=text,
-            rate=_rate(download.meter.rate(now)),
+            rate=_rate(download.meter.rate(now)) if moves else 0.0,
             missing=download.missing.bit_count(),
             free=download.open_chunks.bit_count(),
             to_come=sum(row.to_come for row in rows),
@@ -88,6 +105,37 @@ class Explaining:
             limit_of=limit_of,
             sources=rows[:MAX_SOURCES],
         )
+
+    def complete(self, content: KnownContent, damaged: str) -> Explained:
+        """Of a content that is no running download; `damaged` says what is wrong with it, if anything is."""
+        if damaged:
+            return _of_known(content, "error", "error", f"{damaged}; `shoal verify` looks again")
+        if content.paused:
+            return _of_known(content, "paused", "complete", "it is complete, and paused; `shoal resume` lets it go on")
+        if content.unchecked:
+            return _of_known(content, "verifying", "disk", "it is offered once its files were looked at")
+        rates = self._uploads.sending.rates(content.id)
+        rate = sum(rates.values())
+        limit = self._limits.rate_of("up", content.id)
+        of_content = limit and limit == self._limits.own_rate("up", content.id)
+        words = ["it is complete"]
+        words.append(f"{format_rate(rate)} go to {_many(len(rates), 'peer')}" if rates else "nobody fetches it now")
+        words.append(f"{self._uploads.slots_used} of {_many(self._slots, 'upload slot')} in use")
+        if waiting := self._uploads.waiting_for(content.id):
+            names = ", ".join(self._called(link) for link in waiting[:MAX_NAMED])
+            more = f" and {len(waiting) - MAX_NAMED} more" if len(waiting) > MAX_NAMED else ""
+            words.append(f"{_many(len(waiting), 'peer')} without a slot: {names}{more}")
+        if limit:
+            whose = "uploads of this content are" if of_content else "all uploads together are"
+            reached = ", and reach it" if rate >= AT_LIMIT * limit else ""
+            words.append(f"{whose} limited to {format_rate(limit)}{reached}")
+        answer = _of_known(content, "seeding", "complete", "; ".join(words))
+        whose_limit: Literal["", "all", "content"] = "" if not limit else "content" if of_content else "all"
+        return replace(answer, rate=_rate(rate), limit=limit, limit_of=whose_limit)
+
+    def _called(self, link: LinkId) -> str:
+        neighbour = self._neighbours.by_link[link]
+        return f"{neighbour.name} ({neighbour.peer[:8]})" if neighbour.name else neighbour.peer[:8]
 
     # -- the download --
 
@@ -106,6 +154,9 @@ class Explaining:
         causes = {row.cause: row.text for row in rows}
         what = "its manifest" if download.layout is None else _many(download.missing.bit_count(), "missing chunk")
         if not any(row.cause not in ("nothing", "withheld", "resting", "refused") for row in rows):
+            if seeds := sum(1 for row in rows if row.cause == "withheld"):
+                linked = f"{_many(seeds, 'seed')} linked, handing out chunks one by one, and none"
+                return "choked", f"{linked} for us right now; {what}"
             return "no_source", self._no_source(download, rows, what)
         if "rate_limit" in causes:
             limit, limit_of = self._limit(download)
@@ -139,9 +190,12 @@ class Explaining:
         linked = sum(1 for peer in download.candidates if peer in self._neighbours.by_peer)
         held = sum(1 for row in rows if row.cause in ("resting", "refused"))
         offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
-        seeds = sum(1 for row in rows if row.cause == "withheld")
-        more = f"; {_many(seeds, 'seed')} linked, with nothing for us right now" if seeds else ""
-        more += f"; {unequal}" if (unequal := self._unequal(download)) else ""
+        more = f"; {unequal}" if (unequal := self._unequal(download)) else ""
+        reasons: dict[str, PeerId] = {}
+        for peer in download.candidates:
+            if peer not in self._neighbours.by_peer and (reason := self._neighbours.why_unreached(peer)):
+                reasons.setdefault(reason, peer)
+        more += "".join(f"; {peer[:8]}: {reason[:MAX_REASON]}" for reason, peer in list(reasons.items())[:MAX_NAMED])
         return f"{offers} offers {what}; trackers name {_many(named, 'peer')}, {linked} linked{more}"
 
     def _limit(self, download: Download) -> tuple[int, Literal["", "all", "content"]]:
@@ -230,10 +284,8 @@ class Explaining:
         return "busy", f"{format_size(source.unreceived)} of other downloads are asked of it first"
 
 
-def complete(content: KnownContent) -> Explained:
-    """Of a content that is here whole."""
-    state, text = ("paused", "it is complete, and paused") if content.paused else ("seeding", "it is complete")
-    return Explained(0, content.id, content.name, state, "complete", text, 0.0, 0, 0, 0, 0, 0, "", [])
+def _of_known(content: KnownContent, state: str, cause: str, text: str) -> Explained:
+    return Explained(0, content.id, content.name, state, cause, text, 0.0, 0, 0, 0, 0, 0, "", [])
 
 
 def _many(count: int, thing: str) -> str:

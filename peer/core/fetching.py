@@ -98,6 +98,9 @@ class Fetching:
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
         download.set_map(neighbour.link, mask)
+        download.seeds.pop(neighbour.link, None)
+        if self._haves.is_seed(neighbour.link, download.record.id):
+            download.seeds[neighbour.link] = True
         if wrong := download.wrong_from.get(neighbour.peer):
             download.avoided[neighbour.link] = download.avoided.get(neighbour.link, 0) | wrong
         source = self.sources.get(neighbour.link)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
+from bus.events import ItemState
 from bus.messages import Message, Priority
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
@@ -36,6 +37,13 @@ class KnownContent(Struct, frozen=True):
     added: float
     """Wall clock, seconds since 1970."""
     paused: bool = False
+    unchecked: bool = False
+    """Of an earlier run, and its files were not looked at yet: it is not offered before they were."""
+
+    @property
+    def state(self) -> ItemState:
+        """As users see it, if nothing is wrong with it."""
+        return "paused" if self.paused else "verifying" if self.unchecked else "seeding"
 
 
 class DownloadRecord(Struct, frozen=True):
@@ -63,6 +71,8 @@ class DownloadRecord(Struct, frozen=True):
     """Chunks from first to last, whatever picker is configured."""
     optimum: float = 0.0
     """Seconds that any way of sharing would need at least, 0 while unknown."""
+    least: float = 0.0
+    """The same of the bytes that came in `seconds`."""
 
 
 class LimitRecord(Struct, frozen=True):
@@ -133,6 +143,10 @@ class StoreFailed(Struct, frozen=True, gc=False):
     """0 if it was no Store (a sync, a prepare)."""
     code: str
     message: str
+    kind: str = ""
+    """Of the download, where it could not be prepared and its manifest is here."""
+    size: int = 0
+    """Bytes that are wanted of it; as for `kind`."""
 
 
 class ManifestParsed(Struct, frozen=True, gc=False):
@@ -180,6 +194,14 @@ class Verified(Struct, frozen=True, gc=False):
     """One line if something does not match, else empty."""
 
 
+class FilesLooked(Struct, frozen=True, gc=False):
+    """The files of an unchecked content were looked at, not hashed."""
+
+    content: ContentId
+    message: str
+    """One line if they are not those that were hashed, else empty."""
+
+
 class Reopened(Struct, frozen=True, gc=False):
     """A finished download has wrong chunks, or more of it is wanted: it is under way again, as if never finished."""
 
@@ -218,25 +240,10 @@ class DataRemoved(Struct, frozen=True, gc=False):
 
 
 CoreEvent = (
-    LinkEvent
-    | Command
-    | ReplyWhenAnnounced
-    | ContentAdded
-    | PartRead
-    | ReadFailed
-    | Stored
-    | StoreFailed
-    | ManifestParsed
-    | ManifestRejected
-    | Prepared
-    | Finished
-    | Verified
-    | Reopened
-    | ReopenFailed
-    | SpaceChecked
-    | ChunkChecked
-    | DataRemoved
-)
+    LinkEvent | Command | ReplyWhenAnnounced | ContentAdded | PartRead | ReadFailed | Stored | StoreFailed
+    | ManifestParsed | ManifestRejected | Prepared | Finished | Verified | FilesLooked | Reopened | ReopenFailed
+    | SpaceChecked | ChunkChecked | DataRemoved
+)  # fmt: skip
 
 
 # --- effects ---------------------------------------------------------------------------------
@@ -378,22 +385,7 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 CoreEffect = (
-    LinkEffect
-    | Read
-    | ReadManifest
-    | Store
-    | StoreManifest
-    | Forget
-    | Prepare
-    | Finish
-    | VerifyData
-    | ReopenContent
-    | CheckSpace
-    | CheckChunk
-    | KeepDownload
-    | KeepPaused
-    | KeepLimits
-    | RemoveItem
-    | KeepReputation
-    | Reply
-)
+    LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData
+    | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepLimits | RemoveItem
+    | KeepReputation | Reply
+)  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from bus.boundary import ContentId, PeerId
 from bus.events import TransferRemoved
 from bus.messages import Have, Rejected
@@ -19,6 +21,7 @@ from peer.core.interface import (
     CheckChunk,
     ChunkChecked,
     DownloadRecord,
+    FilesLooked,
     Finished,
     KnownContent,
     ReadFailed,
@@ -74,7 +77,7 @@ class Library:
         self._shelf.put_known(content, self._reports.chosen(content))
         if content.downloaded:
             self._reports.known(content)
-        if not content.paused:
+        if content.id in self._shelf.offers:
             self._trackers.watch(content.id)
             self._haves.offered_now(content.id)
             self._haves.changed(content.id)
@@ -173,7 +176,7 @@ class Library:
         if known is not None:
             self.withdraw(content, message)
             self._reports.damaged(known, message)
-            self._shelf.set_damaged(known, message)
+            self._shelf.set_damaged(replace(known, unchecked=False), message)
 
     def verified(self, event: Verified) -> None:
         if download := self._downloads.active.get(event.content):
@@ -181,7 +184,17 @@ class Library:
         elif event.message:
             self._damaged(event.content, event.message)
         elif (known := self._shelf.known(event.content)) is not None:
-            self.put_known(known)
+            self.put_known(replace(known, unchecked=False))
+
+    def files_looked(self, event: FilesLooked) -> None:
+        """What an earlier run left was looked at: offer it, if it is what was hashed."""
+        known = self._shelf.known(event.content)
+        if known is None or not known.unchecked:
+            return  # It was removed, shared again or verified meanwhile.
+        if event.message:
+            self._damaged(event.content, event.message)
+        else:
+            self.put_known(replace(known, unchecked=False))
 
     def selection(self, content: KnownContent) -> tuple[int, tuple[str, ...]]:
         """What is here of a content: its chunks, and the paths that were asked for; no paths: all."""

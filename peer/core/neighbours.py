@@ -83,6 +83,8 @@ class Traffic:
 class _Attempts(Struct):
     failures: int = 0
     not_before: float = 0.0
+    reason: str = ""
+    """Why the last one led nowhere."""
 
 
 class Neighbours:
@@ -130,13 +132,19 @@ class Neighbours:
 
     def dial_failed(self, event: DialFailed) -> None:
         self.dialling.pop(event.peer, None)
-        self._back_off(event.peer)
+        self._back_off(event.peer, event.reason)
 
-    def _back_off(self, peer: PeerId) -> None:
+    def why_unreached(self, peer: PeerId) -> str:
+        """Why the last dial of a peer led nowhere; empty if none did since it was linked."""
+        attempts = self._attempts.get(peer)
+        return attempts.reason if attempts else ""
+
+    def _back_off(self, peer: PeerId, reason: str) -> None:
         attempts = self._attempts[peer] = self._attempts.pop(peer, _Attempts())
         self._forget_oldest(self._attempts)
         pause = min(DIAL_AGAIN_FIRST * 2**attempts.failures, DIAL_AGAIN_LONGEST)
         attempts.failures += 1
+        attempts.reason = reason
         attempts.not_before = self._turn.now + pause * (0.5 + 0.5 * self._turn.rng.random())
 
     def _forget_oldest(self, remembered: dict[PeerId, Any]) -> None:
@@ -207,7 +215,7 @@ class Neighbours:
                 self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer)
                 self._forget_oldest(self.traffic)
         if not neighbour.ready:
-            self._back_off(neighbour.peer)
+            self._back_off(neighbour.peer, reason)
         return neighbour
 
     def ping_due(self, link: LinkId) -> str | None:

@@ -39,6 +39,7 @@ from peer.core.interface import (
     CoreEvent,
     DataRemoved,
     DownloadRecord,
+    FilesLooked,
     Finished,
     KnownContent,
     LimitRecord,
@@ -157,6 +158,8 @@ class PeerNode:
             lambda: list(self.downloads.active.values()),
             self.opinions.refused,
             self.reports.unequal,
+            self.uploads,
+            settings.upload_slots,
         )
         self.commands = Commands(
             settings,
@@ -298,6 +301,7 @@ class PeerNode:
             Prepared: downloads.on_prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
+            FilesLooked: self.library.files_looked,
             Reopened: self._reopened,
             ReopenFailed: self.commands.again.reopen_failed,
             ChunkChecked: self._chunk_checked,

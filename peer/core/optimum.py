@@ -17,8 +17,12 @@ theorem 1; with several seeds, u_seeds is the sum of their rates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
+
+RISE: Final = 1.1
+"""A bound that rises by less is the same one, measured again."""
 
 
 class Member(Struct, frozen=True, gc=False):
@@ -45,9 +49,48 @@ def minimum_seconds(size: int, members: Sequence[Member]) -> float | None:
     return max(alone, together)
 
 
-def share_reached(bound: float, done: int, size: int, seconds: float) -> float:
-    """How much of the optimum a download reached: the bound for the `done` of its `size` bytes, over its time.
+class Least:
+    """The least time for the bytes that a download has so far, while the rates of its swarm change.
 
-    Every term is proportional to the size.  Above 1: a rate was higher than was known, or others had a head start.
+    Every term of the bound is proportional to the size, so each byte has a least time.  A bound that rises much (a
+    limit was lowered, a seed left) holds for later bytes only; one that sinks holds for earlier ones too, because
+    rates are learnt as they are reached; but if our own limit changed, what came under the old one is settled.
+    Bytes found on the disk after a restart count for nothing, as does the time before that was not recorded.
     """
-    return bound * done / size / seconds if size and seconds > 0 else 0.0
+
+    __slots__ = ("_limit", "_settled", "_settled_at", "optimum")
+
+    def __init__(self, optimum: float, settled: float) -> None:
+        """`optimum` is the bound for all of it in seconds, as last known, or 0; `settled` what `seconds` gave last."""
+        self.optimum = optimum
+        self._settled = settled
+        self._settled_at = 0
+        self._limit = 0
+
+    def begin(self, done: int, size: int, new_size: int) -> None:
+        """What is on the disk was looked at: the next bytes come after these `done` ones of `new_size`."""
+        self._settled_at = done
+        self.optimum *= new_size / size if size else 1.0
+
+    def settle(self, done: int, size: int) -> None:
+        """What the bytes so far needed at least will not change."""
+        self._settled, self._settled_at = self.seconds(done, size), done
+
+    def known(self, optimum: float, limit: int, done: int, size: int) -> None:
+        """The bound is known anew; `limit` is our own download limit."""
+        if self.optimum and (limit != self._limit or optimum > RISE * self.optimum):
+            self.settle(done, size)
+        self.optimum, self._limit = optimum, limit
+
+    def seconds(self, done: int, size: int) -> float:
+        """The least time for the bytes that came."""
+        fresh = max(0, done - self._settled_at)
+        return self._settled + (self.optimum * fresh / size if size else 0.0)
+
+
+def share_reached(least: float, seconds: float) -> float:
+    """How much of the optimum was reached: the least time for what came, over the time it took; 1 at best.
+
+    A little more than the bound lets through (bursts, a rate that was higher than was known) counts as all of it.
+    """
+    return min(1.0, least / seconds) if seconds > 0 else 0.0

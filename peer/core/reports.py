@@ -28,6 +28,7 @@ from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
 from peer.core.optimum import share_reached
 from peer.core.settings import NodeSettings
+from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
@@ -84,18 +85,19 @@ class Reports:
         now = self._turn.now
         record, layout = download.record, download.layout
         rows = {
-            link: (source.peer, round(source.meter.rate(now), 1), source.state.value)
+            link: (source.peer, _moving(source, download, now), source.state.value)
             for link, source in downloads.fetching.sources.items()
         }
         rate = download.meter.rate(now) if state in ("downloading", "stalled") else 0.0
         rate = rate if rate >= 1 else 0.0
         done, size = download.held_bytes, download.size
-        download.optimum = self._capacities.optimum(download) or download.optimum
+        if optimum := self._capacities.optimum(download):
+            download.least.known(optimum, self._capacities.limit(download), done, size)
         seconds = download.seconds(now)
         return kind(
             id=record.id,
             name=record.name,
-            kind=layout.kind if layout else "",
+            kind=download.kind,
             size=size,
             path=record.path,
             state=state,
@@ -115,8 +117,8 @@ class Reports:
             finished=0.0,
             priority=record.priority,
             sequential=record.sequential,
-            optimum_seconds=round(download.optimum, 3),
-            optimum_share=round(share_reached(download.optimum, done, size, seconds), 4),
+            optimum_seconds=round(download.least.optimum, 3),
+            optimum_share=round(share_reached(download.least.seconds(done, size), seconds), 4),
         )
 
     def unequal(self, download: Download) -> str:
@@ -171,6 +173,12 @@ class Reports:
         self._dirty.pop(content, None)
 
 
+def _moving(source: Source, download: Download, now: float) -> float:
+    """Bytes a second that a source sends, while the download may take them."""
+    moves = not download.stopped and source.state is SourceState.OPEN
+    return round(source.meter.rate(now), 1) if moves else 0.0
+
+
 def _completed(content: KnownContent, record: DownloadRecord | None, held: int) -> TransferCompleted:
     layout = content.layout
     size, chunks = layout.bytes_in(held), held.bit_count()
@@ -180,7 +188,7 @@ def _completed(content: KnownContent, record: DownloadRecord | None, held: int) 
         kind=layout.kind,
         size=size,
         path=content.path,
-        state="paused" if content.paused else "seeding",
+        state=content.state,
         bytes_done=size,
         chunks=chunks,
         chunks_done=chunks,
@@ -196,5 +204,5 @@ def _completed(content: KnownContent, record: DownloadRecord | None, held: int) 
         added=record.added if record else content.added,
         finished=record.finished if record else content.added,
         optimum_seconds=round(record.optimum, 3) if record else 0.0,
-        optimum_share=round(share_reached(record.optimum, size, size, record.seconds), 4) if record else 0.0,
+        optimum_share=round(share_reached(record.least or record.optimum, record.seconds), 4) if record else 0.0,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, LinkId
+from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
 from peer.core.bitmap import mask_of_chunks
@@ -23,6 +23,8 @@ from peer.core.shelf import Shelf
 from peer.core.turn import Turn
 from peer.core.upload import Reading, ReadRequest, Upload
 
+RESTS_AFTER: Final = 3.0
+"""Seconds without a byte after which an upload's rate is told to be 0."""
 LEAST_SHARE: Final = 2 * 2**20
 """Bytes that each stream may read ahead, however many there are."""
 
@@ -57,8 +59,17 @@ class Sending:
         self._sent: dict[tuple[ContentId, str], Meter] = {}
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
-        self._unreported: dict[tuple[ContentId, str], bool] = {}
+        self._unreported: dict[tuple[ContentId, str], float] = {}
+        """When something was sent last, of those that are not known to rest."""
+        self._reported_at = turn.now
         self.meter = Meter(turn.now)
+
+    def rates(self, content: ContentId) -> dict[PeerId, float]:
+        """Bytes a second that go out of a content now, by who gets them."""
+        now = self._turn.now
+        return {
+            peer: rate for (of, peer), meter in self._sent.items() if of == content and (rate := meter.rate(now)) >= 1
+        }
 
     def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
         """A stream was opened."""
@@ -73,7 +84,7 @@ class Sending:
             self.reading_bytes -= read.size
             self.jobs.pop(read.job, None)
         if was_open:
-            self._report_end(upload)
+            self._report_ends([key for key in self._sent if key[1] == upload.peer])
         return was_open
 
     def withdraw(self, content: ContentId) -> None:
@@ -81,6 +92,7 @@ class Sending:
         for upload in self._open.values():
             upload.withdraw(content)
         self.pump()
+        self._report_ends([key for key in self._sent if key[0] == content])
 
     def pump(self) -> None:
         """Send what is ready and may go, then read ahead."""
@@ -241,20 +253,26 @@ class Sending:
         if not head.manifest:
             self.served[key] = self.served.get(key, 0) | mask_of_chunks([chunk for chunk, _, _ in head.parts])
         if self._settings.reports_progress:
-            self._unreported[key] = True
+            self._unreported[key] = now
             self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
 
     # -- reports --
 
     def report_progress(self) -> None:
-        """Publish the uploads that moved since the last report."""
-        for content, peer in self._unreported:
-            meter = self._sent[content, peer]
-            self._turn.publish(UploadProgress(content, peer, meter.total, round(meter.rate(self._turn.now), 1)))
-        self._unreported.clear()
+        """Publish the uploads that moved since the last report, and once those that have come to rest."""
+        now = self._turn.now
+        for key, moved_at in list(self._unreported.items()):
+            meter, rests = self._sent[key], now - moved_at >= RESTS_AFTER
+            if moved_at >= self._reported_at or rests:
+                self._turn.publish(UploadProgress(*key, meter.total, 0.0 if rests else round(meter.rate(now), 1)))
+            if rests:
+                del self._unreported[key]
+        self._reported_at = now
+        if self._unreported:
+            self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
 
-    def _report_end(self, upload: Upload) -> None:
-        for key in [key for key in self._sent if key[1] == upload.peer]:
+    def _report_ends(self, keys: list[tuple[ContentId, str]]) -> None:
+        for key in keys:
             self._turn.publish(UploadEnded(*key, self._sent[key].total))
             del self._sent[key]
             self._unreported.pop(key, None)

@@ -35,16 +35,19 @@ class Offer(Struct):
 
 
 class Shelf:
-    """Every content this peer would serve now, by id.  Paused contents stand in `paused`."""
+    """Every content this peer would serve now, by id.  Those paused, unchecked or damaged stand in `paused`."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self.offers: dict[ContentId, Offer] = {}
         self.paused: dict[ContentId, KnownContent] = {}
+        self.damaged: dict[ContentId, str] = {}
+        """What is wrong with those whose data is not what was hashed."""
 
     def put_known(self, content: KnownContent, held: int) -> None:
-        """Offer (or list as paused) a finished content, of which we hold these chunks: all, or a part of a tree."""
-        if content.paused:
+        """Offer, or only list, a finished content, of which we hold these chunks: all, or a part of a tree."""
+        self.damaged.pop(content.id, None)
+        if content.paused or content.unchecked:
             self.paused[content.id] = content
             self.offers.pop(content.id, None)
         else:
@@ -69,6 +72,7 @@ class Shelf:
     def set_damaged(self, content: KnownContent, error: str) -> None:
         """Keep listing a content whose data is not what was hashed, without offering it."""
         self.paused[content.id] = content
+        self.damaged[content.id] = error
         if not content.downloaded:
             self._publish(content, error)
 
@@ -78,6 +82,7 @@ class Shelf:
 
     def drop(self, content: ContentId, reason: str) -> None:
         """Offer a content no longer."""
+        self.damaged.pop(content, None)
         offer = self.offers.pop(content, None)
         paused = self.paused.pop(content, None)
         known = paused or (offer.known if offer else None)
@@ -96,7 +101,7 @@ class Shelf:
                 chunks=layout.chunks,
                 path=content.path,
                 upload=content.upload,
-                state="error" if error else "paused" if content.paused else "seeding",
+                state="error" if error else content.state,
                 error=error,
                 added=content.added,
             )

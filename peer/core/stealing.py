@@ -49,7 +49,7 @@ def find_theft(download: Download, thief: Source, sources: Iterable[Source], now
                 continue
             chunk = _last_of(asked, offered)
             to_come = time_to_come(victim, asked, now)
-            if chunk is not None and to_come > latest:
+            if chunk is not None and to_come > latest and not _nearly_here(victim, asked, chunk, thief, now):
                 best, latest = Theft(victim, want, chunk), to_come
     return best
 
@@ -65,6 +65,15 @@ def time_to_come(source: Source, asked: Asked, now: float) -> float:
         return source.want_seconds - waited if waited < source.want_seconds else waited
     rate = source.meter.rate(now)
     return source.unreceived / rate if rate > 1 else waited
+
+
+def _nearly_here(victim: Source, asked: Asked, chunk: int, thief: Source, now: float) -> bool:
+    """Whether most of a chunk has come, and the rest will before the thief could bring all of it."""
+    came, rate = asked.progress.get(chunk, 0), victim.meter.rate(now)
+    if asked.layout is None or not came or rate <= 1:
+        return False
+    size = asked.layout.length_of(chunk)
+    return 2 * came > size and (size - came) / rate <= (thief.want_seconds or UNKNOWN)
 
 
 def _last_of(asked: Asked, offered: int) -> int | None:

@@ -160,6 +160,18 @@ class Uploads:
 
     # -- slots --
 
+    @property
+    def slots_used(self) -> int:
+        return len(self._open)
+
+    def waiting_for(self, content: ContentId) -> list[LinkId]:
+        """Who asked for this content, lacks some of it, and has no slot; who waits longest first."""
+        return [
+            link
+            for link in self._waiting
+            if content in self._haves.interested_in(link) and not self._haves.is_seed(link, content)
+        ]
+
     def rotate(self) -> None:
         """Hand out free slots; while somebody waits, end a turn that is over."""
         now = self._turn.now

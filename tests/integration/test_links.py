@@ -123,7 +123,7 @@ def test_a_private_server_refuses_an_unknown_key_and_serves_the_known_one():
         unknown.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
         bench.until(lambda: unknown.of(DialFailed))
         assert unknown.of(DialFailed)[0].wrong_key
-        assert "refused this program's key" in unknown.of(DialFailed)[0].reason
+        assert "refused this program's key: it admits only peers that" in unknown.of(DialFailed)[0].reason
         client.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
         bench.until(lambda: client.of(LinkUp))
         assert bench.zap.counts == {"denied": 1, "allowed": 1}

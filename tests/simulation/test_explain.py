@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.boundary import LinkId, Received
+from bus.boundary import DialFailed, LinkId, Received
 from bus.errors import ERR_DISK_FULL
 from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause
 from experiments.sim import disk as simulated
@@ -105,6 +105,17 @@ def test_nobody_has_it_any_more() -> None:
     assert found.text.startswith(f"nobody linked offers {found.missing} missing chunks; trackers name")
 
 
+def test_peers_that_cannot_be_linked_are_named_with_the_reason() -> None:
+    swarm = begun()
+    host = swarm.world.hosts[peer_id(1)]
+    swarm.world.remove(swarm.world.hosts[peer_id(0)])
+    seconds_pass(swarm, 30)
+    refused = "tcp://10.0.1.0:5000 refused this program's key: it admits only peers that its security.allow lists"
+    swarm.world.feed(host, DialFailed("data", peer_id(0), refused))
+    found = explained(swarm)
+    assert found.text.endswith(f"trackers name 1 peer, 0 linked; {peer_id(0)[:8]}: {refused}")
+
+
 def test_peers_of_which_only_one_side_encrypts_are_named_as_the_reason() -> None:
     swarm = SimulatedSwarm(SwarmScenario(0, 2 * MIB, FAST, FAST))
     swarm.add_peer(1, {"encryption": False})
@@ -127,6 +138,7 @@ def test_a_slot_is_waited_for() -> None:
     ask(swarm, ChangeLimits(0, up=1), number=0)  # who has the slot gets nothing, so it has nothing to give
     seconds_pass(swarm, 4)
     (found,) = [found for found in (explained(swarm, n) for n in (1, 2)) if found.cause == "choked"]
+    assert found.state == "downloading"
     assert found.text == "1 source with what is missing; no upload slot was given yet"
     (row,) = [row for row in found.sources if row.cause == "choked"]
     assert row.text.startswith("it has given no upload slot for ")
@@ -173,7 +185,8 @@ def test_a_seed_that_hands_out_its_chunks_one_by_one() -> None:
     link = node.neighbours.by_peer[peer_id(0)].link
     node.handle(Received(link, Have(CONTENT, 0, b"\0" * (swarm.layout.chunks // 8), True), None, 0), swarm.world.now)
     found = explained(swarm)
-    assert (found.cause, causes(found)) == ("no_source", ["withheld"])
+    assert (found.state, found.cause, causes(found)) == ("downloading", "choked", ["withheld"])
+    assert found.text.startswith("1 seed linked, handing out chunks one by one, and none for us right now; ")
 
 
 def test_a_peer_of_bad_reputation_is_not_asked() -> None:
@@ -188,17 +201,40 @@ def test_a_peer_of_bad_reputation_is_not_asked() -> None:
 def test_what_is_stopped_says_why() -> None:
     swarm = begun()
     ask(swarm, Pause(0, CONTENT))
-    assert explained(swarm).cause == "paused"
+    found = explained(swarm)
+    assert (found.cause, found.rate, found.sources) == ("paused", 0.0, [])
     swarm = begun()
     swarm.world.feed(swarm.world.hosts[peer_id(1)], StoreFailed(CONTENT, 0, ERR_DISK_FULL, "the disk is full"))
     found = explained(swarm)
-    assert (found.state, found.cause) == ("error", "error")
+    assert (found.state, found.cause, found.rate, found.sources) == ("error", "error", 0.0, [])
     assert found.text == "it stopped: the disk is full; `shoal resume` tries again"
 
 
-def test_a_complete_content_has_nothing_to_explain() -> None:
-    found = explained(begun(), number=0)
-    assert (found.state, found.cause, found.text, found.sources) == ("seeding", "complete", "it is complete", [])
+def test_a_seeding_content_tells_how_fast_it_goes_out_who_waits_and_which_limit_holds() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(2, 64 * MIB, FAST, FAST, 0.002, upload_slots=1))
+    ask(swarm, ChangeLimits(0, up=MIB), number=0)
+    seconds_pass(swarm, 6)
+    found = explained(swarm, number=0)
+    assert (found.state, found.cause, found.sources) == ("seeding", "complete", [])
+    assert (found.limit, found.limit_of) == (MIB, "all")
+    assert found.rate == pytest.approx(MIB, rel=0.1)
+    parts = found.text.split("; ")
+    assert parts[0] == "it is complete"
+    assert parts[1].endswith("go to 1 peer")
+    assert parts[2] == "1 of 1 upload slot in use"
+    assert parts[3].startswith("1 peer without a slot: ")
+    assert parts[4] == "all uploads together are limited to 1 MiB/s, and reach it"
+
+
+def test_a_seeding_content_that_nobody_fetches() -> None:
+    swarm = SimulatedSwarm(SwarmScenario(0, 2 * MIB, FAST, FAST))
+    found = explained(swarm, number=0)
+    slots = swarm.nodes[peer_id(0)].settings.upload_slots
+    assert found.text == f"it is complete; nobody fetches it now; 0 of {slots} upload slots in use"
+    swarm.nodes[peer_id(0)].library._damaged(CONTENT, "/sim/file is gone")
+    found = explained(swarm, number=0)
+    assert (found.state, found.cause) == ("error", "error")
+    assert found.text == "/sim/file is gone; `shoal verify` looks again"
 
 
 def test_asking_changes_nothing() -> None:

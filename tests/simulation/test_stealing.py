@@ -72,7 +72,7 @@ def given(swarm: SimulatedSwarm) -> dict[str, int]:
 def test_a_slow_seed_among_three_holds_up_nothing(slow: int) -> None:
     swarm = swarm_of((RATE, RATE, slow))
     assert finish(swarm) < 1.15 * swarm.layout.size / (2 * RATE + slow) + 0.5
-    assert duplicates(swarm) <= 0.015  # two chunks of this short content, half sent when they were taken over
+    assert duplicates(swarm) <= 0.01
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -107,8 +107,8 @@ def test_what_was_read_of_a_chunk_taken_over_and_waits_for_the_limit_is_not_sent
         return came[-1]
 
     monkeypatch.setattr(Source, "give_up", counted)
-    swarm = swarm_of((RATE, 256 * KIB, 256 * KIB), size=2 * MIB)
-    assert finish(swarm) < 0.6
+    swarm = swarm_of((RATE, 128 * KIB, 128 * KIB), size=2 * MIB)
+    assert finish(swarm) < 0.65
     duplicate = swarm.results[peer_id(LEECHER)].duplicate_bytes
     # What had come of it is thrown away, and counted; a message of each slow one may be on its way.
     assert 0 < sum(came) <= duplicate <= sum(came) + 2 * 16 * KIB

@@ -109,7 +109,7 @@ def test_an_item_is_paused_resumed_and_verified(swarm, shared):
         (["get", "f" * 12], 3, "ERR_NOT_FOUND"),
         (["get", "ubuntu"], 2, "ERR_USAGE"),
         (["get", "shoal:12"], 2, "ERR_USAGE"),
-        (["share", "/nonexistent/file"], 1, "ERR_UNREADABLE"),
+        (["share", "/nonexistent/file"], 3, "ERR_NOT_FOUND"),
         (["share", "/dev/null"], 2, "ERR_PATH"),
         (["unshare", "f" * 64], 3, "ERR_NOT_FOUND"),
         (["pause", "f" * 64], 3, "ERR_NOT_FOUND"),

@@ -81,6 +81,23 @@ def test_verify_finds_damage_in_what_is_shared(swarm: Swarm, tmp_path: Path) -> 
     assert row["error"]
 
 
+def test_a_damaged_share_is_not_offered_after_a_restart_until_it_was_put_right(swarm: Swarm, tmp_path: Path) -> None:
+    damaged = random_file(tmp_path / "damaged share.bin", MIB, seed=6)
+    intact = random_file(tmp_path / "intact.bin", MIB, seed=7)
+    was = damaged.read_bytes()
+    content, other = (row["id"] for row in swarm.cli("share", str(damaged), str(intact)).data)
+    damaged.write_bytes(was[: MIB // 2])
+    swarm.restarted("north", swarm.kill("north"))
+    eventually(lambda: state_of(swarm, "north", content) == "error", within=10)
+    eventually(lambda: state_of(swarm, "north", other) == "seeding", within=10)
+    eventually(lambda: swarm.cli("search", other).data, within=20)
+    assert not swarm.cli("search", content, expect=None).data, "it is announced"
+    damaged.write_bytes(was)
+    swarm.cli("verify", content)
+    eventually(lambda: state_of(swarm, "north", content) == "seeding", within=10)
+    eventually(lambda: swarm.cli("search", content, expect=None).data, within=10)
+
+
 def test_verify_fetches_again_what_is_damaged_of_a_finished_download(swarm: Swarm, tmp_path: Path) -> None:
     sample = random_file(tmp_path / "finished.bin", 8 * MIB, seed=5)
     content = swarm.cli("share", str(sample)).data[0]["id"]

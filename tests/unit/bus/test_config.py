@@ -210,8 +210,8 @@ FILE_ERRORS = [
         "transfer.window: expected transfer.window at most transfer.window_total, found 64 MiB and 32 MiB",
     ),
     (
-        "transfer: {window_total: 4 MiB}",
-        "transfer.window_total: expected transfer.window at most transfer.window_total, found 16 MiB and 4 MiB",
+        "transfer: {window: 8 MiB, window_total: 4 MiB}",
+        "transfer.window: expected transfer.window at most transfer.window_total, found 8 MiB and 4 MiB",
     ),
     (
         "transfer: {links: 10}",
@@ -559,3 +559,9 @@ def test_examples_in_the_comments_of_the_checkouts_file_are_valid():
         "logging",
     }
     assert os.path.basename(loaded.settings.gateway.password_file) == "page-password"
+
+
+def test_the_default_window_is_at_most_all_windows_together():
+    loaded = load_text("transfer: {window_total: 4 MiB}")
+    assert (loaded.settings.transfer.window, loaded.origins["transfer.window"]) == (4 * 2**20, "default")
+    assert load_text("transfer: {window_total: 64 MiB}").settings.transfer.window == 16 * 2**20

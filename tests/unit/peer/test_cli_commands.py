@@ -89,7 +89,7 @@ def test_share_as_text_shows_id_and_link(shoal, peer, tmp_path):
 @pytest.mark.parametrize(
     ("path", "code", "line"),
     [
-        ("missing", 1, "ERR_UNREADABLE: {}/missing cannot be read: No such file or directory"),
+        ("missing", 3, "ERR_NOT_FOUND: {}/missing does not exist; check the path"),
         ("pipe", 2, "ERR_PATH: {}/pipe is neither a file nor a folder; only these can be shared"),
         ("", 2, "ERR_USAGE: an empty path is not shared (a shell variable that is not set?); give . for here"),
         ("\udcff", 2, "ERR_PATH: '\\udcff' is not UTF-8; rename it, then share it"),

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from bus.errors import CODES, INTERRUPTED, ShoalError
+from bus.places import DirectoryLock, PeerPlaces
 from peer import cli
 from peer.cli import entry, launching
 from peer.cli.session import Session
@@ -231,3 +232,17 @@ def test_an_output_that_takes_nothing_is_no_bug_of_ours(redirection, code, told)
     assert done.returncode == code
     assert done.stderr.startswith(told)
     assert len(done.stderr.splitlines()) == bool(told)
+
+
+def test_a_peer_that_runs_and_does_not_answer_is_named_with_its_pid(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("bus.rpc.RpcClient.__init__.__defaults__", (0.1,))
+    places = PeerPlaces(tmp_path, "north")
+    places.prepare()
+    arguments = ("--base-dir", str(tmp_path), "--peer", "north", "ls")
+    with DirectoryLock(places.lock_file):  # and nobody at its control socket, as of a process that is stopped
+        code, _, err = run(capsys, *arguments)
+    assert code == 4
+    assert f"peer north runs (pid {os.getpid()}) but does not answer" in err
+    code, _, err = run(capsys, *arguments)
+    assert code == 4
+    assert "start it with: shoal up" in err

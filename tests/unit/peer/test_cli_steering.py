@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from bus.errors import ERR_STATE
+from bus.events import TransferStarted
 from bus.messages import (
     LIMIT_DEFAULT,
     LIMIT_KEPT,
@@ -16,6 +18,8 @@ from bus.messages import (
     Get,
     Limits,
 )
+from peer.cli import steering
+from peer.cli.session import Session
 from tests.kit.answering_peer import AnsweringPeer
 from tests.kit.command_line import CommandLine
 
@@ -55,7 +59,7 @@ def test_limit_asks_for_what_was_given(shoal, peer, arguments, asked):
 
 def test_limit_shows_what_is_in_force(shoal, peer):
     up, down, head, row = shoal("limit").out.splitlines()
-    assert (up, down) == ("up    2 MiB/s", "down  unlimited (config.yaml)")
+    assert (up, down) == ("up    2 MiB/s", "down  unlimited (default)")
     assert (head.split(), row.split()) == (["CONTENT", "UP", "DOWN"], [A, "unlimited", "1", "MiB/s"])
     assert shoal("limit", "--json").data == {
         "id": "", "up": 2 * MIB, "down": 0, "up_is_set": True, "down_is_set": False, "effective_up": 2 * MIB,
@@ -92,7 +96,32 @@ def test_priority_asks_for_what_was_given(shoal, peer, arguments, level, order, 
     assert (request.content, request.priority, request.order) == (A, level, order)
 
 
-@pytest.mark.parametrize("arguments", [[], ["urgent"]])
+def test_priority_without_a_level_shows_it(shoal, peer):
+    peer.state = [TransferStarted(
+        id=A, name="iso", kind="file", size=9, path="", state="downloading", bytes_done=0, chunks=1, chunks_done=0,
+        down_rate=0.0, eta=-1.0, seconds=0.0, duplicate_bytes=0, rejected_bytes=0, sources=[], have="", error="",
+        error_code="", added=0.0, finished=0.0, priority="low", sequential=True,
+    )]  # fmt: skip
+    assert shoal("priority", A[:8]).out == f"id        {A}\npriority  low\nchunks    from first to last\n"
+    assert shoal("priority", A, "--json").data == {"id": A, "priority": "low", "sequential": True}
+    assert shoal("priority", "b" * 64).code == 3
+
+
+def test_levels_and_peers_are_completed(tmp_path):
+    (tmp_path / "peers" / "northwest").mkdir(parents=True)
+    (tmp_path / "config.yaml").write_text("peers: [{name: north}, {name: south}]")
+    session = Session()
+    session.config, session.base_dir = tmp_path / "config.yaml", tmp_path
+    options = {option.name: option for option in steering.priority.params}
+    context = click.Context(steering.priority, obj=session)
+    assert [one.value for one in options["level"].shell_complete(context, "")] == ["high", "normal", "low"]
+    assert [one.value for one in options["peer"].shell_complete(context, "nor")] == ["north", "northwest"]
+    session = Session()
+    session.config = tmp_path / "missing.yaml"
+    assert options["peer"].shell_complete(click.Context(steering.priority, obj=session), "") == []
+
+
+@pytest.mark.parametrize("arguments", [["urgent"]])
 def test_priority_without_a_known_level_is_refused(shoal, peer, arguments):
     done = shoal("priority", A, *arguments)
     assert (done.code, peer.asked) == (2, [])

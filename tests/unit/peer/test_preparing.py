@@ -300,6 +300,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(seed, tmp_path, fi
         south.store_manifest(file.id, file.id, seed.read_manifest(file.id, file.id))
         event = failure(south, record_of(file, tmp_path / "got"))
         assert (event.code, "needs 639 KiB" in event.message) == (ERR_DISK_FULL, True), event
+        assert (event.kind, event.size) == ("file", file.layout.size), "what the manifest says is told all the same"
         assert os.listdir(tmp_path / "got") == []
         south.files.free += 1  # type: ignore[attr-defined]
         assert south.prepare(record_of(file, tmp_path / "got")).held == 0

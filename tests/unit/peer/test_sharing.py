@@ -301,3 +301,7 @@ def test_an_upload_belongs_to_shoal_and_a_second_one_is_deleted(north, tmp_path)
     north.perform(RemoveItem(content.id, True))
     assert north.answer(DataRemoved).error == ""
     assert os.listdir(uploads) == []
+
+
+def test_the_root_folder_has_no_name_to_be_shared_by(north):
+    assert refusal(north, "/").message == "/ has no name of its own; give one with --name"

@@ -31,6 +31,8 @@ from peer.core.interface import (
     ReadFailed,
     ReadManifest,
     RemoveItem,
+    ReopenContent,
+    Reopened,
     Store,
     Stored,
     StoreFailed,
@@ -589,3 +591,13 @@ def test_a_pause_while_files_are_being_prepared_is_kept(seed, south, tmp_path):
     south.perform(KeepDownload(replace(record, paused=True)))
     south.prepare(record)
     assert south.catalogue.download(content.id).record.paused
+
+
+def test_an_empty_file_is_made_when_a_finished_part_is_widened_by_it(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    got = south.fetch(seed, content, tmp_path / "got", only=("big",))
+    assert not (got / "empty").exists()
+    south.perform(ReopenContent(content.id, ("big", "empty")))
+    prepared = south.prepare(south.answer(Reopened).record)
+    assert prepared.held == prepared.wanted
+    assert (Path(south.finish(content.id).path) / "empty").read_bytes() == b""

@@ -201,3 +201,16 @@ def test_one_that_was_paused_after_its_disk_was_full_stays_paused() -> None:
     assert not peer.of(CheckSpace)
     peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 32.0)
     assert peer.is_in(DownloadState.PAUSED)
+
+
+def test_a_finished_part_is_widened_by_what_has_no_chunks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [*LAYOUT.entries, Entry("empty", 0, False, "e" * 64)]
+    monkeypatch.setattr(f"{__name__}.LAYOUT", Layout("tree", entries))
+    peer = Peer("a", finished=True)
+    peer.get("a/x")
+    assert not peer.of(ReopenContent)
+    peer.get("empty")
+    assert peer.of(ReopenContent) == [ReopenContent(CONTENT, ("a", "empty"))]
+    whole = Peer(finished=True)
+    whole.get("empty")
+    assert not whole.of(ReopenContent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peer.core.optimum import Member, minimum_seconds, share_reached
+from peer.core.optimum import Least, Member, minimum_seconds, share_reached
 
 F = 1000
 
@@ -52,7 +52,37 @@ def test_an_unknown_upload_rate_does_not_matter_where_another_term_decides() -> 
 
 
 def test_the_share_is_that_of_the_bytes_so_far() -> None:
-    assert share_reached(100.0, F, F, 125.0) == 0.8
-    assert share_reached(100.0, F // 4, F, 50.0) == 0.5
-    assert share_reached(0.0, F, F, 10.0) == 0.0
-    assert share_reached(100.0, 0, 0, 10.0) == 0.0
+    least = Least(0.0, 0.0)
+    assert share_reached(least.seconds(F // 4, F), 10.0) == 0.0
+    least.known(100.0, 0, F // 4, F)
+    assert share_reached(least.seconds(F // 4, F), 50.0) == 0.5
+    assert share_reached(least.seconds(F, F), 125.0) == 0.8
+    assert share_reached(least.seconds(F, F), 99.0) == 1.0, "1 at best"
+    assert share_reached(least.seconds(0, 0), 0.0) == 0.0
+
+
+def test_a_limit_that_is_lowered_holds_for_later_bytes_only() -> None:
+    least = Least(0.0, 0.0)
+    least.known(10.0, 1000, F // 2, F)
+    least.known(100.0, 100, F // 2, F)
+    assert least.seconds(F // 2, F) == pytest.approx(5.0)
+    assert least.seconds(F, F) == pytest.approx(55.0)
+
+
+def test_a_limit_of_ours_that_is_raised_leaves_what_came_under_it_and_a_rate_that_is_learnt_does_not() -> None:
+    least = Least(0.0, 0.0)
+    least.known(100.0, 100, F // 2, F)
+    least.known(10.0, 1000, F // 2, F)
+    assert least.seconds(F, F) == pytest.approx(55.0)
+    learning = Least(0.0, 0.0)
+    learning.known(100.0, 0, F // 2, F)
+    learning.known(10.0, 0, F // 2, F)
+    assert learning.seconds(F, F) == pytest.approx(10.0)
+
+
+def test_after_a_restart_only_what_comes_then_is_added() -> None:
+    least = Least(100.0, 40.0)  # kept when 40 of 100 were there
+    least.begin(F // 2, 0, F)  # 10 more came before the kill; their time is lost with them
+    assert least.seconds(F // 2, F) == pytest.approx(40.0)
+    least.known(100.0, 0, F // 2, F)
+    assert least.seconds(F, F) == pytest.approx(90.0)

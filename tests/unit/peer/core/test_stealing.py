@@ -164,3 +164,11 @@ def test_what_was_given_up_is_no_longer_awaited_and_what_comes_of_it_is_passed_o
     assert (slow.unreceived, slow.asked, slow.given_up) == (0, {}, {1: CONTENT})
     late = slow.receive(Data(1, 1000, 1, [(3, 1000, 500)]), 500, NOW)
     assert (late.parts, late.useful) == ((), 0)
+
+
+@pytest.mark.parametrize(("share", "at", "taken"), [(0.9, NOW, False), (0.4, NOW, True), (0.9, NOW - 8, True)])
+def test_a_chunk_of_which_most_came_and_the_rest_will_soon_is_left(share: float, at: float, taken: bool) -> None:
+    slow = source(2, want_seconds=8.0)
+    asked_of(slow, 3)
+    came(slow, 3, int(share * CHUNK), at)  # a while ago it sent as much, and nothing since
+    assert (theft(source(1, want_seconds=0.5), slow) is not None) is taken

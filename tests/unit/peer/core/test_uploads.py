@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.sim.swarm import SimulatedSwarm, SwarmScenario, peer_id
-from experiments.sim.world import HostRates
+from bus.boundary import LinkId
+from bus.events import UploadEnded, UploadProgress
+from bus.messages import Pause
+from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
+from experiments.sim.world import Host, HostRates
+from peer.core.interface import Command
 
 MIB = 2**20
 LEECHERS = 4
@@ -37,3 +41,43 @@ def test_over_a_link_that_stands_only_listed_peers_fetch_from_a_private_one(list
     assert swarm.world.run(swarm.world.now + 60, lambda: swarm.finished(2)) is gets_it
     uploads = swarm.nodes[peer_id(1)].neighbours.traffic[peer_id(2)].up.total
     assert (uploads > 0) is gets_it
+
+
+@pytest.mark.parametrize("how", ["the downloader pauses", "the seed offers it no longer"])
+def test_an_upload_that_does_not_move_has_no_rate(how: str) -> None:
+    fast = HostRates(up=MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, fast, fast, settings={"progress_interval": 0.25}))
+    rates: list[float] = []
+
+    def published(host: Host, event: object) -> None:
+        if host.name == peer_id(0) and isinstance(event, UploadProgress | UploadEnded):
+            rates.append(event.rate if isinstance(event, UploadProgress) else 0.0)
+
+    swarm.world.on_publish = published
+    swarm.world.run(5.0, lambda: False)
+    assert rates[-1] > MIB / 2
+    stops = peer_id(0 if "seed" in how else 1)
+    if "seed" in how:
+        swarm.nodes[stops].library._damaged(CONTENT, "it is gone")
+        swarm.world.carry_out(swarm.world.hosts[stops], swarm.nodes[stops].turn.take_effects())
+    else:
+        effects = swarm.nodes[stops].handle(Command((LinkId(0), 1), Pause(0, CONTENT)), swarm.world.now)
+        swarm.world.carry_out(swarm.world.hosts[stops], effects)
+    swarm.world.run(swarm.world.now + 4.0, lambda: False)
+    assert rates[-1] == 0.0
+
+
+def test_an_upload_whose_downloader_takes_nothing_any_more_comes_to_rest() -> None:
+    fast = HostRates(up=MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, fast, fast, settings={"progress_interval": 0.25}))
+    rates: list[float] = []
+
+    def published(host: Host, event: object) -> None:
+        if host.name == peer_id(0) and isinstance(event, UploadProgress):
+            rates.append(event.rate)
+
+    swarm.world.on_publish = published
+    swarm.world.run(5.0, lambda: False)
+    swarm.nodes[peer_id(0)].limits.set("up", 1, swarm.world.now)
+    swarm.world.run(swarm.world.now + 5.0, lambda: False)
+    assert rates[-1] == 0.0
