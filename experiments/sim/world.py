@@ -130,12 +130,12 @@ class World:
 
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Run until `done` or the time is over; returns whether it was done."""
-        heap = self._heap
+        heap, pop = self._heap, heappop
         while heap and not done():
             if heap[0][0] > until:
                 self.now = until
                 return False
-            self.now, _, call, args = heappop(heap)
+            self.now, _, call, args = pop(heap)
             self.events += 1
             call(*args)
         return done()
@@ -150,10 +150,9 @@ class World:
 
     def carry_out(self, host: Host, effects: list[Any]) -> None:
         """Do what a core decided."""
-        trace = self._trace
+        if effects and self._trace is not None:
+            self._trace.note(self.now, host.number, effects)
         for effect in effects:
-            if trace is not None:
-                trace.note(self.now, host.number, effect)
             kind = type(effect)
             if kind is Send:
                 if pipe := host.links.get(effect.link):
@@ -170,6 +169,7 @@ class World:
         self._arm(host)
 
     def _arm(self, host: Host) -> None:
+        """See to it that a core is called at its next deadline."""
         deadline = host.core.next_deadline()
         if deadline is not None:
             when = deadline + host.lag
