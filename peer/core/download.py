@@ -214,8 +214,8 @@ class Download:
 
     # -- sources --
 
-    def set_map(self, link: LinkId, mask: int) -> None:
-        """What a linked peer offers now."""
+    def set_map(self, link: LinkId, mask: int) -> int:
+        """What a linked peer offers now; returns what it did not offer before."""
         old = self.maps.get(link, 0)
         if self.layout is not None:
             whole = self.layout.all_chunks
@@ -227,6 +227,7 @@ class Download:
                 self.availability.add(mask & ~old)
                 self.availability.remove(old & ~mask)
         self.maps[link] = mask
+        return mask & ~old
 
     def offered(self, link: LinkId) -> int:
         """What may be asked of a linked peer."""

@@ -97,14 +97,27 @@ class Fetching:
 
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
-        download.set_map(neighbour.link, mask)
+        news = download.set_map(neighbour.link, mask)
         if wrong := download.wrong_from.get(neighbour.peer):
             download.avoided[neighbour.link] = download.avoided.get(neighbour.link, 0) | wrong
         source = self.sources.get(neighbour.link)
         if source is None:
             source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
             self.sources[neighbour.link] = source
-        self.pump(source)
+            self.pump(source)
+        elif self._gains(source, download, news):
+            self.pump(source)
+
+    def _gains(self, source: Source, download: Download, news: int) -> bool:
+        """Whether chunks that a source offers now, and did not before, can change what is asked of it."""
+        if source.state is SourceState.WAITING:
+            return False
+        if download.layout is None:
+            return True
+        if source.state is SourceState.IDLE:
+            return bool(news & download.missing) or self._haves.is_seed(source.link, download.record.id)
+        # Who has nothing to do may take over what others hold up.
+        return not source.unreceived or bool(news & download.open_chunks)
 
     def link_lost(self, link: LinkId) -> None:
         source = self.sources.pop(link, None)
