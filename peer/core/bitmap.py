@@ -48,8 +48,8 @@ def mask_of(ranges: Iterable[Range]) -> int:
 def mask_of_chunks(chunks: Iterable[int]) -> int:
     """Mask of single chunks, in any order."""
     listed = chunks if isinstance(chunks, (list, tuple)) else list(chunks)
-    if not listed:
-        return 0
+    if len(listed) <= 1:
+        return 1 << listed[0] if listed else 0
     bits = bytearray((max(listed) >> 3) + 1)
     for chunk in listed:
         bits[chunk >> 3] |= 1 << (chunk & 7)

@@ -98,6 +98,8 @@ class Neighbours:
         self.dialling: dict[PeerId, bool] = {}
         """Dials under way."""
         self._links_of: dict[PeerId, int] = {}
+        self._dialled = 0
+        """Of the links: those that we dialled; the others were accepted."""
         self._attempts: dict[PeerId, _Attempts] = {}
 
     def rate_from(self, peer: PeerId) -> float:
@@ -117,8 +119,7 @@ class Neighbours:
             return False
         if self.may_dial_at(peer) > self._turn.now:
             return False
-        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
-        if dialled + len(self.dialling) >= self._settings.links:
+        if self._dialled + len(self.dialling) >= self._settings.links:
             return False
         self.dialling[peer] = True
         self._turn.add(Dial("data", peer, endpoints))
@@ -153,15 +154,21 @@ class Neighbours:
         if event.dialled:
             self.dialling.pop(event.peer, None)
         else:
-            accepted = [neighbour for neighbour in self.by_link.values() if not neighbour.dialled]
-            of_peer = sum(1 for neighbour in accepted if neighbour.peer == event.peer)
-            if of_peer >= LINKS_PER_PEER or len(accepted) >= max(1, self._settings.links):
+            accepted = len(self.by_link) - self._dialled
+            if self._accepted_of(event.peer) >= LINKS_PER_PEER or accepted >= max(1, self._settings.links):
                 self._turn.hang_up(event.link)
                 return
+        self._dialled += event.dialled
         self.by_link[event.link] = Neighbour(event, self._turn.now)
         self._links_of[event.peer] = self._links_of.get(event.peer, 0) + 1
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
+
+    def _accepted_of(self, peer: PeerId) -> int:
+        """Links accepted of one peer; few have more than one, so they are not counted one by one."""
+        if peer not in self._links_of:
+            return 0
+        return sum(1 for neighbour in self.by_link.values() if neighbour.peer == peer and not neighbour.dialled)
 
     def greeted(self, neighbour: Neighbour, hello: Hello) -> LinkId | None:
         """Hello arrived; returns the link that must go because another to the same peer stays."""
@@ -193,13 +200,15 @@ class Neighbours:
         neighbour = self.by_link.pop(link, None)
         if neighbour is None:
             return None
+        self._dialled -= neighbour.dialled
         self._links_of[neighbour.peer] -= 1
         if not self._links_of[neighbour.peer]:
             del self._links_of[neighbour.peer]
         self._turn.timers.clear(("ping", link))
         if self.by_peer.get(neighbour.peer) is neighbour:
             del self.by_peer[neighbour.peer]
-            spare = next((n for n in self.by_link.values() if n.peer == neighbour.peer and n.ready), None)
+            others = self.by_link.values() if neighbour.peer in self._links_of else ()
+            spare = next((n for n in others if n.peer == neighbour.peer and n.ready), None)
             if spare is not None:
                 self.by_peer[spare.peer] = spare
             else:

@@ -247,7 +247,7 @@ class PeerNode:
             "report": lambda: self.reports.progress_due(self.downloads, uploads),
             "links": self._links_due,
             "send": uploads.sending.pump,
-            "choke": uploads.rotate,
+            "choke": uploads.choke_due,
             "offers": uploads.seeding.due,
             "credit": fetching.granting.due,
             "ask": fetching.ask_due,

@@ -117,9 +117,11 @@ class Swarms:
             if not download.unequal.get(member.peer):
                 download.unequal.pop(member.peer, None)
             known = download.candidates.get(member.peer)
-            if known or len(download.candidates) < CANDIDATES:
-                since = known.since if known else self._turn.now
-                download.candidates[member.peer] = Candidate(tuple(member.endpoints), member.complete, since)
+            if known:
+                known.endpoints, known.complete = tuple(member.endpoints), member.complete
+            elif len(download.candidates) < CANDIDATES:
+                candidate = Candidate(tuple(member.endpoints), member.complete, self._turn.now)
+                download.candidates[member.peer] = candidate
         if download.unequal != before:
             self._downloads.changed(download)
         self._dial_candidates(download)
@@ -128,6 +130,8 @@ class Swarms:
         if download.stopped:
             return
         room = self._room(download)
+        if room <= 0:
+            return
         for peer in sorted(download.candidates, key=self._choice.rank, reverse=True):
             if room <= 0:
                 return

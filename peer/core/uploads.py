@@ -171,11 +171,15 @@ class Uploads:
             optimistic = self._next_is_optimistic()
             link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
             self._grant(self._uploads[link], optimistic)
+        if self._open or self._waiting:
+            self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
+
+    def choke_due(self) -> None:
+        """Look at the slots, and weigh who has one as it stands now."""
+        self.rotate()
         for upload in self._open.values():
             self._score_taken(upload, self._settings.reputation.upload_unit)
             self.sending.queue.weigh(upload.link, self._score(upload.peer), self._newcomer(upload.peer))
-        if self._open or self._waiting:
-            self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
 
     def _queue(self) -> list[Waiting]:
         return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]
