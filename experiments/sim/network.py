@@ -77,6 +77,10 @@ class Uplink:
         """Bytes of messages that did not wait, still to be charged."""
 
 
+SIZED: Final = frozenset((Data, Have, Swarm, SwarmChanged))
+"""Messages whose length depends on what they say."""
+
+
 def size_of(message: Message) -> int:
     """Bytes of a message."""
     if type(message) is Data:
@@ -108,8 +112,9 @@ class Network:
     def send(self, host: Host, pipe: Pipe, send: Send) -> None:
         """A message goes onto a link."""
         message = send.message
-        size = size_of(message)
-        data = type(message) is Data
+        kind = type(message)
+        size = size_of(message) if kind in SIZED else MESSAGE_BYTES
+        data = kind is Data
         if data and host.corrupt and not message.size:  # type: ignore[attr-defined]
             send = Send(send.link, message, CORRUPT)
         pipe.queued += size

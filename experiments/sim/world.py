@@ -146,11 +146,15 @@ class World:
             host.waiting.append(event)
             return
         self.handled += 1
-        self.carry_out(host, host.core.handle(event, self.now - host.lag))
+        core = host.core
+        if effects := core.handle(event, self.now - host.lag):
+            self.carry_out(host, effects)
+        else:
+            self._arm(host, core.next_deadline())
 
     def carry_out(self, host: Host, effects: list[Any]) -> None:
         """Do what a core decided."""
-        if effects and self._trace is not None:
+        if self._trace is not None:
             self._trace.note(self.now, host.number, effects)
         for effect in effects:
             kind = type(effect)
@@ -166,11 +170,10 @@ class World:
                 self._hang_up(host, effect.link)
             else:
                 host.perform(host, effect)
-        self._arm(host)
+        self._arm(host, host.core.next_deadline())
 
-    def _arm(self, host: Host) -> None:
+    def _arm(self, host: Host, deadline: float | None) -> None:
         """See to it that a core is called at its next deadline."""
-        deadline = host.core.next_deadline()
         if deadline is not None:
             when = deadline + host.lag
             if when < host.armed or host.armed < 0:

@@ -148,8 +148,8 @@ def to_have(mask: int, first: int) -> bytes:
 
 def apply_have(mask: int, first: int, bits: bytes) -> int:
     """`mask` with the range that a have message restates replaced."""
-    width = 8 * len(bits)
-    return (mask & ~span(first, width)) | (int.from_bytes(bits, "little") << first)
+    restated = ((1 << 8 * len(bits)) - 1) << first
+    return (mask & ~restated) | (int.from_bytes(bits, "little") << first)
 
 
 HAVE_BLOCK = 8192

@@ -51,6 +51,9 @@ TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
 """Beyond these, `pause`, `remove` (from every state) and `restart` (to MANIFEST while it has no layout)."""
 
 
+STOPPED: Final = (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+
+
 class Candidate(Struct):
     """A peer that a tracker named as a member of the swarm."""
 
@@ -126,7 +129,7 @@ class Download:
     @property
     def stopped(self) -> bool:
         """Nothing is to be fetched or offered: paused, failed or removed."""
-        return self.state in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+        return self.state in STOPPED
 
     @property
     def waits_for_space(self) -> bool:

@@ -117,7 +117,7 @@ class Fetching:
         if source.state is SourceState.IDLE:
             return bool(news & download.missing) or self._haves.is_seed(source.link, download.record.id)
         # Who has nothing to do may take over what others hold up.
-        return not source.unreceived or bool(news & download.open_chunks)
+        return bool(news & (download.open_chunks if source.unreceived else download.missing))
 
     def link_lost(self, link: LinkId) -> None:
         source = self.sources.pop(link, None)
@@ -139,6 +139,7 @@ class Fetching:
         self.asking.streams += 1
         source.opened(self.asking.window(source), self._turn.now)
         self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
+        self._neighbours.measure(neighbour)
         self.pump(source)
 
     def on_closed(self, neighbour: Neighbour, message: Closed) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bus import messages as sent
-from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
+from bus.boundary import DialFailed, LinkBlocked, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
 from bus.errors import RemoteProtocolError
 from peer.core.capacity import Capacities
 from peer.core.commands import Commands
@@ -51,8 +51,8 @@ class Receiving:
         self._capacities = capacities
         self._on_message = self._message_table()
 
-    def ping_due(self, link: LinkId) -> None:
-        if reason := self._neighbours.ping_due(link):
+    def ping_due(self) -> None:
+        for link, reason in self._neighbours.look():
             self._turn.hang_up(link)
             self.link_lost(LinkLost(link, reason))
 

@@ -32,6 +32,8 @@ LOOK_AGAIN: Final = 5.0
 """The same while it has no source."""
 YOUNG_SECONDS: Final = 30.0
 """How long a link may offer nothing and still be counted as a source to come."""
+ENOUGH: Final = 2 / 3
+"""Of the links that a download may have: who has so many dials no more, for others will still dial it."""
 POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
@@ -146,7 +148,8 @@ class Swarms:
         """How many more links a download should have.
 
         A link counts while it offers something, or is young: in a flash crowd nobody offers anything yet.  The
-        first dials are for half of the links only, since as many others will dial us.
+        first dials are for half of the links only, since as many others will dial us; later ones are made while
+        links are few.
         """
         most = self._settings.links_per_content
         if download.looks <= 1:
@@ -159,6 +162,8 @@ class Swarms:
                 linked += link in download.maps or neighbour.peer in download.candidates
             else:
                 linked += bool(download.maps.get(link))
+        if dialled + linked >= ENOUGH * self._settings.links_per_content:
+            return 0
         return most - dialled - linked
 
     def _is_ours_to_dial(self, peer: PeerId, candidate: Candidate) -> bool:
