@@ -335,20 +335,10 @@ class Upload:
 
     def reading(self, job: int, request: ReadRequest) -> None:
         """A read was asked for."""
-        self.pipeline.append(
-            Reading(
-                job,
-                request.want,
-                request.content,
-                request.parts,
-                request.size,
-                manifest=request.manifest,
-                whole=request.whole,
-                ends_chunk=request.ends_chunk,
-            )
-        )
-        self.reading_bytes += request.size
-        if request.manifest:
+        want, content, parts, size, manifest, whole, ends = request
+        self.pipeline.append(Reading(job, want, content, parts, size, manifest, whole=whole, ends_chunk=ends))
+        self.reading_bytes += size
+        if manifest:
             # One slice at a time: its answer says how long the manifest is.
             self.queue.popleft()
 
