@@ -8,7 +8,6 @@ batched and sent as the ranges that changed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 from bus.boundary import ContentId, LinkId
 from bus.messages import Have
@@ -48,8 +47,8 @@ class Haves:
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
-        self.asks_soon: Callable[[LinkId], float] = lambda link: inf
-        """How many bytes a neighbour may ask of us before the next slow news; 0 without an open stream."""
+        self.asks_soon: Callable[[LinkId, int], bool] = lambda link, size: True
+        """Whether a neighbour may have asked us for so many bytes before the next slow news: not without a slot."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -125,7 +124,9 @@ class Haves:
         An empty one says that it offers nothing and would like to know what we do.  Of contents
         that are not on our shelf only the interest is kept.
         """
-        maps = self._theirs.setdefault(link, {})
+        maps = self._theirs.get(link)
+        if maps is None:
+            maps = self._theirs[link] = {}
         content = message.content
         known = maps.get(content)
         offer = self._shelf.offers.get(content)
@@ -198,7 +199,8 @@ class Haves:
             if not lost:
                 if not won:
                     continue
-                theirs = self._theirs.get(link, {}).get(content, 0)
+                offered = self._theirs.get(link)
+                theirs = offered.get(content, 0) if offered else 0
                 if not won & ~theirs and not (layout and shown == layout.all_chunks):
                     continue
                 if not everyone and told and not self._is_urgent(link, layout, told & ~theirs):
@@ -213,10 +215,8 @@ class Haves:
 
     def _is_urgent(self, link: LinkId, layout: Layout | None, lacking: int) -> bool:
         """Whether a neighbour will soon have asked for all that it knows of and lacks."""
-        soon = self.asks_soon(link)
-        if not soon or layout is None:
-            return bool(soon)
-        return lacking.bit_count() * layout.size < soon * layout.chunks
+        size = lacking.bit_count() * layout.size // max(1, layout.chunks) if layout else 0
+        return self.asks_soon(link, size)
 
     def _news_of(self, content: ContentId, told: int, shown: int) -> list[Have]:
         """What to send to who knows of some chunks and is to know of others."""

@@ -153,10 +153,12 @@ class Uploads:
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
 
-    def _asks_soon(self, link: LinkId) -> float:
-        """Bytes that a downloader with a slot may ask for before it hears the slow news; 0 without a slot."""
+    def _asks_soon(self, link: LinkId, size: int) -> bool:
+        """Whether a downloader with a slot may ask for so many bytes before it hears the slow news."""
         upload = self._open.get(link)
-        return NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now) if upload else 0.0
+        if upload is None:
+            return False
+        return size < NEWS_BYTES or size < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
 
     # -- slots --
 
