@@ -114,10 +114,16 @@ class Fetching:
             return False
         if download.layout is None:
             return True
+        wanted = news & download.missing
         if source.state is SourceState.IDLE:
-            return bool(news & download.missing) or self._haves.is_seed(source.link, download.record.id)
-        # Who has nothing to do may take over what others hold up.
-        return bool(news & (download.open_chunks if source.unreceived else download.missing))
+            return bool(wanted) or self._haves.is_seed(source.link, download.record.id)
+        if download.lists_open:
+            return bool(wanted)
+        open_chunks = download.open_chunks
+        if wanted & open_chunks:
+            return True
+        # Who has nothing to do may take over what others hold up, once all is asked for.
+        return bool(wanted) and not open_chunks and not source.unreceived
 
     def link_lost(self, link: LinkId) -> None:
         source = self.sources.pop(link, None)
