@@ -9,7 +9,7 @@ import pytest
 
 from bus.boundary import Received
 from bus.events import Event, LinkProgress, TransferCompleted, TransferProgress, UploadProgress
-from bus.messages import Data, Have
+from bus.messages import Data, Have, Ping
 from experiments.sim.swarm import SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import Host
 
@@ -40,6 +40,9 @@ class Crowd:
             publish(host, event)
 
         world.feed, world.on_publish = counted, heard  # type: ignore[method-assign]
+
+    def linked(self) -> list[int]:
+        return [len(self.swarm.nodes[peer_id(number)].neighbours.by_link) for number in range(1, PEERS + 1)]
 
     def dialled(self) -> list[int]:
         nodes = [self.swarm.nodes[peer_id(number)] for number in range(1, PEERS + 1)]
@@ -78,3 +81,14 @@ def test_a_flash_crowd_dials_half_of_its_links_at_first_and_never_more_than_all(
     young.swarm.world.run(0.3, lambda: False)
     assert max(young.dialled()) <= 15
     assert max(crowd.dialled()) <= 30
+
+
+def test_who_has_two_thirds_of_its_links_dials_no_more(crowd: Crowd) -> None:
+    linked = crowd.linked()
+    assert min(linked) >= 20
+    assert sum(linked) / PEERS <= 34  # 36 if all went on up to 30, for those are linked by others too
+
+
+def test_most_links_of_a_crowd_are_never_pinged(crowd: Crowd) -> None:
+    # The way is measured where a stream opens; who says anything needs no ping.
+    assert crowd.received[Ping] < 0.7 * sum(crowd.linked())
