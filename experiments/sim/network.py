@@ -77,13 +77,14 @@ class Uplink:
         """Bytes of messages that did not wait, still to be charged."""
 
 
-def payload_of(message: Message) -> int:
-    """Bytes of a data message's chunks, 0 of any other."""
-    return sum([length for _, _, length in message.parts]) if type(message) is Data else 0
+SIZED: Final = frozenset((Data, Have, Swarm, SwarmChanged))
+"""Messages whose length depends on what they say."""
 
 
 def size_of(message: Message) -> int:
-    """Bytes of a message that is no data."""
+    """Bytes of a message."""
+    if type(message) is Data:
+        return MESSAGE_BYTES + sum([length for _, _, length in message.parts])
     if type(message) is Have:
         return MESSAGE_BYTES + len(message.bits)
     if type(message) is Swarm:
@@ -110,10 +111,12 @@ class Network:
 
     def send(self, host: Host, pipe: Pipe, send: Send) -> None:
         """A message goes onto a link."""
-        payload = payload_of(send.message)
-        size = MESSAGE_BYTES + payload if payload else size_of(send.message)
-        if payload and host.corrupt and not send.message.size:  # type: ignore[attr-defined]
-            send = Send(send.link, send.message, CORRUPT)
+        message = send.message
+        kind = type(message)
+        size = size_of(message) if kind in SIZED else MESSAGE_BYTES
+        data = kind is Data
+        if data and host.corrupt and not message.size:  # type: ignore[attr-defined]
+            send = Send(send.link, message, CORRUPT)
         pipe.queued += size
         if pipe.queued > LINK_BUFFER and not pipe.blocked:
             pipe.blocked = True
@@ -121,7 +124,7 @@ class Network:
         up, now = host.rates.up, self._world.now
         if not up:
             self._depart(host, pipe, send, size, now, now)
-        elif not payload and not pipe.queue:
+        elif not data and not pipe.queue:
             host.uplink.debt += size
             self._depart(host, pipe, send, size, now, now + size / up)
         else:
@@ -174,12 +177,13 @@ class Network:
 
     def _depart(self, host: Host, pipe: Pipe, send: Send, size: int, start: float, end: float) -> None:
         """The bytes of a message leave from `start` to `end`."""
-        latency = self._world.latency + host.delay + pipe.to.delay
+        to, world = pipe.to, self._world
+        latency = world.latency + host.delay + to.delay
         arrives = pipe.arrived = max(pipe.arrived, end + latency)
-        if pipe.to.rates.down:
-            self._world.at_time(arrives, self._arrive, (host, pipe, send, size, start + latency))
+        if to.rates.down:
+            world.at_time(arrives, self._arrive, (host, pipe, send, size, start + latency))
         else:
-            self._world.at_time(arrives, self._deliver, (host, pipe, send, size))
+            world.at_time(arrives, self._deliver, (host, pipe, send, size))
 
     def _arrive(self, host: Host, pipe: Pipe, send: Send, size: int, first: float) -> None:
         """The last byte of a message reached the downlink, the first one at `first`."""
@@ -205,9 +209,10 @@ class Network:
         if pipe.blocked and pipe.queued <= LINK_BUFFER // 2:
             pipe.blocked = False
             self._feed(host, LinkWritable(pipe.near))
-        if pipe.far in pipe.to.links:
-            message = send.message
-            self._world.feed(pipe.to, Received(pipe.far, message, send.payload, payload_of(message)))
+        to, far, message = pipe.to, pipe.far, send.message
+        if far in to.links:
+            payload = size - MESSAGE_BYTES if type(message) is Data else 0
+            self._world.feed(to, Received(far, message, send.payload, payload))
 
     # -- partitions --
 

@@ -98,6 +98,7 @@ class SimulatedSwarm:
         self.nodes: dict[str, PeerNode] = {}
         self.disks: dict[str, SimulatedDisk] = {}
         self._completed: dict[str, bool] = {}
+        self._honest = scenario.leechers - scenario.corrupters
         self._add_tracker()
         for number in range(scenario.leechers + 1):
             self.add_peer(number)
@@ -176,7 +177,7 @@ class SimulatedSwarm:
 
     def all_finished(self) -> bool:
         """Whether every honest leecher has the file."""
-        if len(self._completed) < self.scenario.leechers - self.scenario.corrupters:
+        if len(self._completed) < self._honest:
             return False  # It is asked after every event.
         return all(self.finished(n) for n in range(self.scenario.corrupters + 1, self.scenario.leechers + 1))
 

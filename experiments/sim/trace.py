@@ -24,12 +24,13 @@ class Trace:
         # Layouts and the like are no records; their text says all that an effect has of them.
         self._encode_into = msgspec.msgpack.Encoder(enc_hook=repr).encode_into
 
-    def note(self, now: float, number: int, effect: Any) -> None:
-        """Host `number` has this effect at `now`."""
-        kind = type(effect)
-        what = type(effect.message).__name__ if kind is Send else kind.__name__
-        buffer = self._buffer
-        self._encode_into((now, number, what, effect), buffer, -1)
+    def note(self, now: float, number: int, effects: list[Any]) -> None:
+        """Host `number` has these effects at `now`."""
+        buffer, encode_into = self._buffer, self._encode_into
+        for effect in effects:
+            kind = type(effect)
+            what = (type(effect.message) if kind is Send else kind).__name__
+            encode_into((now, number, what, effect), buffer, -1)
         if len(buffer) > BLOCK:
             self._hash.update(buffer)
             buffer.clear()

@@ -130,12 +130,12 @@ class World:
 
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Run until `done` or the time is over; returns whether it was done."""
-        heap = self._heap
+        heap, pop = self._heap, heappop
         while heap and not done():
             if heap[0][0] > until:
                 self.now = until
                 return False
-            self.now, _, call, args = heappop(heap)
+            self.now, _, call, args = pop(heap)
             self.events += 1
             call(*args)
         return done()
@@ -146,14 +146,17 @@ class World:
             host.waiting.append(event)
             return
         self.handled += 1
-        self.carry_out(host, host.core.handle(event, self.now - host.lag))
+        core = host.core
+        if effects := core.handle(event, self.now - host.lag):
+            self.carry_out(host, effects)
+        else:
+            self._arm(host, core.next_deadline())
 
     def carry_out(self, host: Host, effects: list[Any]) -> None:
         """Do what a core decided."""
-        trace = self._trace
+        if self._trace is not None:
+            self._trace.note(self.now, host.number, effects)
         for effect in effects:
-            if trace is not None:
-                trace.note(self.now, host.number, effect)
             kind = type(effect)
             if kind is Send:
                 if pipe := host.links.get(effect.link):
@@ -167,10 +170,10 @@ class World:
                 self._hang_up(host, effect.link)
             else:
                 host.perform(host, effect)
-        self._arm(host)
+        self._arm(host, host.core.next_deadline())
 
-    def _arm(self, host: Host) -> None:
-        deadline = host.core.next_deadline()
+    def _arm(self, host: Host, deadline: float | None) -> None:
+        """See to it that a core is called at its next deadline."""
         if deadline is not None:
             when = deadline + host.lag
             if when < host.armed or host.armed < 0:

@@ -65,23 +65,27 @@ class Asking:
 
     def window(self, source: Source) -> int:
         """Receive memory of a stream: what its rate needs, within an equal share of the process's."""
+        return self._window(source, self._round_trip(source))
+
+    def _window(self, source: Source, round_trip: float) -> int:
         share = self._settings.window_total // max(1, self.streams)
-        needed = int(2 * source.pace * self._round_trip(source))
+        needed = int(2 * source.pace * round_trip)
         return max(WINDOW_MIN, min(max(self._settings.window, needed), share))
 
     def fill(self, source: Source) -> None:
         """Keep enough wants out at a source whose stream is open."""
-        source.window.window = window = self.window(source)
-        flight = self._flight(source)
+        round_trip = self._round_trip(source)
+        source.window.window = window = self._window(source, round_trip)
+        flight = self._flight(source, round_trip)
         while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
             pass
         if not source.unreceived:
             self._steal(source)
 
-    def _flight(self, source: Source) -> int:
+    def _flight(self, source: Source, round_trip: float) -> int:
         """Bytes of wants to keep outstanding."""
         rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
-        return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * self._round_trip(source)))))
+        return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * round_trip))))
 
     def _round_trip(self, source: Source) -> float:
         """Seconds to the source and back."""
@@ -97,17 +101,20 @@ class Asking:
         """
         if len(self._active) == 1:
             ((content, download),) = self._active.items()
-            return source.unreceived_of(content) < flight and self._ask_of(source, download)
-        return any(self._ask_of(source, download) for download in in_turn(self._active.values(), source, flight))
+            return source.unreceived_of(content) < flight and self._ask_of(source, download, flight)
+        turns = in_turn(self._active.values(), source, flight)
+        return any(self._ask_of(source, download, flight) for download in turns)
 
-    def _ask_of(self, source: Source, download: Download) -> bool:
+    def _ask_of(self, source: Source, download: Download, flight: int) -> bool:
         """Send one want for this download; False if the source has nothing for it now."""
         if not download.maps.get(source.link) or self._granting.holds_back(source, download.record.id):
             return False
         if download.state is DownloadState.MANIFEST:
             return self._ask_manifest(source, download, download.record.id)
         if download.state is DownloadState.FETCHING:
-            return self._ask_list(source, download) or self._ask_chunks(source, download)
+            return (bool(download.lists_open) and self._ask_list(source, download)) or self._ask_chunks(
+                source, download, flight
+            )
         return False
 
     def _ask_manifest(self, source: Source, download: Download, manifest: str) -> bool:
@@ -123,8 +130,7 @@ class Asking:
         manifest = download.next_list(source.link)
         return manifest is not None and self._ask_manifest(source, download, manifest)
 
-    def _ask_chunks(self, source: Source, download: Download) -> bool:
-        flight = self._flight(source)
+    def _ask_chunks(self, source: Source, download: Download, flight: int) -> bool:
         size = max(min(WANT_BYTES, flight), flight // 2)
         picker = SEQUENTIAL if download.record.sequential else self._picker
         mask, size = download.pick(source.link, size, picker, self._turn.rng)

@@ -48,8 +48,8 @@ def mask_of(ranges: Iterable[Range]) -> int:
 def mask_of_chunks(chunks: Iterable[int]) -> int:
     """Mask of single chunks, in any order."""
     listed = chunks if isinstance(chunks, (list, tuple)) else list(chunks)
-    if not listed:
-        return 0
+    if len(listed) <= 1:
+        return 1 << listed[0] if listed else 0
     bits = bytearray((max(listed) >> 3) + 1)
     for chunk in listed:
         bits[chunk >> 3] |= 1 << (chunk & 7)
@@ -148,8 +148,8 @@ def to_have(mask: int, first: int) -> bytes:
 
 def apply_have(mask: int, first: int, bits: bytes) -> int:
     """`mask` with the range that a have message restates replaced."""
-    width = 8 * len(bits)
-    return (mask & ~span(first, width)) | (int.from_bytes(bits, "little") << first)
+    restated = ((1 << 8 * len(bits)) - 1) << first
+    return (mask & ~restated) | (int.from_bytes(bits, "little") << first)
 
 
 HAVE_BLOCK = 8192

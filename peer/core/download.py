@@ -52,6 +52,9 @@ TRANSITIONS: Final[dict[DownloadState, dict[str, DownloadState]]] = {
 """Beyond these, `pause`, `remove` (from every state) and `restart` (to MANIFEST while it has no layout)."""
 
 
+STOPPED: Final = (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+
+
 class Candidate(Struct):
     """A peer that a tracker named as a member of the swarm."""
 
@@ -128,7 +131,7 @@ class Download:
     @property
     def stopped(self) -> bool:
         """Nothing is to be fetched or offered: paused, failed or removed."""
-        return self.state in (DownloadState.PAUSED, DownloadState.FAILED, DownloadState.REMOVED)
+        return self.state in STOPPED
 
     @property
     def waits_for_space(self) -> bool:
@@ -220,8 +223,8 @@ class Download:
 
     # -- sources --
 
-    def set_map(self, link: LinkId, mask: int) -> None:
-        """What a linked peer offers now."""
+    def set_map(self, link: LinkId, mask: int) -> int:
+        """What a linked peer offers now; returns what it did not offer before."""
         old = self.maps.get(link, 0)
         if self.layout is not None:
             whole = self.layout.all_chunks
@@ -233,6 +236,7 @@ class Download:
                 self.availability.add(mask & ~old)
                 self.availability.remove(old & ~mask)
         self.maps[link] = mask
+        return mask & ~old
 
     def offered(self, link: LinkId) -> int:
         """What may be asked of a linked peer."""

@@ -97,7 +97,7 @@ class Fetching:
 
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
-        download.set_map(neighbour.link, mask)
+        news = download.set_map(neighbour.link, mask)
         download.seeds.pop(neighbour.link, None)
         if self._haves.is_seed(neighbour.link, download.record.id):
             download.seeds[neighbour.link] = True
@@ -107,7 +107,26 @@ class Fetching:
         if source is None:
             source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
             self.sources[neighbour.link] = source
-        self.pump(source)
+            self.pump(source)
+        elif self._gains(source, download, news):
+            self.pump(source)
+
+    def _gains(self, source: Source, download: Download, news: int) -> bool:
+        """Whether chunks that a source offers now, and did not before, can change what is asked of it."""
+        if source.state is SourceState.WAITING:
+            return False
+        if download.layout is None:
+            return True
+        wanted = news & download.missing
+        if source.state is SourceState.IDLE:
+            return bool(wanted) or self._haves.is_seed(source.link, download.record.id)
+        if download.lists_open:
+            return bool(wanted)
+        open_chunks = download.open_chunks
+        if wanted & open_chunks:
+            return True
+        # Who has nothing to do may take over what others hold up, once all is asked for.
+        return bool(wanted) and not open_chunks and not source.unreceived
 
     def link_lost(self, link: LinkId) -> None:
         source = self.sources.pop(link, None)
@@ -129,6 +148,7 @@ class Fetching:
         self.asking.streams += 1
         source.opened(self.asking.window(source), self._turn.now)
         self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
+        self._neighbours.measure(neighbour)
         self.pump(source)
 
     def on_closed(self, neighbour: Neighbour, message: Closed) -> None:

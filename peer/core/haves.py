@@ -8,11 +8,11 @@ batched and sent as the ranges that changed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 from bus.boundary import ContentId, LinkId
 from bus.messages import Have
 from peer.core.bitmap import apply_have, have_blocks, to_have
+from peer.core.layout import Layout
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
 
@@ -47,8 +47,8 @@ class Haves:
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
-        self.asks_soon: Callable[[LinkId], float] = lambda link: inf
-        """How many bytes a neighbour may ask of us before the next slow news; 0 without an open stream."""
+        self.asks_soon: Callable[[LinkId, int], bool] = lambda link, size: True
+        """Whether a neighbour may have asked us for so many bytes before the next slow news: not without a slot."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -93,7 +93,8 @@ class Haves:
         """What we offer one neighbour changed: tell it now."""
         told, shown = self._told.get(link, {}), self.shown(link, content)
         if content in told and told[content] != shown:
-            self._send_news(link, content, told[content], shown)
+            for news in self._news_of(content, told[content], shown):
+                self._turn.send(link, news)
             told[content] = shown
 
     def retell_all(self, link: LinkId) -> None:
@@ -123,7 +124,9 @@ class Haves:
         An empty one says that it offers nothing and would like to know what we do.  Of contents
         that are not on our shelf only the interest is kept.
         """
-        maps = self._theirs.setdefault(link, {})
+        maps = self._theirs.get(link)
+        if maps is None:
+            maps = self._theirs[link] = {}
         content = message.content
         known = maps.get(content)
         offer = self._shelf.offers.get(content)
@@ -174,47 +177,54 @@ class Haves:
             self._slow.clear()
             self._slow_at = self._turn.now + SLOW_SECONDS * max(1.0, len(self._told) / SLOW_LINKS)
         for content in self._news:
-            for link, told in self._told.items():
-                if content not in told:
-                    continue
-                if everyone or not told[content] or self._is_urgent(link, content, told[content]):
-                    self._tell_news(link, content, told)
-                else:
-                    self._slow[content] = True
+            self._flush(content, everyone)
         self._news.clear()
         if self._slow:
             self._turn.timers.set_earlier(("haves",), self._slow_at)
 
-    def _is_urgent(self, link: LinkId, content: ContentId, told: int) -> bool:
-        """Whether a neighbour will soon have asked for all that it knows of."""
-        soon = self.asks_soon(link)
+    def _flush(self, content: ContentId, everyone: bool) -> None:
+        """Send the news of one content, unless none of it is of any use to a neighbour and we do not have all yet."""
         offer = self._shelf.offers.get(content)
-        if not soon or offer is None or offer.layout is None:
-            return bool(soon)
-        lacking = told & ~(self.theirs(link, content) or 0)
-        return lacking.bit_count() * offer.layout.size < soon * offer.layout.chunks
+        layout = offer.layout if offer else None
+        limited = self.limited.get(content) if offer else None
+        shown = offer.shown if offer else 0
+        made: dict[tuple[int, int], list[Have]] = {}
+        for link, maps in self._told.items():
+            told = maps.get(content)
+            if told is None:
+                continue
+            if limited:
+                shown = limited(link)
+            lost, won = told & ~shown, shown & ~told
+            if not lost:
+                if not won:
+                    continue
+                offered = self._theirs.get(link)
+                theirs = offered.get(content, 0) if offered else 0
+                if not won & ~theirs and not (layout and shown == layout.all_chunks):
+                    continue
+                if not everyone and told and not self._is_urgent(link, layout, told & ~theirs):
+                    self._slow[content] = True
+                    continue
+            news = made.get((told, shown))
+            if news is None:
+                news = made[told, shown] = self._news_of(content, told, shown)
+            for message in news:
+                self._turn.send(link, message)
+            maps[content] = shown
 
-    def _tell_news(self, link: LinkId, content: ContentId, told: dict[ContentId, int]) -> None:
-        """Send one neighbour what changed, unless none of it is of any use to it and we do not have all yet."""
-        shown = self.shown(link, content)
-        if told[content] == shown:
-            return
-        theirs = self.theirs(link, content) or 0
-        useless = not told[content] & ~shown and not shown & ~told[content] & ~theirs
-        offer = self._shelf.offers.get(content)
-        if useless and not (offer and offer.layout and shown == offer.layout.all_chunks):
-            return
-        self._send_news(link, content, told[content], shown)
-        told[content] = shown
+    def _is_urgent(self, link: LinkId, layout: Layout | None, lacking: int) -> bool:
+        """Whether a neighbour will soon have asked for all that it knows of and lacks."""
+        size = lacking.bit_count() * layout.size // max(1, layout.chunks) if layout else 0
+        return self.asks_soon(link, size)
 
-    def _send_news(self, link: LinkId, content: ContentId, told: int, shown: int) -> None:
+    def _news_of(self, content: ContentId, told: int, shown: int) -> list[Have]:
+        """What to send to who knows of some chunks and is to know of others."""
         complete = self._complete(content)
         if not shown and not complete:
             # An empty have ends the offer; the map is told anew if it comes back.
-            self._turn.send(link, Have(content, 0, b""))
-            return
-        for first, bits in have_blocks(shown, told ^ shown):
-            self._turn.send(link, Have(content, first, bits, complete))
+            return [Have(content, 0, b"")]
+        return [Have(content, first, bits, complete) for first, bits in have_blocks(shown, told ^ shown)]
 
     def withdrawn(self, content: ContentId) -> None:
         """A content left the shelf: end the offer everywhere at once."""

@@ -135,11 +135,13 @@ class Library:
         download = self._downloads.active.get(content)
         if download is not None and not download.stopped:
             self._downloads.fetching.on_map(neighbour, download, mask)
-        offer = self._shelf.offers.get(content)
         if answer:
             self._haves.tell(neighbour.link, content)
+        offer = self._shelf.offers.get(content)
+        if offer is None or not offer.complete or offer.layout is None:
+            return
         self._uploads.seeding.heard(content, mask)
-        if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
+        if mask != offer.layout.all_chunks:
             return
         if self._uploads.sending.served.pop((content, neighbour.peer), 0):
             self._record(neighbour.peer, SUCCESSFUL_DOWNLOAD, content, offer.layout.size)

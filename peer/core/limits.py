@@ -50,7 +50,7 @@ class RateLimits:
 
     def limited(self, direction: Direction) -> bool:
         """Whether any limit is set in this direction."""
-        return bool(self._all[direction].rate) or any(key[0] == direction for key in self._of)
+        return bool(self._all[direction].rate) or (bool(self._of) and any(key[0] == direction for key in self._of))
 
     def own_rate(self, direction: Direction, content: ContentId = "") -> int:
         """What was set for one content, or (empty) for all together."""
@@ -67,6 +67,8 @@ class RateLimits:
 
     def ready(self, direction: Direction, content: ContentId, now: float) -> bool:
         """Whether a message may go now."""
+        if not self._of and not self._all[direction].rate:
+            return True
         return all(bucket.ready(now) for bucket in self._buckets(direction, content))
 
     def ready_at(self, direction: Direction, content: ContentId, now: float) -> float:

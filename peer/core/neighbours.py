@@ -6,6 +6,7 @@ that dialled each other keep one link: the lower id closes the link it dialled.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +27,8 @@ HELLO_SECONDS = 10.0
 """A link that has not greeted by then is given up."""
 REMEMBERED = 10_000
 """Peers of which the traffic, or failed dials, are remembered after their links are gone."""
+LOOKS = 4
+"""Looks at all links in the time after which a silent one is pinged: one timer, not one for each link."""
 MAX_ERRORS = 3
 """Protocol errors of one link before it is closed."""
 
@@ -59,7 +62,7 @@ class Neighbour:
         self.errors = 0
         self.heard = now
         self.since = now
-        self.pinged_at = -1.0
+        self.pinged_at = -inf
         self.round_trip = 0.0
         """The shortest seen, seconds; 0 until one was measured."""
 
@@ -100,6 +103,8 @@ class Neighbours:
         self.dialling: dict[PeerId, bool] = {}
         """Dials under way."""
         self._links_of: dict[PeerId, int] = {}
+        self._dialled = 0
+        """Of the links: those that we dialled; the others were accepted."""
         self._attempts: dict[PeerId, _Attempts] = {}
 
     def rate_from(self, peer: PeerId) -> float:
@@ -119,8 +124,7 @@ class Neighbours:
             return False
         if self.may_dial_at(peer) > self._turn.now:
             return False
-        dialled = sum(1 for neighbour in self.by_link.values() if neighbour.dialled)
-        if dialled + len(self.dialling) >= self._settings.links:
+        if self._dialled + len(self.dialling) >= self._settings.links:
             return False
         self.dialling[peer] = True
         self._turn.add(Dial("data", peer, endpoints))
@@ -161,15 +165,21 @@ class Neighbours:
         if event.dialled:
             self.dialling.pop(event.peer, None)
         else:
-            accepted = [neighbour for neighbour in self.by_link.values() if not neighbour.dialled]
-            of_peer = sum(1 for neighbour in accepted if neighbour.peer == event.peer)
-            if of_peer >= LINKS_PER_PEER or len(accepted) >= max(1, self._settings.links):
+            accepted = len(self.by_link) - self._dialled
+            if self._accepted_of(event.peer) >= LINKS_PER_PEER or accepted >= max(1, self._settings.links):
                 self._turn.hang_up(event.link)
                 return
+        self._dialled += event.dialled
         self.by_link[event.link] = Neighbour(event, self._turn.now)
         self._links_of[event.peer] = self._links_of.get(event.peer, 0) + 1
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
-        self._turn.timers.set(("ping", event.link), self._turn.now + self._settings.idle_ping)
+        self._turn.timers.set_earlier(("ping",), self._turn.now + self._settings.idle_ping / LOOKS)
+
+    def _accepted_of(self, peer: PeerId) -> int:
+        """Links accepted of one peer; few have more than one, so they are not counted one by one."""
+        if peer not in self._links_of:
+            return 0
+        return sum(1 for neighbour in self.by_link.values() if neighbour.peer == peer and not neighbour.dialled)
 
     def greeted(self, neighbour: Neighbour, hello: Hello) -> LinkId | None:
         """Hello arrived; returns the link that must go because another to the same peer stays."""
@@ -180,7 +190,6 @@ class Neighbours:
         if not first:
             return None
         self.traffic[neighbour.peer] = self.traffic.pop(neighbour.peer, Traffic(self._turn.now))
-        self._ping(neighbour)
         other = self.by_peer.get(neighbour.peer)
         self.by_peer[neighbour.peer] = neighbour
         if other is None:
@@ -201,13 +210,14 @@ class Neighbours:
         neighbour = self.by_link.pop(link, None)
         if neighbour is None:
             return None
+        self._dialled -= neighbour.dialled
         self._links_of[neighbour.peer] -= 1
         if not self._links_of[neighbour.peer]:
             del self._links_of[neighbour.peer]
-        self._turn.timers.clear(("ping", link))
         if self.by_peer.get(neighbour.peer) is neighbour:
             del self.by_peer[neighbour.peer]
-            spare = next((n for n in self.by_link.values() if n.peer == neighbour.peer and n.ready), None)
+            others = self.by_link.values() if neighbour.peer in self._links_of else ()
+            spare = next((n for n in others if n.peer == neighbour.peer and n.ready), None)
             if spare is not None:
                 self.by_peer[spare.peer] = spare
             else:
@@ -218,20 +228,26 @@ class Neighbours:
             self._back_off(neighbour.peer, reason)
         return neighbour
 
-    def ping_due(self, link: LinkId) -> str | None:
-        """Ping if nothing was heard; a reason to give the link up if it has been silent for too long."""
-        neighbour = self.by_link.get(link)
-        if neighbour is None:
-            return None
-        if not neighbour.ready and self._turn.now - neighbour.since >= HELLO_SECONDS:
-            return f"no hello within {HELLO_SECONDS:.0f} s"
-        silence = self._turn.now - neighbour.heard
-        if silence >= self._settings.link_timeout:
-            return f"heard nothing for {silence:.0f} s"
-        self._turn.timers.set(("ping", link), self._turn.now + self._settings.idle_ping)
-        if silence > 0.5 * self._settings.idle_ping or not neighbour.round_trip:
+    def look(self) -> list[tuple[LinkId, str]]:
+        """Ping who has said nothing for a while; returns the links that were silent for too long, and why they end."""
+        now, idle = self._turn.now, self._settings.idle_ping
+        silent: list[tuple[LinkId, str]] = []
+        for link, neighbour in self.by_link.items():
+            silence = now - neighbour.heard
+            if not neighbour.ready and now - neighbour.since >= HELLO_SECONDS:
+                silent.append((link, f"no hello within {HELLO_SECONDS:.0f} s"))
+            elif silence >= self._settings.link_timeout:
+                silent.append((link, f"heard nothing for {silence:.0f} s"))
+            elif silence > idle * (1 - 1 / LOOKS) and now - neighbour.pinged_at >= idle:
+                self._ping(neighbour)
+        if self.by_link:
+            self._turn.timers.set_earlier(("ping",), now + idle / LOOKS)
+        return silent
+
+    def measure(self, neighbour: Neighbour) -> None:
+        """Find out how long the way there and back is, unless that is known."""
+        if not neighbour.round_trip:
             self._ping(neighbour)
-        return None
 
     def _ping(self, neighbour: Neighbour) -> None:
         neighbour.pinged_at = self._turn.now
@@ -239,7 +255,7 @@ class Neighbours:
 
     def ponged(self, neighbour: Neighbour, pong: Pong) -> None:
         """A ping came back: it took a round trip and whatever it waited behind, so the shortest counts."""
-        if pong.nonce == _nonce(neighbour.pinged_at):
+        if neighbour.pinged_at >= 0 and pong.nonce == _nonce(neighbour.pinged_at):
             took = self._turn.now - neighbour.pinged_at
             neighbour.round_trip = min(neighbour.round_trip or took, took)
 

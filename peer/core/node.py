@@ -93,6 +93,8 @@ class PeerNode:
         """`run_before` is the running time of all earlier runs, seconds; `wall` the wall clock at `now`."""
         self.settings = settings
         self.turn = turn = Turn(rng, now, wall)
+        self.next_deadline = turn.timers.next
+        """Tells when `on_deadline` is to be called."""
         self.opinions = Opinions(settings.reputation, standings or {}, run_before, turn)
         self.shelf = Shelf(turn)
         self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
@@ -213,13 +215,11 @@ class PeerNode:
 
     def handle(self, event: CoreEvent, now: float) -> list[CoreEffect]:
         """Take in one event; returns the effects it has, in order."""
-        self.turn.now = now
+        turn = self.turn
+        turn.now = now
         self._on_event[type(event)](event)
-        return self.turn.take_effects()
-
-    def next_deadline(self) -> float | None:
-        """When `on_deadline` is to be called."""
-        return self.turn.timers.next()
+        effects, turn.effects = turn.effects, []
+        return effects
 
     def on_deadline(self, now: float) -> list[CoreEffect]:
         """Time passed."""
@@ -250,7 +250,7 @@ class PeerNode:
             "report": lambda: self.reports.progress_due(self.downloads, uploads),
             "links": self._links_due,
             "send": uploads.sending.pump,
-            "choke": uploads.rotate,
+            "choke": uploads.choke_due,
             "offers": uploads.seeding.due,
             "credit": fetching.granting.due,
             "ask": fetching.ask_due,

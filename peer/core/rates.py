@@ -28,6 +28,8 @@ class Meter:
 
     def rate(self, now: float) -> float:
         """Bytes a second now."""
+        if not self.total:
+            return 0.0
         if now > self._last:
             self._decay(now)
         weight = METER_SECONDS * (1.0 - exp(-(now - self._since) / METER_SECONDS))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bus import messages as sent
-from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
+from bus.boundary import DialFailed, LinkBlocked, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
 from bus.errors import RemoteProtocolError
 from peer.core.capacity import Capacities
 from peer.core.commands import Commands
@@ -51,14 +51,15 @@ class Receiving:
         self._capacities = capacities
         self._on_message = self._message_table()
 
-    def ping_due(self, link: LinkId) -> None:
-        if reason := self._neighbours.ping_due(link):
+    def ping_due(self) -> None:
+        for link, reason in self._neighbours.look():
             self._turn.hang_up(link)
             self.link_lost(LinkLost(link, reason))
 
     def _message_table(self) -> dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]]:
         fetching, uploads = self._downloads.fetching, self._uploads
         table: dict[type, Callable[..., None]] = {
+            sent.Hello: self._hello,
             sent.Have: self._library.on_have,
             sent.Open: uploads.on_open,
             sent.Credit: uploads.on_credit,
@@ -111,32 +112,29 @@ class Receiving:
             self._trackers.misbehaved(event.link, event.reason)
 
     def received(self, event: Received) -> None:
-        if self._trackers.owns(event.link):
-            try:
-                self._trackers.received(event.link, event.message)
-            except RemoteProtocolError as error:
-                self._trackers.misbehaved(event.link, str(error))
-            self._commands.look_settled()
-            return
         neighbour = self._neighbours.by_link.get(event.link)
         if neighbour is None:
+            if self._trackers.owns(event.link):
+                self._from_tracker(event)
             return
         neighbour.heard = self._turn.now
+        message = event.message
         try:
-            self._dispatch(neighbour, event)
+            if not neighbour.ready and not isinstance(message, sent.Hello):
+                raise RemoteProtocolError(f"{type(message).__name__} before hello")
+            if type(message) is sent.Data:
+                self._downloads.fetching.on_data(neighbour, message, event.payload, event.payload_size)
+            else:
+                self._on_message[type(message)](neighbour, message)
         except RemoteProtocolError:
             self._count_error(neighbour)
 
-    def _dispatch(self, neighbour: Neighbour, event: Received) -> None:
-        message = event.message
-        if isinstance(message, sent.Hello):
-            self._hello(neighbour, message)
-        elif not neighbour.ready:
-            raise RemoteProtocolError(f"{type(message).__name__} before hello")
-        elif isinstance(message, sent.Data):
-            self._downloads.fetching.on_data(neighbour, message, event.payload, event.payload_size)
-        else:
-            self._on_message[type(message)](neighbour, message)
+    def _from_tracker(self, event: Received) -> None:
+        try:
+            self._trackers.received(event.link, event.message)
+        except RemoteProtocolError as error:
+            self._trackers.misbehaved(event.link, str(error))
+        self._commands.look_settled()
 
     def _count_error(self, neighbour: Neighbour) -> None:
         """A stream whose order is broken cannot go on; a link that errs three times neither."""

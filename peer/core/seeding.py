@@ -73,6 +73,8 @@ class Seeding:
         offer = self._shelf.offers.get(content)
         if seed is None or offer is None or offer.layout is None:
             return
+        if not seed.active and (self._counted.get(content, 1) > 1 or not seed.fresh):
+            return  # Nothing begins, whoever is linked.
         links = self._haves.interested(content)
         leechers = sum(1 for link in links if not self._haves.is_seed(link, content))
         alone = self._counted.get(content, 1) <= 1 and leechers == len(links)

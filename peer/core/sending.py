@@ -210,7 +210,8 @@ class Sending:
     def _send_ready(self) -> None:
         """Send all that is ready, in the order of the fair queue, until the limit is reached."""
         for upload in self._open.values():
-            self._send_refusals(upload)
+            if upload.pipeline:
+                self._send_refusals(upload)
         while (link := self.queue.next(self._is_ready)) is not None:
             if not self._limits.ready("up", "", self._turn.now):
                 self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
@@ -224,7 +225,8 @@ class Sending:
             self._turn.send(upload.link, head)
 
     def _is_ready(self, link: LinkId) -> bool:
-        return self._open[link].ready() is not None and not self._neighbours.by_link[link].blocked
+        upload = self._open[link]
+        return bool(upload.pipeline) and upload.ready() is not None and not self._neighbours.by_link[link].blocked
 
     def _send(self, upload: Upload) -> None:
         now = self._turn.now
@@ -251,7 +253,8 @@ class Sending:
             meter = self._sent[key] = Meter(now)
         meter.add(head.size, now)
         if not head.manifest:
-            self.served[key] = self.served.get(key, 0) | mask_of_chunks([chunk for chunk, _, _ in head.parts])
+            mask = head.whole if head.ends_chunk else mask_of_chunks([chunk for chunk, _, _ in head.parts])
+            self.served[key] = self.served.get(key, 0) | mask
         if self._settings.reports_progress:
             self._unreported[key] = now
             self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)

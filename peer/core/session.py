@@ -82,6 +82,8 @@ def resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
     """`@tracker` stands for the host by which we reached the tracker."""
     endpoints = [endpoint.replace("@tracker", host) for endpoint in peer.endpoints]
     diallable = [endpoint for endpoint in endpoints if DIALLABLE.fullmatch(endpoint)]
+    if diallable == peer.endpoints:
+        return peer
     return SwarmPeer(peer.peer, diallable, peer.complete, peer.encrypted)
 
 

@@ -32,6 +32,8 @@ LOOK_AGAIN: Final = 5.0
 """The same while it has no source."""
 YOUNG_SECONDS: Final = 30.0
 """How long a link may offer nothing and still be counted as a source to come."""
+ENOUGH: Final = 2 / 3
+"""Of the links that a download may have: who has so many dials no more, for others will still dial it."""
 POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
@@ -117,9 +119,11 @@ class Swarms:
             if not download.unequal.get(member.peer):
                 download.unequal.pop(member.peer, None)
             known = download.candidates.get(member.peer)
-            if known or len(download.candidates) < CANDIDATES:
-                since = known.since if known else self._turn.now
-                download.candidates[member.peer] = Candidate(tuple(member.endpoints), member.complete, since)
+            if known:
+                known.endpoints, known.complete = tuple(member.endpoints), member.complete
+            elif len(download.candidates) < CANDIDATES:
+                candidate = Candidate(tuple(member.endpoints), member.complete, self._turn.now)
+                download.candidates[member.peer] = candidate
         if download.unequal != before:
             self._downloads.changed(download)
         self._dial_candidates(download)
@@ -128,6 +132,8 @@ class Swarms:
         if download.stopped:
             return
         room = self._room(download)
+        if room <= 0:
+            return
         for peer in sorted(download.candidates, key=self._choice.rank, reverse=True):
             if room <= 0:
                 return
@@ -142,7 +148,8 @@ class Swarms:
         """How many more links a download should have.
 
         A link counts while it offers something, or is young: in a flash crowd nobody offers anything yet.  The
-        first dials are for half of the links only, since as many others will dial us.
+        first dials are for half of the links only, since as many others will dial us; later ones are made while
+        links are few.
         """
         most = self._settings.links_per_content
         if download.looks <= 1:
@@ -155,6 +162,8 @@ class Swarms:
                 linked += link in download.maps or neighbour.peer in download.candidates
             else:
                 linked += bool(download.maps.get(link))
+        if dialled + linked >= ENOUGH * self._settings.links_per_content:
+            return 0
         return most - dialled - linked
 
     def _is_ours_to_dial(self, peer: PeerId, candidate: Candidate) -> bool:

@@ -15,15 +15,15 @@ class Timers:
     __slots__ = ("_due", "_heap", "_order")
 
     def __init__(self) -> None:
-        self._due: dict[Key, tuple[float, int]] = {}
+        self._due: dict[Key, tuple[float, int, Key]] = {}
+        """The entry of the heap that counts for each key."""
         self._heap: list[tuple[float, int, Key]] = []
         self._order = count()
 
     def set(self, key: Key, at: float) -> None:
         """Make `key` fire at `at`, whatever was set before."""
-        entry = (at, next(self._order))
-        self._due[key] = entry
-        heappush(self._heap, (*entry, key))
+        entry = self._due[key] = (at, next(self._order), key)
+        heappush(self._heap, entry)
 
     def set_earlier(self, key: Key, at: float) -> None:
         """Make `key` fire at `at` unless it is due sooner already."""
@@ -37,11 +37,12 @@ class Timers:
 
     def next(self) -> float | None:
         """The earliest deadline."""
-        while self._heap:
-            at, order, key = self._heap[0]
-            if self._due.get(key) == (at, order):
-                return at
-            heappop(self._heap)
+        heap, due = self._heap, self._due
+        while heap:
+            first = heap[0]
+            if due.get(first[2]) is first:
+                return first[0]
+            heappop(heap)
         return None
 
     def pop_due(self, now: float) -> Iterator[Key]:

@@ -153,10 +153,12 @@ class Uploads:
         upload = self._open.get(neighbour.link)
         return upload if upload is not None and upload.stream == stream else None
 
-    def _asks_soon(self, link: LinkId) -> float:
-        """Bytes that a downloader with a slot may ask for before it hears the slow news; 0 without a slot."""
+    def _asks_soon(self, link: LinkId, size: int) -> bool:
+        """Whether a downloader with a slot may ask for so many bytes before it hears the slow news."""
         upload = self._open.get(link)
-        return NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now) if upload else 0.0
+        if upload is None:
+            return False
+        return size < NEWS_BYTES or size < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
 
     # -- slots --
 
@@ -183,11 +185,15 @@ class Uploads:
             optimistic = self._next_is_optimistic()
             link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
             self._grant(self._uploads[link], optimistic)
+        if self._open or self._waiting:
+            self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
+
+    def choke_due(self) -> None:
+        """Look at the slots, and weigh who has one as it stands now."""
+        self.rotate()
         for upload in self._open.values():
             self._score_taken(upload, self._settings.reputation.upload_unit)
             self.sending.queue.weigh(upload.link, self._score(upload.peer), self._newcomer(upload.peer))
-        if self._open or self._waiting:
-            self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
 
     def _queue(self) -> list[Waiting]:
         return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from bus.boundary import DialFailed, LinkId, LinkUp
-from bus.messages import Hello
+from bus.boundary import DialFailed, LinkId, LinkUp, Send
+from bus.messages import Hello, Ping, Pong
 from peer.core import neighbours
 from peer.core.neighbours import Neighbours
 from peer.core.settings import NodeSettings
@@ -51,3 +51,45 @@ def test_failed_dials_of_long_ago_are_forgotten(book: Neighbours) -> None:
     for number in range(1, 9):
         book.dial_failed(DialFailed("data", peer(number), "nobody is there"))
     assert [number for number in range(1, 9) if book.may_dial_at(peer(number))] == [6, 7, 8]
+
+
+def pings(book: Neighbours, until: float) -> list[tuple[float, int]]:
+    """When which link is pinged, looked at every second."""
+    turn, found = book._turn, []
+    for second in range(1, int(until) + 1):
+        turn.now = float(second)
+        book.look()
+        sent = [effect for effect in turn.take_effects() if isinstance(effect, Send)]
+        found += [(turn.now, effect.link) for effect in sent if isinstance(effect.message, Ping)]
+    return found
+
+
+def test_only_a_silent_link_is_pinged_and_not_twice_in_the_time_of_one_ping(book: Neighbours) -> None:
+    linked(book, 1)
+    linked(book, 2)
+    book.by_link[LinkId(2)].heard = 3.0
+    assert pings(book, 8.0) == [(4.0, 1), (7.0, 2)]
+
+
+def test_a_link_that_stays_silent_is_given_up_and_one_that_does_not_greet_sooner(book: Neighbours) -> None:
+    linked(book, 1)
+    book.up(LinkUp(LinkId(2), "data", peer(2), "10.0.0.1", False))
+    book._turn.now = 10.0
+    assert book.look() == [(LinkId(2), "no hello within 10 s")]
+    book.lost(LinkId(2), "")
+    book._turn.now = 15.0
+    assert book.look() == [(LinkId(1), "heard nothing for 15 s")]
+
+
+def test_the_way_to_a_peer_is_measured_once(book: Neighbours) -> None:
+    linked(book, 1)
+    neighbour = book.by_link[LinkId(1)]
+    assert not pings(book, 1.0)
+    book.measure(neighbour)
+    (ping,) = [effect.message for effect in book._turn.take_effects() if isinstance(effect, Send)]
+    assert isinstance(ping, Ping)
+    book._turn.now = 1.25
+    book.ponged(neighbour, Pong(ping.nonce))
+    assert neighbour.round_trip == 0.25
+    book.measure(neighbour)
+    assert not book._turn.take_effects()
