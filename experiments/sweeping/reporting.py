@@ -19,7 +19,7 @@ from experiments.result import write_report
 from experiments.scenario import scenario_of
 from experiments.statistics import Interval
 from experiments.summary import Summary, read_summary
-from experiments.sweeping.grid import show
+from experiments.sweeping.grid import Axis, show
 from experiments.sweeping.plan import Plan, jobs_of
 from experiments.sweeping.points import AtPoint
 from experiments.sweeping.results import RESULTS, Scalar
@@ -87,7 +87,7 @@ def _grid(plan: Plan) -> list[Section]:
 
 
 def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Quantity]) -> Iterator[Figure]:
-    key, *others = [axis.key for axis in plan.axes]
+    key, *others = [_short(axis) for axis in plan.axes]
     efficiency = _efficiency(points) if not others else []
     if efficiency:
         draw_efficiency(folder / FIGURES / "efficiency", efficiency)
@@ -125,6 +125,11 @@ def _lines(points: Sequence[AtPoint], others: Sequence[str], name: str, scale: f
             place = float(where) if isinstance(where, int | float) and not isinstance(where, bool) else _word(where)
             lines.setdefault(title, []).append((place, point.metrics[name].scaled(scale)))
     return [Line(title, found) for title, found in lines.items()]
+
+
+def _short(axis: Axis) -> str:
+    """Its key; of several, what they have in common."""
+    return axis.key if len(axis.keys) == 1 else axis.keys[0].rpartition(".")[2]
 
 
 def _mean(found: Interval | None, quantity: Quantity) -> str:
