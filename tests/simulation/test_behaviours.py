@@ -86,3 +86,9 @@ def test_a_slow_peer_is_honest_at_a_tenth_of_the_rate(tmp_path):
     assert len(played.completed("bad")) == 2
     assert 0 < played.given("bad", "good") < played.given("good", "good") / 10
     assert [member.up for member in played.recording.cast if member.group == "bad"] == [MIB // 10] * 2
+
+
+def test_a_lone_seed_sends_everything_about_once_whatever_a_liar_claims(tmp_path):
+    played = scene(tmp_path, "liar", content={"size": "16 MiB"})
+    assert len(played.completed("good")) == GOOD
+    assert played.given("seed", "good") + played.given("seed", "bad") < 1.4 * 16 * MIB
