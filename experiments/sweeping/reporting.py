@@ -22,7 +22,7 @@ from experiments.summary import Summary, read_summary
 from experiments.sweeping.grid import Axis, show
 from experiments.sweeping.plan import Plan, jobs_of
 from experiments.sweeping.points import AtPoint
-from experiments.sweeping.results import RESULTS, Scalar
+from experiments.sweeping.results import RESULTS, Scalar, varied_values
 
 SHOWN: Final = ("finished", "median_completion", "last_completion", "share_of_bound", "seed_load", "duplicate_share")
 """Numbers that the report shows unless the scenario names others; results.parquet has all."""
@@ -98,7 +98,7 @@ def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Q
         if len({mean.value for line in lines for _, mean in line.points}) < 2:
             continue  # it is the same everywhere
         stem = quantity.name.replace(".", "-")
-        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines)
+        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines, _written(plan))
         caption = f"{quantity.label[:1].upper()}{quantity.label[1:]} against {key}: means with 95% intervals"
         yield Figure(f"{FIGURES}/{stem}.svg", caption, f"{RESULTS}, column {quantity.name}")
 
@@ -130,6 +130,12 @@ def _lines(points: Sequence[AtPoint], others: Sequence[str], name: str, scale: f
 def _short(axis: Axis) -> str:
     """Its key; of several, what they have in common."""
     return axis.key if len(axis.keys) == 1 else axis.keys[0].rpartition(".")[2]
+
+
+def _written(plan: Plan) -> dict[float, str]:
+    """The values of the first axis that are numbers to us and words in the scenario, such as `1 MiB`."""
+    pairs = [(varied_values(plan.axes, point)[plan.axes[0].key], point.values[0]) for point in plan.points()]
+    return {float(read): word for read, word in pairs if isinstance(word, str) and isinstance(read, int | float)}
 
 
 def _mean(found: Interval | None, quantity: Quantity) -> str:
