@@ -56,7 +56,8 @@ def _times(metrics: Metrics) -> list[Quantity]:
             seconds.median.value if seconds else None, spread, tables,
         ),
         Quantity(
-            "p90_completion", "90% quantile of time to completion", "s", "lower", seconds.p90 if seconds else None, spread, tables
+            "p90_completion", "90% quantile of time to completion", "s", "lower",
+            seconds.p90 if seconds else None, spread, tables,
         ),
         Quantity(
             "last_completion", "last completion since the first start", "s", "lower",

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+from experiments.figures.against import Line, draw_against
 from experiments.figures.changes import SAME, WORSE, Shift, draw_changes
 from experiments.figures.drawn import completion_parts
 from experiments.figures.efficiency import Point, draw_efficiency
@@ -82,6 +83,18 @@ def test_efficiency_shows_every_size_and_the_bound(tmp_path):
     reached = Interval(0.9, 0.8, 0.95)
     draw_efficiency(tmp_path / "a", [Point(100, reached, reached), Point(10, Interval(0.95), Interval(1.02))])
     assert {"10", "100", "fluid bound", "chunked bound", "measured"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_a_number_against_another_has_its_places_as_they_are_written(tmp_path):
+    line = Line("", [(2.0**20, Interval(2.0, 1.0, 3.0)), (2.0**18, Interval(1.0))])
+    draw_against(tmp_path / "a", "groups.seed.up", "seconds", [line], {2.0**20: "1 MiB/s", 2.0**18: "256 KiB/s"})
+    assert {"256 KiB/s", "1 MiB/s", "groups.seed.up", "seconds"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_against_words_each_line_has_its_name(tmp_path):
+    lines = [Line(name, [("random", Interval(1.0)), ("none", Interval(2.0))]) for name in ("peers 1", "peers 5")]
+    draw_against(tmp_path / "a", "picker", "seconds", lines)
+    assert {"random", "none", "peers 1", "peers 5"} <= texts_of(tmp_path / "a.svg")
 
 
 def test_changes_are_drawn_by_name(tmp_path):
