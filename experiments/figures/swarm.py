@@ -14,6 +14,8 @@ from experiments.metrics.series import Bands, completed_share
 from experiments.metrics.tracker import Rate
 
 BOUND: Final = "least time possible"
+STEPS: Final = 400
+"""Moments of a line that changes often: more cannot be seen."""
 
 
 def draw_completion(stem: Path, parts: Sequence[tuple[str, int, Sequence[float]]], bound: float | None) -> None:
@@ -78,6 +80,8 @@ def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
 
 def draw_population(stem: Path, rows: Sequence[Population]) -> None:
     """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only."""
+    step = (rows[-1].time / STEPS) or 1.0
+    rows = list({int(row.time / step): row for row in rows}.values())  # the newest of each step
     with drawing(stem) as figure:
         axes = figure.subplots()
         times = [row.time for row in rows]
