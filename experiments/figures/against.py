@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,8 @@ from experiments.statistics import Interval
 
 CROWDED: Final = 6
 """Lines that can be told apart by colour and label."""
+BESIDE: Final = 0.1
+"""Of the way from one word to the next, between the points of two lines."""
 
 
 class Line(Struct, frozen=True):
@@ -24,7 +26,7 @@ class Line(Struct, frozen=True):
     """Where on the axis, and the number there."""
 
 
-def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line]) -> None:
+def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], written: Mapping[float, str] = {}) -> None:
     """Means with their 95% intervals.
 
     Args:
@@ -32,29 +34,39 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line]) -> Non
         key: of the horizontal axis; its values are numbers of at least two sizes, or words.
         label: of the vertical axis, with its unit.
         lines: at most CROWDED are named.
+        written: numbers on the axis that people write otherwise: 1048576 as `1 MiB`.
     """
-    places = {where: place for place, where in enumerate(dict.fromkeys(p[0] for line in lines for p in line.points))}
-    numbers = [where for where in places if isinstance(where, float)]
+    places = list(dict.fromkeys(where for line in lines for where, _ in line.points))
+    numbers = sorted(where for where in places if isinstance(where, float))
+    numeric = len(numbers) == len(places)
     with drawing(stem) as figure:
         axes = figure.subplots()
-        ends = []
+        ends, top = [], 0.0
         for number, line in enumerate(lines):
-            found = [(where if len(numbers) == len(places) else places[where], mean) for where, mean in line.points]
+            # Words have no order: there is nothing between them, and lines of points side by side.
+            aside = BESIDE * (number - (len(lines) - 1) / 2)
+            found = [(where if numeric else places.index(where) + aside, mean) for where, mean in line.points]
+            found.sort(key=lambda point: point[0])
             xs, means = [where for where, _ in found], [mean for _, mean in found]
             middle = [mean.value for mean in means]
             below = [mean.value - (mean.value if mean.low is None else mean.low) for mean in means]
             above = [(mean.value if mean.high is None else mean.high) - mean.value for mean in means]
-            style = style_of(number)
+            style = style_of(number) | ({} if numeric else {"linestyle": "none", "elinewidth": 1.8})
             axes.errorbar(xs, middle, [below, above], marker="o", markersize=4.5, capsize=2.5, **style)
             ends.append((middle[-1], line.name, str(style["color"])))
-        if len(numbers) < len(places):
-            axes.set_xticks(list(places.values()), [str(where) for where in places])
-        elif min(numbers) > 0 and max(numbers) / min(numbers) >= 4:  # doublings rather than steps
+            top = max([top, *(value + more for value, more in zip(middle, above, strict=True))])
+        if not numeric:
+            axes.set_xticks(range(len(places)), [str(where) for where in places])
+            axes.set_xlim(-0.5, len(places) - 0.5)
+        elif numbers[0] > 0 and numbers[-1] / numbers[0] >= 4:  # doublings rather than steps
             axes.set_xscale("log", base=2)
-            axes.set_xticks(numbers, [f"{where:g}" for where in numbers])
+            axes.set_xticks(numbers, [written.get(where, f"{where:g}") for where in numbers])
             axes.minorticks_off()
+        elif written:
+            axes.set_xticks(numbers, [written.get(where, f"{where:g}") for where in numbers])
         axes.set(xlabel=key, ylabel=label)
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        bottom = min(0.0, axes.get_ylim()[0])
+        axes.set_ylim(bottom, top + 0.05 * (top - bottom))
         axes.grid()
         if 1 < len(lines) <= CROWDED:
             label_right(axes, ends)

@@ -11,7 +11,7 @@ from experiments.cast import HONEST
 from experiments.figures import swarm
 from experiments.figures.matrix import draw_bytes
 from experiments.figures.style import FIGURES
-from experiments.metrics import completion, series, tracker
+from experiments.metrics import completion, population, series, tracker
 from experiments.metrics.measure import Metrics, leechers_of
 from experiments.report.document import Figure, source
 from experiments.summary import RUNS
@@ -45,6 +45,11 @@ def draw_all(folder: Path, tables: Tables, metrics: Metrics) -> list[Figure]:
                 f"{file_of('availability')}, by experiments.tables.holdings.Holdings",
             )
         )  # fmt: skip
+    if _came_and_went(leechers, tables.presence):
+        there = population.population(leechers, tables.presence, progress, metrics.chunks)
+        swarm.draw_population(place / "population", there)
+        used = ("presence", "transfers", "progress")
+        drawn.append(figure("population", "Leechers in the swarm over time", "population.population", *used))
     honest = tables.members.filter(pl.col("behaviour") == HONEST)["member"].to_list()
     if scores := series.score_bands(tables.reputation, tables.members, honest):
         swarm.draw_scores(place / "scores", scores, _in_order(tables.members["behaviour"]))
@@ -82,6 +87,13 @@ def completion_parts(leechers: pl.DataFrame) -> list[Part]:
         if len(names) > 1:
             return [_part(name.replace("_", " "), leechers.filter(pl.col(column) == name)) for name in names]
     return [_part("leechers", leechers)]
+
+
+def _came_and_went(leechers: pl.DataFrame, presence: pl.DataFrame) -> bool:
+    """Whether they began at different times, or some left before the last one finished."""
+    last: float | None = leechers["completed"].max()  # type: ignore[assignment]
+    left = presence.filter(~pl.col("online") & pl.col("member").is_in(leechers["member"].implode()))
+    return leechers["arrives"].n_unique() > 1 or not left.filter(pl.col("time") < (last or 0.0)).is_empty()
 
 
 def _in_order(names: pl.Series) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from experiments.figures.style import PALE, PALETTE, drawing
+from experiments.figures.style import PALE, PALETTE, drawing, label_right
 from experiments.statistics import Interval
 
 
@@ -22,26 +22,25 @@ class Point(Struct, frozen=True):
 
 
 def draw_efficiency(stem: Path, points: Sequence[Point]) -> None:
-    """Bound over last completion against the number of leechers; the bound itself is the line at 100%."""
+    """The share of the fluid bound reached against the number of leechers, and what the chunked bound leaves of it."""
     ordered = sorted(points, key=lambda point: point.leechers)
     sizes = [point.leechers for point in ordered]
+    fluid = [point.fluid.scaled(100) for point in ordered]
+    reached = [found.value for found in fluid]
+    below = [found.value - (found.value if found.low is None else found.low) for found in fluid]
+    above = [(found.value if found.high is None else found.high) - found.value for found in fluid]
+    possible = [100 * point.fluid.value / point.chunked.value for point in ordered]
     with drawing(stem) as figure:
         axes = figure.subplots()
         axes.axhline(100, color=PALE, linestyle=":", linewidth=1.4)
-        axes.annotate("bound", (sizes[0], 100), xytext=(0, 3), textcoords="offset points", color=PALE, fontsize=8.5)
-        series = [("of the fluid bound", [point.fluid for point in ordered], PALETTE[0], "o")]
-        series.append(("of the chunked bound", [point.chunked for point in ordered], PALETTE[1], "s"))
-        for name, reached, color, marker in series:
-            values = [100 * found.value for found in reached]
-            ends = [
-                [100 * (found.value - (found.low if found.low is not None else found.value)) for found in reached],
-                [100 * ((found.high if found.high is not None else found.value) - found.value) for found in reached],
-            ]
-            axes.errorbar(sizes, values, ends, color=color, marker=marker, markersize=4.5, capsize=2.5, label=name)
+        axes.plot(sizes, possible, color=PALETTE[1], linestyle="dashed", linewidth=1.6)
+        axes.errorbar(
+            sizes, reached, [below, above], color=PALETTE[0], marker="o", markersize=4.5, capsize=2.5, linewidth=1.8
+        )
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
-        top = max(108.0, *(100 * (point.chunked.high or point.chunked.value) + 4 for point in ordered))
-        axes.set(xlabel="leechers", ylabel="least time over last completion, %", ylim=(0, top))
+        axes.set(xlabel="leechers", ylabel="fluid bound over last completion, %", ylim=(0, 108))
         axes.grid()
-        axes.legend(loc="lower left", frameon=False)
+        labels = [(100.0, "fluid bound", PALE), (possible[-1], "chunked bound", PALETTE[1])]
+        label_right(axes, [*labels, (reached[-1], "measured", PALETTE[0])])

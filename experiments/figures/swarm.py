@@ -9,10 +9,13 @@ from typing import Final
 import polars as pl
 
 from experiments.figures.style import INK, PALE, PALETTE, drawing, label_right, mark_time, style_of
+from experiments.metrics.population import Population
 from experiments.metrics.series import Bands, completed_share
 from experiments.metrics.tracker import Rate
 
 BOUND: Final = "least time possible"
+STEPS: Final = 400
+"""Moments of a line that changes often: more cannot be seen."""
 
 
 def draw_completion(stem: Path, parts: Sequence[tuple[str, int, Sequence[float]]], bound: float | None) -> None:
@@ -71,6 +74,28 @@ def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
             labels.append((float(values[-1]), name, color))
         axes.set(xlabel="seconds since the first start", ylabel="copies", ylim=(0, 1.05 * max(1, *rows["online"])))
         axes.set_xlim(left=0)
+        axes.grid()
+        label_right(axes, labels)
+
+
+def draw_population(stem: Path, rows: Sequence[Population]) -> None:
+    """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only."""
+    step = (rows[-1].time / STEPS) or 1.0
+    rows = list({int(row.time / step): row for row in rows}.values())  # the newest of each step
+    with drawing(stem) as figure:
+        axes = figure.subplots()
+        times = [row.time for row in rows]
+        labels = []
+        for name, values, style in (
+            ("online", [row.online for row in rows], {"color": PALE, "linestyle": ":"}),
+            ("want\nsomething", [row.waiting for row in rows], style_of(0)),
+            ("lack one\nchunk", [row.lacking_one for row in rows], style_of(1)),
+        ):
+            axes.plot(times, values, drawstyle="steps-post", **style | {"linewidth": 1.4})
+            labels.append((float(values[-1]), name, str(style["color"])))
+        most = max(row.online for row in rows)
+        axes.set(xlabel="seconds since the first start", ylabel="leechers", ylim=(0, 1.05 * max(1, most)))
+        axes.set_xlim(0, times[-1] or 1.0)
         axes.grid()
         label_right(axes, labels)
 

@@ -34,7 +34,14 @@ class Quantity(Struct, frozen=True):
 
 def quantities(metrics: Metrics) -> list[Quantity]:
     """All of them, in the order in which people want to see them."""
-    return [*_times(metrics), *_volumes(metrics), *_faults(metrics), *_parts(metrics), *_behaviours(metrics)]
+    return [
+        *_times(metrics),
+        *_late(metrics),
+        *_volumes(metrics),
+        *_faults(metrics),
+        *_parts(metrics),
+        *_behaviours(metrics),
+    ]
 
 
 def _times(metrics: Metrics) -> list[Quantity]:
@@ -49,7 +56,8 @@ def _times(metrics: Metrics) -> list[Quantity]:
             seconds.median.value if seconds else None, spread, tables,
         ),
         Quantity(
-            "p90_completion", "90% quantile of it", "s", "lower", seconds.p90 if seconds else None, spread, tables
+            "p90_completion", "90% quantile of time to completion", "s", "lower",
+            seconds.p90 if seconds else None, spread, tables,
         ),
         Quantity(
             "last_completion", "last completion since the first start", "s", "lower",
@@ -65,6 +73,17 @@ def _times(metrics: Metrics) -> list[Quantity]:
         ),
         Quantity("goodput", "goodput of all", "bytes/s", "higher", metrics.goodput, "volume.goodput", tables),
     ]  # fmt: skip
+
+
+def _late(metrics: Metrics) -> list[Quantity]:
+    waiting, lacking_one = metrics.late or (None, None)
+    source, tables = "population.late", ("presence", "transfers", "progress")
+    return [
+        Quantity(
+            "waiting", "leechers waiting in the last tenth of the time", "count", "lower", waiting, source, tables
+        ),
+        Quantity("lacking_one", "of those, who lack one chunk only", "share", "", lacking_one, source, tables),
+    ]
 
 
 def _volumes(metrics: Metrics) -> list[Quantity]:

@@ -8,8 +8,9 @@ import polars as pl
 from msgspec import Struct
 
 from experiments.cast import Member
-from experiments.metrics import bound, completion, fairness, reputation, tracker, volume
+from experiments.metrics import bound, completion, fairness, population, reputation, tracker, volume
 from experiments.metrics.completion import Completion
+from experiments.metrics.population import Late
 from experiments.metrics.reputation import Behaviour
 from experiments.metrics.tracker import TrackerLoad
 from experiments.metrics.volume import Matrix
@@ -87,6 +88,8 @@ class Metrics(Struct, frozen=True):
     wrong_bytes: int | None
     """Bytes of finished downloads that differ from what was shared; must be 0; None if nobody compared them."""
     matrix: Matrix
+    late: Late | None = None
+    """Who still waited towards the end; None if all finished, or nobody began."""
 
 
 def leechers_of(tables: Tables) -> pl.DataFrame:
@@ -117,6 +120,7 @@ def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None
     arrived = [member for member in cast if member.name in ended]
     fluid = bound.fluid_bound(size, cast, arrived)
     chunked = bound.chunked_bound(size, chunks, cast, arrived)
+    waiting = population.population(leechers, tables.presence, tables.progress.filter(pl.col("content") == 0), chunks)
     uploads = fairness.contributions(leechers["member"].to_list(), sources)
     return Metrics(
         content=content,
@@ -149,6 +153,7 @@ def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None
         events_lost=events_lost,
         wrong_bytes=wrong_bytes,
         matrix=volume.matrix(tables.members, sources),
+        late=population.late(waiting) if waiting and len(ended) < len(leechers) else None,
     )
 
 

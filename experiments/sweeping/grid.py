@@ -26,9 +26,13 @@ class Axis(Struct, frozen=True):
     """One key that is varied."""
 
     key: str
-    """Dotted: `groups.leechers.peers`, `failures[0].at`."""
+    """Dotted: `groups.leechers.peers`, `failures[0].at`; several with commas between, if all take the same value."""
     values: list[object]
     """As YAML reads them, all different."""
+
+    @property
+    def keys(self) -> list[str]:
+        return self.key.split(",")
 
 
 class Point(Struct, frozen=True):
@@ -60,7 +64,7 @@ def parse_axis(text: str) -> Axis:
         ValueError: one line with what was expected and found.
     """
     key, equals, listed = text.partition("=")
-    key = key.strip()
+    key = ",".join(map(str.strip, key.split(",")))
     if not equals or not key:
         raise ValueError(f"expected KEY=VALUE,VALUE..., found {text!r}")
     try:
@@ -72,22 +76,30 @@ def parse_axis(text: str) -> Axis:
 
 def check_axes(axes: Sequence[Axis]) -> None:
     """Raises ValueError, one line, if they make no grid; whether the values are right is for the scenario to say."""
-    for place, axis in enumerate(axes):
-        if axis.key in OWN:
-            raise ValueError(f"{axis.key}: a sweep takes it from {OWN[axis.key]}")
-        steps = steps_of(axis.key)
+    known: list[str] = []
+    for axis in axes:
+        for key in axis.keys:
+            _check_key(key, known)
+            known.append(key)
         if not axis.values:
             raise ValueError(f"{axis.key}: expected at least one value, found none")
         shown = [show(value) for value in axis.values]
         twice = next((word for number, word in enumerate(shown) if word in shown[:number]), None)
         if twice is not None:
             raise ValueError(f"{axis.key}: expected each value once, found {twice} twice")
-        for earlier in axes[:place]:
-            other = steps_of(earlier.key)
-            if steps == other:
-                raise ValueError(f"{axis.key}: expected once, found twice; give all its values together")
-            if steps[: len(other)] == other or other[: len(steps)] == steps:
-                raise ValueError(f"{axis.key}: expected keys beside one another, found {earlier.key} above or below it")
+
+
+def _check_key(key: str, known: Sequence[str]) -> None:
+    """Raises ValueError if a key is none, or does not go with those that are `known`."""
+    if key in OWN:
+        raise ValueError(f"{key}: a sweep takes it from {OWN[key]}")
+    steps = steps_of(key)
+    for earlier in known:
+        other = steps_of(earlier)
+        if steps == other:
+            raise ValueError(f"{key}: expected once, found twice; give all its values together")
+        if steps[: len(other)] == other or other[: len(steps)] == steps:
+            raise ValueError(f"{key}: expected keys beside one another, found {earlier} above or below it")
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -119,7 +131,8 @@ def expand(document: object, axes: Sequence[Axis]) -> Iterator[Point]:
     for number, values in enumerate(product(*(axis.values for axis in axes)), 1):
         varied = document
         for axis, value in zip(axes, values, strict=True):
-            varied = with_value(varied, axis.key, value)
+            for key in axis.keys:
+                varied = with_value(varied, key, value)
         title = ", ".join(f"{axis.key}={show(value)}" for axis, value in zip(axes, values, strict=True))
         yield Point(number, list(values), title, varied)
 

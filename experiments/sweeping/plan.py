@@ -175,7 +175,7 @@ def read_plan(folder: Path) -> Plan:
 def _plan(name: str, document: object, axes: Sequence[Axis], seeds: Sequence[int], backend: str) -> Plan:
     check_axes(axes)
     if backend:
-        if any(axis.key == "backend" for axis in axes):
+        if any("backend" in axis.keys for axis in axes):
             raise ValueError("backend: expected it either in --set or as --backend, found both")
         document = {**document, "backend": backend} if isinstance(document, dict) else document
     scenarios: list[Scenario] = []

@@ -19,10 +19,10 @@ from experiments.result import write_report
 from experiments.scenario import scenario_of
 from experiments.statistics import Interval
 from experiments.summary import Summary, read_summary
-from experiments.sweeping.grid import show
+from experiments.sweeping.grid import Axis, show
 from experiments.sweeping.plan import Plan, jobs_of
 from experiments.sweeping.points import AtPoint
-from experiments.sweeping.results import RESULTS, Scalar
+from experiments.sweeping.results import RESULTS, Scalar, varied_values
 
 SHOWN: Final = ("finished", "median_completion", "last_completion", "share_of_bound", "seed_load", "duplicate_share")
 """Numbers that the report shows unless the scenario names others; results.parquet has all."""
@@ -87,7 +87,7 @@ def _grid(plan: Plan) -> list[Section]:
 
 
 def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Quantity]) -> Iterator[Figure]:
-    key, *others = [axis.key for axis in plan.axes]
+    key, *others = [_short(axis) for axis in plan.axes]
     efficiency = _efficiency(points) if not others else []
     if efficiency:
         draw_efficiency(folder / FIGURES / "efficiency", efficiency)
@@ -98,7 +98,7 @@ def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Q
         if len({mean.value for line in lines for _, mean in line.points}) < 2:
             continue  # it is the same everywhere
         stem = quantity.name.replace(".", "-")
-        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines)
+        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines, _written(plan))
         caption = f"{quantity.label[:1].upper()}{quantity.label[1:]} against {key}: means with 95% intervals"
         yield Figure(f"{FIGURES}/{stem}.svg", caption, f"{RESULTS}, column {quantity.name}")
 
@@ -125,6 +125,17 @@ def _lines(points: Sequence[AtPoint], others: Sequence[str], name: str, scale: f
             place = float(where) if isinstance(where, int | float) and not isinstance(where, bool) else _word(where)
             lines.setdefault(title, []).append((place, point.metrics[name].scaled(scale)))
     return [Line(title, found) for title, found in lines.items()]
+
+
+def _short(axis: Axis) -> str:
+    """Its key; of several, what they have in common."""
+    return axis.key if len(axis.keys) == 1 else axis.keys[0].rpartition(".")[2]
+
+
+def _written(plan: Plan) -> dict[float, str]:
+    """The values of the first axis that are numbers to us and words in the scenario, such as `1 MiB`."""
+    pairs = [(varied_values(plan.axes, point)[plan.axes[0].key], point.values[0]) for point in plan.points()]
+    return {float(read): word for read, word in pairs if isinstance(word, str) and isinstance(read, int | float)}
 
 
 def _mean(found: Interval | None, quantity: Quantity) -> str:

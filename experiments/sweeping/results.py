@@ -48,7 +48,7 @@ def varied_values(axes: Sequence[Axis], point: Point) -> dict[str, Scalar]:
     """The varied keys of a point as numbers where they are some: `64 KiB` as 65536, `2 min` as 120."""
     read = msgspec.to_builtins(scenario_of(point.document))
     pairs = zip(axes, point.values, strict=True)
-    return {axis.key: _as_scalar(value_at(read, axis.key), value) for axis, value in pairs}
+    return {axis.key: _as_scalar(value_at(read, axis.keys[0]), value) for axis, value in pairs}
 
 
 def scalars(summary: Summary) -> dict[str, Scalar]:

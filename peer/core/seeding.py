@@ -53,7 +53,10 @@ class Seeding:
         seed = self._seeds.get(content)
         if seed is None:
             seed = self._seeds[content] = SuperSeed(offer.layout)
-        seed.know(mask)
+        if mask != offer.layout.all_chunks:
+            # Who claims everything may lie, and one liar would end super-seeding.  A leecher that completes told of
+            # its chunks before, and another seed is counted by the tracker.
+            seed.know(mask)
         self._judge(content)
 
     def link_lost(self) -> None:
@@ -77,7 +80,8 @@ class Seeding:
             return  # Nothing begins, whoever is linked.
         links = self._haves.interested(content)
         leechers = sum(1 for link in links if not self._haves.is_seed(link, content))
-        alone = self._counted.get(content, 1) <= 1 and leechers == len(links)
+        counted = self._counted.get(content)
+        alone = leechers == len(links) if counted is None else counted <= 1
         enough = leechers >= LEECHERS and offer.layout.chunks >= LEAST_CHUNKS
         wanted = alone and enough and bool(seed.fresh)
         if wanted and not seed.active:

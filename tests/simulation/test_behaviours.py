@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.events import ChunkRejected, PeerStarted, ReputationChanged
-from tests.kit.scenes import GOOD, MIB, scene
+from tests.kit.scenes import GOOD, MIB, Scene, scene
 
 
 def test_honest_peers_give_one_another(tmp_path):
@@ -86,3 +86,15 @@ def test_a_slow_peer_is_honest_at_a_tenth_of_the_rate(tmp_path):
     assert len(played.completed("bad")) == 2
     assert 0 < played.given("bad", "good") < played.given("good", "good") / 10
     assert [member.up for member in played.recording.cast if member.group == "bad"] == [MIB // 10] * 2
+
+
+def test_a_lone_seed_sends_everything_about_once_whatever_a_liar_claims(tmp_path):
+    groups = {
+        "seed": {"peers": 1, "complete": True, "up": "1 MiB/s"},
+        "good": {"peers": 10, "up": "1 MiB/s"},
+        "bad": {"peers": 1, "up": "1 MiB/s", "behaviour": "liar"},
+    }
+    played = Scene({"content": {"size": "8 MiB"}, "groups": groups, "backend": "sim"}, tmp_path)
+    assert len(played.completed("good")) == 10
+    # 1.33 contents if the seed believed it.
+    assert played.given("seed", "good") + played.given("seed", "bad") < 1.2 * 8 * MIB

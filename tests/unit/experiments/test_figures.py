@@ -7,11 +7,20 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+from experiments.figures.against import Line, draw_against
 from experiments.figures.changes import SAME, WORSE, Shift, draw_changes
 from experiments.figures.drawn import completion_parts
 from experiments.figures.efficiency import Point, draw_efficiency
 from experiments.figures.matrix import draw_bytes
-from experiments.figures.swarm import draw_availability, draw_completion, draw_progress, draw_scores, draw_tracker
+from experiments.figures.swarm import (
+    draw_availability,
+    draw_completion,
+    draw_population,
+    draw_progress,
+    draw_scores,
+    draw_tracker,
+)
+from experiments.metrics.population import Population
 from experiments.metrics.series import Bands
 from experiments.metrics.tracker import Rate
 from experiments.metrics.volume import Matrix
@@ -62,6 +71,8 @@ def test_figures_over_time_label_their_lines(tmp_path):
     draw_availability(tmp_path / "a", COPIES)
     draw_scores(tmp_path / "s", {"honest": BANDS, "free_rider": BANDS}, ["honest", "corrupter", "free_rider"])
     draw_tracker(tmp_path / "t", [Rate(0.0, 1.0, 4.0), Rate(1.0, 3.0, 1.0)], mean=2.0)
+    draw_population(tmp_path / "w", [Population(0.0, 1, 1, 0), Population(2.0, 2, 2, 1)])
+    assert {"online", "want", "lack one"} <= texts_of(tmp_path / "w.svg")
     assert {"median leecher", "half", "8 of 10", "all"} <= texts_of(tmp_path / "p.svg")
     assert {"members", "online", "rarest"} <= texts_of(tmp_path / "a.svg")
     assert {"honest", "free rider", "neutral"} <= texts_of(tmp_path / "s.svg")
@@ -71,7 +82,19 @@ def test_figures_over_time_label_their_lines(tmp_path):
 def test_efficiency_shows_every_size_and_the_bound(tmp_path):
     reached = Interval(0.9, 0.8, 0.95)
     draw_efficiency(tmp_path / "a", [Point(100, reached, reached), Point(10, Interval(0.95), Interval(1.02))])
-    assert {"10", "100", "bound", "of the fluid bound"} <= texts_of(tmp_path / "a.svg")
+    assert {"10", "100", "fluid bound", "chunked bound", "measured"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_a_number_against_another_has_its_places_as_they_are_written(tmp_path):
+    line = Line("", [(2.0**20, Interval(2.0, 1.0, 3.0)), (2.0**18, Interval(1.0))])
+    draw_against(tmp_path / "a", "groups.seed.up", "seconds", [line], {2.0**20: "1 MiB/s", 2.0**18: "256 KiB/s"})
+    assert {"256 KiB/s", "1 MiB/s", "groups.seed.up", "seconds"} <= texts_of(tmp_path / "a.svg")
+
+
+def test_against_words_each_line_has_its_name(tmp_path):
+    lines = [Line(name, [("random", Interval(1.0)), ("none", Interval(2.0))]) for name in ("peers 1", "peers 5")]
+    draw_against(tmp_path / "a", "picker", "seconds", lines)
+    assert {"random", "none", "peers 1", "peers 5"} <= texts_of(tmp_path / "a.svg")
 
 
 def test_changes_are_drawn_by_name(tmp_path):

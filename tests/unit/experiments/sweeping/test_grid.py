@@ -53,6 +53,8 @@ def test_values_are_read_as_the_scenario_s_yaml(text, values):
         (["groups..peers=1"], "groups..peers: expected a dotted key such as"),
         (["failures[x].at=1"], "failures[x].at: expected a dotted key such as"),
         (["timeout=1", "timeout=2"], "timeout: expected once, found twice"),
+        (["timeout,seed=1"], "seed: a sweep takes it from --seeds"),
+        (["timeout,timeout=1"], "timeout: expected once, found twice"),
         (["content.size=1", "content={size: 2}"], "content: expected keys beside one another, found content.size"),
     ],
 )
@@ -86,6 +88,15 @@ def test_a_grid_is_every_combination_and_the_last_key_varies_fastest():
         **DOCUMENT, "content": {"size": "1 KiB"},
         "groups": {"seed": {"peers": 1, "complete": True}, "leecher": {"peers": 10}},
     }  # fmt: skip
+
+
+def test_keys_with_a_comma_between_take_each_value_together():
+    axes = parse_axes(["groups.seed.peers, groups.leecher.peers=2,3"])
+    check_axes(axes)
+    points = list(expand(DOCUMENT, axes))
+    found = [[value_at(point.document, f"groups.{group}.peers") for group in ("seed", "leecher")] for point in points]
+    assert found == [[2, 2], [3, 3]]
+    assert points[0].title == "groups.seed.peers,groups.leecher.peers=2"
 
 
 def test_a_grid_without_axes_is_the_scenario_itself():
