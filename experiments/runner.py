@@ -9,9 +9,6 @@ from typing import Final
 
 from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
 from experiments.backends import simulated
-from experiments.backends.inproc import Threads
-from experiments.backends.on_sockets import on_sockets
-from experiments.backends.processes import Processes
 from experiments.backends.recording import Recording
 from experiments.cast import write_cast
 from experiments.figures.style import check_drawing
@@ -23,11 +20,22 @@ Record = Callable[[Scenario, int, str, Path], Recording]
 """(scenario, seed, name, folder) -> what was recorded into the folder."""
 
 
-BACKENDS: Final[dict[str, Record]] = {
-    "processes": on_sockets(Processes),
-    "inproc": on_sockets(Threads),
-    "sim": simulated.record,
-}
+def _in_processes(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
+    # Late, as below: each simulated run of a sweep is a process that needs no socket.
+    from experiments.backends.on_sockets import on_sockets
+    from experiments.backends.processes import Processes
+
+    return on_sockets(Processes)(scenario, seed, name, folder)
+
+
+def _in_threads(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
+    from experiments.backends.inproc import Threads
+    from experiments.backends.on_sockets import on_sockets
+
+    return on_sockets(Threads)(scenario, seed, name, folder)
+
+
+BACKENDS: Final[dict[str, Record]] = {"processes": _in_processes, "inproc": _in_threads, "sim": simulated.record}
 
 
 def run(

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 import pytest
 
+from tests.kit.experiment_line import experiment
 from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -22,26 +22,16 @@ SMALL = f"content: {{size: 3 MiB}}\n{GROUPS}seed: 5\ntimeout: 1 min\n"
 SIZE = 3 * 2**20
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def program(*arguments: object) -> Ended:
-    command = [sys.executable, "-P", "-m", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    return Ended(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The result of a small experiment."""
     place = tmp_path_factory.mktemp("experiment")
     (place / "small.yaml").write_text(SMALL)
-    ended = program("experiments", "run", place / "small.yaml", "-o", place / "result", "--json")
-    assert ended.code == 0, ended.err
-    assert json.loads(ended.out) == json.loads((place / "result" / "summary.json").read_text())
+    command = [sys.executable, "-P", "-m", "experiments", "run", str(place / "small.yaml")]
+    command += ["-o", str(place / "result"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((place / "result" / "summary.json").read_text())
     return place / "result"
 
 
@@ -84,7 +74,7 @@ def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
     made = {name: (folder / name).read_bytes() for name in names}
     for name in made:
         (folder / name).unlink()
-    ended = program("experiments", "report", folder)
+    ended = experiment("report", folder)
     assert ended.code == 0, ended.err
     assert ended.out == made["report.md"].decode()
     assert {name: (folder / name).read_bytes() for name in made} == made
@@ -92,14 +82,14 @@ def test_the_report_is_made_anew_from_the_events_alone(folder, summary):
 
 
 def test_a_result_is_no_regression_of_itself_but_a_slower_one_is(folder, tmp_path):
-    same = program("experiments", "compare", folder, folder, "--threshold", "1%")
+    same = experiment("compare", folder, folder, "--threshold", "1%")
     assert same.code == 0, same.err
     assert same.out.endswith("no regression beyond 1%\n")
     slower = json.loads((folder / "summary.json").read_text())
     slower["metrics"]["last_completion"] *= 1.2
     (tmp_path / "slower").mkdir()
     (tmp_path / "slower" / "summary.json").write_text(json.dumps(slower))
-    worse = program("experiments", "compare", folder, tmp_path / "slower", "--json", "-o", tmp_path / "out")
+    worse = experiment("compare", folder, tmp_path / "slower", "--json", "-o", tmp_path / "out")
     assert worse.code == 1, worse.err
     found = json.loads(worse.out)
     assert [row["name"] for row in found["changes"] if row["verdict"] == "regression"] == ["last_completion"]
@@ -109,7 +99,7 @@ def test_a_result_is_no_regression_of_itself_but_a_slower_one_is(folder, tmp_pat
 
 def test_an_earlier_result_is_not_overwritten_unasked(folder):
     before = (folder / "summary.json").read_bytes()
-    ended = program("experiments", "run", folder.parent / "small.yaml", "-o", folder)
+    ended = experiment("run", folder.parent / "small.yaml", "-o", folder)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("shoal: ERR_PATH: ")
     assert "--replace" in ended.err
@@ -134,7 +124,7 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
 )
 def test_what_is_wrong_with_a_command_is_one_line(tmp_path, arguments, code, words):
     (tmp_path / "bad.yaml").write_text("content: {size: 1}\ngroups: {a: {peers: 0}}\n")
-    ended = program("experiments", *[argument.format(tmp_path) for argument in arguments])
+    ended = experiment(*[argument.format(tmp_path) for argument in arguments])
     assert (ended.code, ended.out) == (code, "")
     assert words in ended.err
     assert len(ended.err.splitlines()) == 1
@@ -146,12 +136,12 @@ def test_an_experiment_that_takes_too_long_fails_and_leaves_its_events_but_no_pr
         "content: {size: 8 MiB}\ntimeout: 1 s\n"
         "groups: {seed: {peers: 1, complete: true, up: 64 KiB/s}, leecher: {peers: 1}}\n"
     )
-    ended = program("experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out")
+    ended = experiment("run", tmp_path / "slow.yaml", "-o", tmp_path / "out")
     assert ended.code == 6
     assert "ERR_TIMEOUT: waited 1 s for all downloads to end" in ended.err
     assert (tmp_path / "out" / "events" / "leecher-1.jsonl").stat().st_size > 0
     assert not (tmp_path / "out" / "state").exists()
-    assert eventually(lambda: not processes_at(tmp_path), within=10)
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 
 def test_the_command_line_leads_to_the_experiments(tmp_path):
@@ -169,7 +159,7 @@ def test_the_demo_tells_its_story_and_ends_by_itself(tmp_path):
     for words in ("found holiday", "100 %", "files and folders are the same", "SUCCESSFUL_UPLOAD", "Done in"):
         assert words in done.stdout
     assert list(tmp_path.iterdir()) == []
-    assert eventually(lambda: not processes_at(tmp_path), within=10)
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 
 def processes_at(folder: Path) -> list[str]:

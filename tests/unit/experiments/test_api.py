@@ -19,6 +19,7 @@ DOCUMENT = {
         "leecher": {"peers": 2, "up": "1 MiB/s"},
     },
     "timeout": "20 s",
+    "metrics": ["last_completion"],
 }  # fmt: skip
 
 

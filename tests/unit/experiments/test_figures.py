@@ -1,4 +1,4 @@
-"""The figures name what they show, and the same numbers give the same bytes."""
+"""The figures name what they show; that the same numbers give the same bytes is for test_result."""
 
 from __future__ import annotations
 
@@ -102,14 +102,6 @@ def test_changes_are_drawn_by_name(tmp_path):
         tmp_path / "a", [Shift("goodput", Interval(-0.2, -0.3, -0.1), WORSE), Shift("load", Interval(0.0), SAME)], 0.05
     )
     assert {"goodput", "load", "change, %"} <= texts_of(tmp_path / "a.svg")
-
-
-def test_the_same_numbers_give_the_same_bytes(tmp_path):
-    for name in ("one", "two"):
-        draw_completion(tmp_path / name / "c", PARTS, bound=1.0)
-        draw_bytes(tmp_path / name / "m", MATRIX)
-    for file in ("c.svg", "c.png", "m.svg", "m.png"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def leechers(*rows):

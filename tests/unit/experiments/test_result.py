@@ -112,7 +112,7 @@ def test_repetitions_have_means_with_student_s_intervals(tmp_path):
     for seed, late in ((2, 0.0), (10, 1.0)):
         events = [
             msgspec.structs.replace(event, time=event.time + late) if event.type == "transfer.completed" else event
-            for event in recorded()
+            for event in downloads()
         ]
         write(tmp_path / "runs" / str(seed), events)
         (tmp_path / "runs" / str(seed) / "summary.json").write_bytes(msgspec.json.encode(conditions(seed)))

@@ -5,10 +5,13 @@ import pytest
 pl = pytest.importorskip("polars")
 pytest.importorskip("matplotlib")
 
-from experiments.statistics import Interval  # noqa: E402  after the question whether its needs are there
+from experiments.runner import run  # noqa: E402  after the question whether its needs are there
+from experiments.scenario import scenario_of  # noqa: E402
+from experiments.statistics import Interval  # noqa: E402
 from experiments.sweeping.grid import parse_axes  # noqa: E402
 from experiments.sweeping.plan import keep_plan, make_plan  # noqa: E402
 from experiments.sweeping.points import AtPoint, at_points  # noqa: E402
+from experiments.sweeping.pool import Outcome  # noqa: E402
 from experiments.sweeping.reporting import draw_sweep  # noqa: E402
 from experiments.sweeping.results import varied_values  # noqa: E402
 from experiments.sweeping.running import carry_out, sweep_anew  # noqa: E402
@@ -19,6 +22,17 @@ DOCUMENT = {
     "metrics": ["finished", "finished.group.leecher", "last_completion"],
     "backend": "sim",
 }
+
+
+def here(plan):
+    """Carries jobs out in this process and without figures, which is quicker than a process for each."""
+
+    def runner(jobs):
+        for job in jobs:
+            run(scenario_of(job.point.document), plan.scenario, job.folder, seed=job.seed, report=False)
+            yield Outcome(job, 0.0, "")
+
+    return runner
 
 
 def test_a_point_is_the_mean_of_its_runs_with_the_interval_of_student_s_t():
@@ -61,7 +75,7 @@ def test_a_sweep_whose_runs_all_failed_has_a_report_that_says_so(tmp_path):
 def test_the_report_of_a_grid_shows_the_metrics_that_the_scenario_names_at_each_point(tmp_path):
     plan = make_plan("given", DOCUMENT, parse_axes(["groups.leecher.peers=1,2", "content.size=1 MiB,2 MiB"]), [1])
     keep_plan(tmp_path / "out", plan)
-    swept = carry_out(plan, tmp_path / "out", 2)
+    swept = carry_out(plan, tmp_path / "out", runner=here(plan))
     assert (swept.done, swept.failed) == (4, [])
     text = (tmp_path / "out" / "report.md").read_text()
     assert "4 of 4 runs have a result; the last completion" in text
@@ -73,3 +87,12 @@ def test_the_report_of_a_grid_shows_the_metrics_that_the_scenario_names_at_each_
     before = (tmp_path / "out" / "results.parquet").read_bytes()
     assert sweep_anew(tmp_path / "out").done == 4
     assert (tmp_path / "out" / "results.parquet").read_bytes() == before
+
+
+def test_repetitions_of_a_scenario_are_run_into_one_folder_each(tmp_path):
+    plan = make_plan("given", {**DOCUMENT, "seed": 7, "repetitions": 2})
+    swept = carry_out(plan, tmp_path, runner=here(plan))
+    assert (swept.done, swept.failed) == (2, [])
+    assert [path.name for path in sorted((tmp_path / "runs").iterdir())] == ["7", "8"]
+    assert pl.read_parquet(tmp_path / "results.parquet")["seed"].to_list() == [7, 8]
+    assert "In 2 runs 4 of 4 leechers finished" in (tmp_path / "report.md").read_text()
