@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,12 +13,24 @@ EVERY: Final = 0.25
 """Seconds between two readings."""
 
 
+Reading = tuple[float, int, int]
+"""(wall clock, ticks in use, ticks), of all processors and programs together."""
+
+
+def share_of(readings: Sequence[Reading], begin: float, end: float) -> float:
+    """The share of the ticks between two moments that was in use; 0 without two readings in between."""
+    between = [reading for reading in readings if begin <= reading[0] <= end]
+    if len(between) < 2:
+        return 0.0
+    used, ticks = (between[-1][place] - between[0][place] for place in (1, 2))
+    return round(used / ticks, 3)
+
+
 class Busy:
     """Reads the kernel's counters from `with` to its end, in a thread of its own."""
 
     def __init__(self) -> None:
-        self._readings: list[tuple[float, int, int]] = []
-        """(wall clock, ticks in use, ticks), of all processors and programs together."""
+        self._readings: list[Reading] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, name="busy", daemon=True)
 
@@ -33,9 +46,7 @@ class Busy:
 
     def share(self, begin: float, end: float) -> float:
         """Of all processors' time between two moments of the wall clock, 0 to 1."""
-        between = [(used, all_ticks) for at, used, all_ticks in self._readings if begin <= at <= end]
-        used, ticks = (between[-1][place] - between[0][place] for place in (0, 1)) if between else (0, 0)
-        return round(used / ticks, 3) if ticks else 0.0
+        return share_of(self._readings, begin, end)
 
     def _read(self) -> None:
         while True:
