@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test test-hwm1 check docs demo experiment bench bench-first bench-rivals lock clean
+.PHONY: setup run test test-hwm1 check docs demo experiment validate bench bench-first bench-rivals lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -37,6 +37,10 @@ demo: setup
 # Twenty real peers, one file: events, figures and numbers go to results/first.
 experiment: setup
 	@$(BIN)/shoal experiment run experiments/scenarios/first.yaml -o results/first --replace
+
+# The simulator beside real processes, in about six minutes; ARGS=--record puts figure and table into the documents.
+validate: setup
+	@$(BIN)/python -m experiments.validate $(ARGS)
 
 # Shoal beside libtorrent, nginx, aria2, rsync, b3sum and two limits: about two hours on an idle machine with 12 GiB of
 # free memory and 40 GiB of disk; ARGS="--cases one --size 256MiB --rounds 1" is quick.

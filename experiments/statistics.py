@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import floor, sqrt
-from statistics import NormalDist, fmean, median, stdev, variance
+from statistics import NormalDist, correlation, fmean, median, stdev, variance
 from typing import Final
 
 from msgspec import Struct
@@ -52,6 +53,23 @@ def quantile(values: Sequence[float], share: float) -> float:
     below = floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """The place of each value in order, from 1; equal ones share the mean of their places."""
+    ordered = sorted(values)
+    return [bisect_left(ordered, value) + (ordered.count(value) + 1) / 2 for value in values]
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Correlation of two orders of the same things: 1 is the same order, -1 the reverse.
+
+    Source: C. Spearman, "The proof and measurement of association between two things" (1904); ties share their ranks.
+
+    Raises:
+        StatisticsError: there are less than two values, or all of a side are equal.
+    """
+    return correlation(ranks(one), ranks(other))
 
 
 def student_t(freedom: float) -> float:

@@ -26,7 +26,7 @@ from bus.events import (
     TransferCompleted,
     TransferFailed,
 )
-from bus.messages import LIMIT_DEFAULT, ChangeLimits, Instruct, Message
+from bus.messages import LIMIT_DEFAULT, ChangeLimits, Get, Instruct, Message
 from experiments.backends.recording import Recording
 from experiments.backends.writing import EventWriter
 from experiments.behaviours.orders import Order, write_order
@@ -55,6 +55,9 @@ GOODBYE: Final = 0.5
 """Seconds that the last messages have to leave, as in peer/service.py."""
 ANNOUNCED: Final = 30.0
 """Seconds within which the tracker must count the seeds."""
+IDLE: Final = 1.0
+"""Seconds for which a peer runs before it is told to fetch.  Real ones run from the start: by then they have reached
+the tracker, and their rate limits have saved what an idle bucket may."""
 SAMPLE: Final = 1.0
 """Seconds between two samples of the tracker's counters."""
 SEPARATE: Final = 200
@@ -131,6 +134,10 @@ class SimulatedRun:
         opening = sum(peer.player.config.complete and peer.player.arrives == 0 for peer in self.peers.values())
         if not world.run(ANNOUNCED, lambda: self._seeds == opening):
             raise ShoalError(ERR_TIMEOUT, f"waited {ANNOUNCED:g} s for the tracker to count the seeds")
+        for peer in self.peers.values():
+            if not peer.complete:
+                world.at(peer.player.arrives, partial(self._arrive, peer, idle=True))
+        world.run(world.now + IDLE, lambda: False)
         self._director.begin()
         over = world.run(world.now + scenario.timeout, lambda: self._director.over or self._failure is not None)
         if self._failure is not None:
@@ -144,7 +151,11 @@ class SimulatedRun:
         self.world.at(seconds, call)
 
     def enter(self, player: Player) -> None:
-        self._arrive(self.peers[player.name])
+        peer = self.peers[player.name]
+        if peer.host is None:
+            self._arrive(peer)
+        else:
+            self._command(player, Get(0, self.content))
 
     def leave(self, player: Player, away: float) -> None:
         self._go(self.peers[player.name], True, away)
@@ -171,8 +182,8 @@ class SimulatedRun:
 
     # -- coming and going --
 
-    def _arrive(self, peer: SimulatedPeer, *, anew: bool = False) -> None:
-        """A peer joins, or comes back with what it had."""
+    def _arrive(self, peer: SimulatedPeer, *, anew: bool = False, idle: bool = False) -> None:
+        """A peer joins, or comes back with what it had; `idle`: it does not begin to fetch."""
         player, world = peer.player, self.world
         if anew or not peer.ids:
             peer.ids.append(_digest(self._seed, player.name, len(peer.ids)))
@@ -181,7 +192,7 @@ class SimulatedRun:
         rng = random.Random(f"{self._seed} {player.name} {world.now}")
         contents = [known_content(self.content, self.layout, downloaded=not player.config.complete)]
         fresh = DownloadRecord(self.content, self.layout.kind, "/sim", "", (), (), False, 0.0)
-        records = [] if player.config.complete else [peer.record or fresh]
+        records = [] if player.config.complete or idle else [peer.record or fresh]
         node = peer.node = PeerNode(
             replace(peer.settings, peer=peer_id), rng, world.now, world.now, contents if peer.complete else [], records,
             peer.standings, peer.running_time, list(peer.limits.values()),

@@ -31,7 +31,7 @@ def test_who_is_killed_returns_with_what_it_had(tmp_path):
     assert len(played.completed("bad")) == 2
     for name in ("bad-1", "bad-2"):
         first, second = [time for _, time, _ in played.events(PeerStarted, name)]
-        assert second - first == pytest.approx(3.0, abs=0.1)
+        assert second - first == pytest.approx(simulated.IDLE + 3.0, abs=0.1)
         # Nothing that it held when it was killed came again.
         assert played.completed("bad")[name] - second < 3.5
     assert not list(played.events(PeerStopping))
@@ -101,6 +101,15 @@ def test_peers_arrive_when_they_are_to(tmp_path):
     start = start_of(played)
     started = {name: time - start for name, time, _ in played.events(TransferStarted, "bad")}
     assert started == {"bad-1": pytest.approx(1.0, abs=0.05), "bad-2": pytest.approx(2.5, abs=0.05)}
+
+
+def test_a_peer_runs_idle_before_it_arrives_as_real_ones_do(tmp_path):
+    played = scene(tmp_path, bad={"arrival": {"trace": ["1 s", "2500 ms"]}})
+    for name in ("good-1", "bad-2"):
+        [running], [fetching] = [
+            [time for _, time, _ in played.events(kind, name)] for kind in (PeerStarted, TransferStarted)
+        ]
+        assert fetching - running == pytest.approx(simulated.IDLE, abs=0.01)
 
 
 def test_latency_makes_a_swarm_slower_and_the_world_can_shape_it_too(tmp_path):

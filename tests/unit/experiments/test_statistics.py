@@ -12,6 +12,8 @@ from experiments.statistics import (
     mean_interval,
     median_interval,
     quantile,
+    ranks,
+    spearman,
     student_t,
 )
 
@@ -82,3 +84,26 @@ def test_the_interval_of_a_median_holds_the_truth_about_95_times_in_100():
         assert found.high is not None
         hits += found.low <= 10 <= found.high
     assert 54 <= hits <= 60
+
+
+def test_equal_values_share_the_mean_of_their_places():
+    assert ranks([10.0, 30.0, 20.0, 20.0]) == [1.0, 4.0, 2.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("other", "correlation"),
+    # Without ties it is 1 - 6 (sum of squared differences of places) / (n (n^2 - 1)), here with n (n^2 - 1) = 60.
+    [
+        ([1.0, 2.0, 3.0, 4.0], 1.0),
+        ([1.0, 3.0, 2.0, 4.0], 0.8),
+        ([3.0, 1.0, 4.0, 2.0], 0.0),
+        ([9.0, 8.0, 7.0, 6.0], -1.0),
+    ],
+)
+def test_spearman_s_correlation_is_that_worked_out_by_hand(other, correlation):
+    assert spearman([10.0, 20.0, 30.0, 40.0], other) == pytest.approx(correlation)
+
+
+def test_spearman_s_correlation_of_ties_is_that_of_their_shared_places():
+    # Places 1, 2.5, 2.5, 4 and 1, 2, 3, 4: products of the distances from 2.5 sum to 4.5, squares to 4.5 and 5.
+    assert spearman([1.0, 2.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]) == pytest.approx(4.5 / (4.5 * 5) ** 0.5)
