@@ -135,7 +135,7 @@ class Library:
         offer = self._shelf.offers.get(content)
         if answer:
             self._haves.tell(neighbour.link, content)
-        self._uploads.seeding.heard(content, mask)
+        self._uploads.seeding.heard(neighbour.link, content, mask)
         if offer is None or not offer.complete or offer.layout is None or mask != offer.layout.all_chunks:
             return
         if self._uploads.sending.served.pop((content, neighbour.peer), 0):

@@ -13,6 +13,7 @@ from bus.boundary import ContentId, LinkId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
 from peer.core.bitmap import mask_of_chunks
+from peer.core.footing import Footing
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
@@ -60,10 +61,10 @@ class Sending:
         self._unreported: dict[tuple[ContentId, str], bool] = {}
         self.meter = Meter(turn.now)
 
-    def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
+    def begin(self, upload: Upload, weight: float, footing: Footing) -> None:
         """A stream was opened."""
         self._open[upload.link] = upload
-        self.queue.add(upload.link, weight, newcomer)
+        self.queue.add(upload.link, weight, footing)
 
     def end(self, upload: Upload) -> bool:
         """A stream ends: its reads are forgotten; returns whether it was open."""
