@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from bus.events import ChunkRejected, ReputationChanged, StreamRefused
-from tests.kit.scenes import MIB, Scene, scene
+from bus.events import ReputationChanged, StreamRefused
+from tests.kit.scenes import Scene
 
 HONEST = {"peers": 7, "up": "512 KiB/s", "leave": {"linger": "3 s"}}
 RIDERS = {"peers": 3, "up": "512 KiB/s", "behaviour": "free-rider"}
