@@ -141,7 +141,7 @@ def _behaviour(row: Behaviour) -> list[Quantity]:
     if row.taken is not None:
         found.append(
             Quantity(
-                f"taken.{row.behaviour}", f"share of honest uploads until the last honest peer has all, {words}", "share",
+                f"taken.{row.behaviour}", f"share of what honest peers upload until all have it, {words}", "share",
                 "", row.taken, "reputation.taken", ("uploads", "members", "transfers"),
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from bus.events import ReputationChanged, StreamRefused
+from bus.events import ReputationChanged, StreamRefused, TransferStarted
 from tests.kit.scenes import Scene
 
 HONEST = {"peers": 7, "up": "512 KiB/s", "leave": {"linger": "3 s"}}
@@ -61,6 +61,8 @@ def test_a_peer_is_a_newcomer_no_more_after_its_first_good_chunk(ridden):
     first = {}
     for name, _, event in ridden.events(ReputationChanged, "honest"):
         first.setdefault((name, event.peer), event)
-    givers = [event for event in first.values() if "SUCCESSFUL_UPLOAD" in event.events]
-    assert givers
-    assert all("newcomer" not in event.flags for event in givers)
+    assert all("newcomer" not in event.flags for event in first.values() if "SUCCESSFUL_UPLOAD" in event.events)
+    # At once, and not when a stream ends or 64 MiB have come: what is recorded outlives a crash.
+    gifts = [time for _, time, event in ridden.events(ReputationChanged) if event.cause == "SUCCESSFUL_UPLOAD"]
+    started = min(time for _, time, _ in ridden.events(TransferStarted))
+    assert min(gifts) < started + 2
