@@ -84,7 +84,10 @@ class UploadChoker(ABC):
     def _is_due(self, slot: Slot, best: float, now: float) -> bool:
         if slot.optimistic:
             return now - slot.granted_at >= OPTIMISTIC_SECONDS
-        return now - slot.granted_at >= TURN_SECONDS and self.rank(slot.peer) <= best
+        rank = self.rank(slot.peer)
+        if rank < best and slot.peer.footing is Footing.FREE_RIDER:
+            return True
+        return now - slot.granted_at >= TURN_SECONDS and rank <= best
 
 
 class RoundRobin(UploadChoker):

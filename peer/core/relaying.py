@@ -4,10 +4,8 @@ While a seed super-seeds, most of what it sends has nobody but one leecher.  Ann
 whoever claims a chunk that it lacks gets it from us no more.  Nobody can repay a seed, and this is what a seed can
 know of who would.
 
-    alone --announced by another--> passed on
-      |__ too long, or sent to another by us__> kept
-
-Who has `MOST` of them and never passed one on keeps all.  Source: BEP 16, which offers nothing more to such a one.
+Who never passed on anything, though it was given something twice and had time enough for the first, keeps all.
+Source: BEP 16, which offers nothing more to who has not passed on the last.
 """
 
 from __future__ import annotations
@@ -18,10 +16,8 @@ from msgspec import Struct
 
 from bus.boundary import LinkId
 
-MOST: Final = 2
-"""Chunks that one may have been given and not have passed on yet,"""
-LEEWAY: Final = 2
-"""and so many more for each that it did pass on: news of that come late."""
+GIFTS: Final = 2
+"""Times that one was given chunks that nobody else had, before it may be said to keep them."""
 
 
 class _Given(Struct):
@@ -31,16 +27,17 @@ class _Given(Struct):
     """Chunks that we sent it (bitmask): that it announces them says nothing of others."""
     alone: int = 0
     """Those that it alone has, as far as was heard."""
-    kept: int = 0
-    """Count of those that it did not pass on before we sent them to another."""
-    passed: int = 0
-    """Count of those that it did pass on."""
+    lost: int = 0
+    """Those of them that are to be had from it no more, as far as we can tell."""
+    gifts: int = 0
+    """How often it was given such ones."""
+    passed: bool = False
+    """It passed on something, once."""
     late_at: float = 0.0
-    """When it had time enough for the newest."""
+    """When it had time enough for the first."""
 
-    @property
-    def keeps_all(self) -> bool:
-        return self.alone.bit_count() + self.kept >= MOST + LEEWAY * self.passed
+    def keeps_all(self, now: float) -> bool:
+        return not self.passed and self.gifts >= GIFTS and now >= self.late_at
 
 
 class Relays:
@@ -52,18 +49,17 @@ class Relays:
         self._given: dict[LinkId, _Given] = {}
 
     def sent(self, link: LinkId, chunks: int) -> None:
-        """A leecher was sent chunks: who had one of them alone passes it on no more."""
-        for holder, given in self._given.items():
-            if holder != link and (kept := given.alone & chunks):
-                given.kept += kept.bit_count()
-                given.alone &= ~kept
+        """A leecher was sent chunks: that it announces them says nothing of who had them alone."""
+        for given in self._given.values():
+            given.alone &= ~chunks
         self._given.setdefault(link, _Given()).ours |= chunks
 
-    def alone(self, link: LinkId, chunks: int, late_at: float) -> None:
-        """Nobody else has these chunks that it was sent; it should have passed them on at `late_at`."""
+    def gave(self, link: LinkId, chunks: int, late_at: float) -> None:
+        """Nobody else has these chunks that it was sent; it should have passed on some at `late_at`."""
         given = self._given[link]
         given.alone |= chunks
-        given.late_at = late_at
+        given.gifts += 1
+        given.late_at = given.late_at or late_at
 
     def heard(self, link: LinkId, mask: int) -> int:
         """A leecher announced all this; returns what of it is not from us."""
@@ -71,23 +67,22 @@ class Relays:
         others = mask & ~own.ours if own else mask
         for given in self._given.values():
             if passed := given.alone & others:
-                given.passed += passed.bit_count()
+                given.passed = True
                 given.alone &= ~passed
         return others
 
-    def keeps_all(self, link: LinkId) -> bool:
-        """Whether a leecher passes on nothing, or hardly anything."""
+    def keeps_all(self, link: LinkId, now: float) -> bool:
+        """Whether a leecher passes on nothing of what it alone is given."""
         given = self._given.get(link)
-        return given is not None and given.keeps_all
+        return given is not None and given.keeps_all(now)
 
-    def late(self, now: float) -> int:
+    def lost(self, now: float) -> int:
         """Chunks that nobody has but leechers that keep all; each is returned once."""
         lost = 0
         for given in self._given.values():
-            if given.alone and now >= given.late_at and given.keeps_all:
-                lost |= given.alone
-                given.kept += given.alone.bit_count()
-                given.alone = 0
+            if given.alone & ~given.lost and given.keeps_all(now):
+                lost |= given.alone & ~given.lost
+                given.lost |= given.alone
         return lost
 
     def gone(self, link: LinkId) -> int:

@@ -62,6 +62,8 @@ class FairQueue:
         """A peer's standing changed."""
         if stream := self._streams.get(link):
             stream.weight, stream.footing = weight, footing
+            if footing is Footing.FREE_RIDER:
+                self._half_sent.pop(link, None)
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""
@@ -98,7 +100,8 @@ class FairQueue:
         if len(self._streams) > 1:
             stream.deficit -= size
         self._half_sent.pop(link, None)
-        if not whole:
+        # A free rider passes nothing on, whole or not: it gets the gaps, and nobody waits until its chunk is through.
+        if not whole and stream.footing is not Footing.FREE_RIDER:
             self._half_sent[link] = True
         elif stream.deficit <= 0:
             # Its turn is over: to the end of the line.

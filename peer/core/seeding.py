@@ -10,7 +10,7 @@ from bus.boundary import ContentId, LinkId
 from peer.core.haves import Haves
 from peer.core.relaying import Relays
 from peer.core.shelf import Shelf
-from peer.core.superseeding import OFFER_PATIENCE, SuperSeed
+from peer.core.superseeding import SuperSeed
 from peer.core.turn import Turn
 from peer.core.upload import Upload
 
@@ -22,8 +22,8 @@ LEAST_CHUNKS: Final = 3
 Simulated, the last of 20 leechers has it with it and without after: one chunk 0.65 and 0.46 s, two 0.84 and 0.71 s,
 three 0.73 and 0.77 s, 16 chunks 1.72 and 2.25 s; of 8 leechers: two chunks 0.46 and 0.42 s, four 0.73 and 0.80 s.
 """
-PASSING_TIMES: Final = 4.0
-"""As often as it took us to send a chunk, and then 10 s, is time enough to pass it on."""
+PASSING_SECONDS: Final = 3.0
+"""As long as it took us to send a chunk, and so long for the news to come, is time enough to pass on the first."""
 LOOK_EVERY: Final = 1.0
 """Seconds between looks at offers without progress."""
 
@@ -52,7 +52,7 @@ class Seeding:
 
     def keeps_all(self, link: LinkId) -> bool:
         """Whether a leecher passes on nothing of what it alone was given, of some content."""
-        return any(relays.keeps_all(link) for relays in self._relays.values())
+        return any(relays.keeps_all(link, self._turn.now) for relays in self._relays.values())
 
     def heard(self, link: LinkId, content: ContentId, mask: int) -> None:
         """A neighbour said what it offers of a content."""
@@ -117,7 +117,7 @@ class Seeding:
 
     def _shown(self, content: ContentId, seed: SuperSeed, link: LinkId) -> int:
         """What a leecher is told that it may have; who keeps all is shown what others have, too."""
-        return seed.shown(link) | (seed.spread if self._relays[content].keeps_all(link) else 0)
+        return seed.shown(link) | (seed.spread if self._relays[content].keeps_all(link, self._turn.now) else 0)
 
     # -- offers --
 
@@ -140,7 +140,7 @@ class Seeding:
         relays.sent(upload.link, chunks)
         if seed.active and (alone := chunks & ~seed.spread):
             took = seed.bytes_in(alone) / max(1.0, upload.meter.rate(self._turn.now))
-            relays.alone(upload.link, alone, self._turn.now + OFFER_PATIENCE + PASSING_TIMES * took)
+            relays.gave(upload.link, alone, self._turn.now + PASSING_SECONDS + took)
         seed.know(chunks)
         if seed.active:
             self._offer(content, seed, upload.link)
@@ -166,7 +166,7 @@ class Seeding:
                     # A chunk of 16 MiB, or a manifest behind one, may wait for its turn longer than that.
                     if upload.waits_for_us(content):
                         seed.progress(link, self._turn.now)
-                seed.forget(self._relays[content].late(self._turn.now))
+                seed.forget(self._relays[content].lost(self._turn.now))
                 seed.overdue(self._turn.now)
                 self._offer_all(content, seed)
         if active:
@@ -181,9 +181,9 @@ class Seeding:
 
     def _may_offer(self, content: ContentId, link: LinkId) -> bool:
         """Who passes on nothing is offered something fresh only if there is nobody else to offer it to."""
-        keeps = self._relays[content].keeps_all
-        return not keeps(link) or not any(
-            content in self._haves.interested_in(other) and not keeps(other) for other in self._open
+        relays, now = self._relays[content], self._turn.now
+        return not relays.keeps_all(link, now) or not any(
+            content in self._haves.interested_in(other) and not relays.keeps_all(other, now) for other in self._open
         )
 
     def _offer(self, content: ContentId, seed: SuperSeed, link: LinkId) -> None:
