@@ -144,8 +144,8 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     picker: Literal["rarest-first", "random", "sequential"] = "rarest-first"
     """Order in which chunks are wanted; `shoal get --sequential` asks for another for one download."""
     choker: Literal["reputation", "reciprocity", "round-robin", "none"] = "reputation"
-    """Who gets an upload slot, for 10 s and more: the best scores, who sends us most, or everyone in turn; `none`: who
-    asks first keeps it until it has all it wants, whatever its score."""
+    """Who gets an upload slot, for 10 s and more: the best scores (free riders last), who sends us most, or everyone in
+    turn; `none`: who asks first keeps it until it has all it wants, whatever its score."""
     source_choice: Literal["reputation", "rate", "random"] = "reputation"
     """Whom to dial first, and who takes first what another source did not bring: the best scores, who sends us most, or
     anybody."""

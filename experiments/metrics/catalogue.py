@@ -157,6 +157,13 @@ def _behaviour(row: Behaviour) -> list[Quantity]:
             "reputation.final_scores", ("reputation", "members"),
         )
     ]  # fmt: skip
+    if row.taken is not None:
+        found.append(
+            Quantity(
+                f"taken.{row.behaviour}", f"share of what honest peers upload until all have it, {words}", "share",
+                "", row.taken, "reputation.taken", ("uploads", "members", "transfers"),
+            )
+        )  # fmt: skip
     if row.detection is not None:
         tables = ("rejected", "reputation", "refusals", "members")
         seconds, chunks = row.detection.seconds, row.detection.chunks

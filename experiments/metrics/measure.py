@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 from msgspec import Struct
 
-from experiments.cast import Member
+from experiments.cast import HONEST, Member
 from experiments.metrics import bound, completion, fairness, population, reputation, tracker, volume
 from experiments.metrics.completion import Completion
 from experiments.metrics.population import Late
@@ -161,7 +161,10 @@ def _behaviours(tables: Tables, leechers: pl.DataFrame) -> list[Behaviour]:
     scores = reputation.final_scores(tables.reputation, tables.members)
     there = leechers.select("member", time="started")
     found = reputation.detections(tables.members, tables.reputation, tables.rejected, tables.refusals, there)
-    return reputation.behaviours(tables.members, scores, found)
+    ends = leechers.filter(pl.col("behaviour") == HONEST)["completed"].to_list()
+    last = None if None in ends else max(ends, default=None)
+    shares = None if last is None else reputation.taken(tables.uploads, tables.members, last)
+    return reputation.behaviours(tables.members, scores, found, shares)
 
 
 def _downloads(leechers: pl.DataFrame) -> list[Download]:

@@ -5,6 +5,7 @@ Opinions are those of honest members alone; a liar's are worth nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
@@ -51,6 +52,25 @@ class Behaviour(Struct, frozen=True):
     scores: Scores | None
     detection: Detection | None
     """None if they did nothing bad and nobody refused them."""
+    taken: float | None = None
+    """Of the bytes that honest members sent while an honest leecher lacked something, the share that they got; None if
+    some honest leecher never finished."""
+
+
+def taken(uploads: pl.DataFrame, members: pl.DataFrame, until: float) -> dict[str, float]:
+    """Behaviour -> share of the bytes that honest members sent up to a time which its members got.
+
+    Args:
+        uploads: the table.
+        members: the table.
+        until: when the last honest leecher had everything, seconds.
+    """
+    sent = uploads.filter((pl.col("time") <= until) & pl.col("giver").is_in(_honest(members)))
+    last = sent.group_by("giver", "taker", "content").agg(pl.col("bytes").max())
+    behaviours = members.select(taker="member", behaviour="behaviour")
+    got = last.join(behaviours, on="taker").group_by("behaviour").agg(pl.col("bytes").sum())
+    whole = int(got["bytes"].sum())
+    return {str(name): round(size / whole, 6) for name, size in got.sort("behaviour").iter_rows()} if whole else {}
 
 
 def final_scores(reputation: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
@@ -130,13 +150,16 @@ def false_refusals(refusals: pl.DataFrame, members: pl.DataFrame) -> int:
     return len(found.select(_PAIR).unique())
 
 
-def behaviours(members: pl.DataFrame, scores: pl.DataFrame, found: pl.DataFrame) -> list[Behaviour]:
+def behaviours(
+    members: pl.DataFrame, scores: pl.DataFrame, found: pl.DataFrame, shares: Mapping[str, float] | None
+) -> list[Behaviour]:
     """One entry for each behaviour in the cast, by name.
 
     Args:
         members: the table.
         scores: as `final_scores` gives them.
         found: as `detections` gives them.
+        shares: as `taken` gives them; None if nobody can tell.
     """
     return [
         Behaviour(
@@ -144,6 +167,7 @@ def behaviours(members: pl.DataFrame, scores: pl.DataFrame, found: pl.DataFrame)
             members=int((members["behaviour"] == name).sum()),
             scores=_scores(scores.filter(pl.col("behaviour") == name)["score"]),
             detection=_detection(found.filter(pl.col("behaviour") == name)),
+            taken=None if shares is None else shares.get(str(name), 0.0),
         )
         for name in members["behaviour"].unique().sort()
     ]

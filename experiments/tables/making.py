@@ -90,8 +90,10 @@ class Making:
         self._rows = {name: Rows(name) for name in SCHEMA}
         self._contents: dict[str, _Content] = {}
         self._downloads: dict[tuple[str, str], _Download] = {}
-        self._sent: dict[tuple[str, str, str], tuple[int, int]] = {}
-        """(giver, taker, content) -> bytes of earlier runs, of this run."""
+        self._sent: dict[tuple[str, str, str], int] = {}
+        """(giver's id, taker's id, content) -> bytes of the giver's stream or run, as it told last."""
+        self._sent_in_all: dict[tuple[str, str, int], int] = {}
+        """(giver, taker, number of the content) -> bytes under all their identities."""
         self._flags: dict[tuple[str, str, str], bool] = {}
         self._holdings = Holdings([member.name for member in cast if member.complete])
         self._identities: dict[str, str] = {}
@@ -186,12 +188,13 @@ class Making:
 
     def _sent_bytes(self, heard: Heard, event: UploadProgress | UploadEnded) -> None:
         key = (heard.source, event.peer, event.content)
-        before, now = self._sent.get(key, (0, 0))
-        if event.bytes < now:  # the giver started again, and counts from 0
-            before += now
-        self._sent[key] = (before, event.bytes)
+        before = self._sent.get(key, 0)
+        # Less than before: the giver started again, and counts from 0.
+        more = event.bytes - before if event.bytes >= before else event.bytes
+        self._sent[key] = event.bytes
         giver, taker, number = self._name(heard.source), self._name(event.peer), self._content(event.content).number
-        self._rows["uploads"].add(heard.time, giver, taker, number, before + event.bytes)
+        total = self._sent_in_all[giver, taker, number] = self._sent_in_all.get((giver, taker, number), 0) + more
+        self._rows["uploads"].add(heard.time, giver, taker, number, total)
 
     def _sampled(self, heard: Heard, event: MetricsSample) -> None:
         if heard.source in self._names:

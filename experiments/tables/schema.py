@@ -137,7 +137,7 @@ SCHEMA: Final[dict[str, Table]] = {
             "giver": Column(pl.String, "from"),
             "taker": Column(pl.String, "to"),
             "content": _CONTENT,
-            "bytes": Column(pl.Int64, "sent so far, restarts of the giver included"),
+            "bytes": Column(pl.Int64, "sent so far, restarts of the giver and all identities included"),
         },
     ),
     "tracker": Table(

@@ -16,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from bus.boundary import LinkId
+from peer.core.footing import Footing
 
 
 class Standing(Struct, frozen=True, gc=False):
@@ -25,6 +26,7 @@ class Standing(Struct, frozen=True, gc=False):
     """Reputation, 0 to 1."""
     gives: float
     """Bytes a second that it sends us now."""
+    footing: Footing = Footing.NEWCOMER
 
 
 class Slot(Struct, frozen=True, gc=False):
@@ -82,7 +84,10 @@ class UploadChoker(ABC):
     def _is_due(self, slot: Slot, best: float, now: float) -> bool:
         if slot.optimistic:
             return now - slot.granted_at >= OPTIMISTIC_SECONDS
-        return now - slot.granted_at >= TURN_SECONDS and self.rank(slot.peer) <= best
+        rank = self.rank(slot.peer)
+        if rank < best and slot.peer.footing is Footing.FREE_RIDER:
+            return True
+        return now - slot.granted_at >= TURN_SECONDS and rank <= best
 
 
 class RoundRobin(UploadChoker):
@@ -93,11 +98,11 @@ class RoundRobin(UploadChoker):
 
 
 class ByReputation(UploadChoker):
-    """The best scores first."""
+    """The best scores first, free riders last."""
 
     def rank(self, peer: Standing) -> float:
         # Scores within 0.1 of each other are alike, so that a long wait is not beaten by a hair.
-        return round(peer.score, 1)
+        return round(peer.score, 1) - (peer.footing is Footing.FREE_RIDER)
 
 
 class Reciprocity(UploadChoker):

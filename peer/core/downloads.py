@@ -270,11 +270,13 @@ class Downloads:
         if not size:
             return
         download.from_peer[source.peer] = download.from_peer.get(source.peer, 0) + size
-        self._neighbours.traffic[source.peer].verified += size
         source.unscored += size
-        while source.unscored >= self._settings.reputation.upload_unit:
-            source.unscored -= self._settings.reputation.upload_unit
-            self._record(source.peer, SUCCESSFUL_UPLOAD, download.record.id, self._settings.reputation.upload_unit)
+        unit = self._settings.reputation.upload_unit
+        # The first good bytes ever count at once: they make a newcomer known, and must outlive a crash.
+        while source.unscored >= unit or (source.unscored and self._opinions.newcomer(source.peer)):
+            counted = min(unit, source.unscored)
+            source.unscored -= counted
+            self._record(source.peer, SUCCESSFUL_UPLOAD, download.record.id, counted)
 
     def _reject(self, download: Download, source: Source, chunk: int) -> None:
         assert download.layout is not None

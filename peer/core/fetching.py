@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bus.boundary import ContentId, LinkId
+from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import StreamClosed, StreamOpened
 from bus.messages import (
     MAX_CHUNKS,
@@ -45,6 +45,8 @@ from peer.core.turn import Turn
 STALL_CHECK: Final = 5.0
 TIMEOUT_LONGEST: Final = 300.0
 """Seconds; a source may be silent for at most so long, however slow it was."""
+PATIENCE: Final = 3.0
+"""Seconds for which a peer that takes from us, and never gave, may let us wait for a slot."""
 REOPEN_AFTER: Final = 30.0
 """Seconds until a source that refused or timed out is asked again."""
 EXCUSED: Final = ("cancelled", "withdrawn", "closing")
@@ -223,6 +225,13 @@ class Fetching:
             for download in self._active.values()
             if download.state in (DownloadState.FETCHING, DownloadState.MANIFEST)
         )
+
+    def kept_waiting(self, peer: PeerId) -> bool:
+        """Whether a peer has let us wait for a slot for long, with something that we lack."""
+        neighbour = self._neighbours.by_peer.get(peer)
+        source = self.sources.get(neighbour.link) if neighbour else None
+        waiting = source is not None and source.state is SourceState.WAITING
+        return source is not None and waiting and self._turn.now - source.moved_at >= PATIENCE and self.useful(source)
 
     def rests_until(self, link: LinkId) -> float:
         """When a source may be asked again."""

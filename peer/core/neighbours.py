@@ -74,13 +74,11 @@ class Neighbour:
 class Traffic:
     """Payload bytes exchanged with one peer since the process started, over all its links."""
 
-    __slots__ = ("down", "up", "verified")
+    __slots__ = ("down", "up")
 
     def __init__(self, now: float) -> None:
         self.up = Meter(now)
         self.down = Meter(now)
-        self.verified = 0
-        """Of what came down: bytes that were asked for and are right."""
 
 
 class _Attempts(Struct):

@@ -30,6 +30,7 @@ from peer.core.commands import Commands
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
+from peer.core.footing import Footing
 from peer.core.haves import Haves
 from peer.core.interface import (
     ChunkChecked,
@@ -122,7 +123,7 @@ class PeerNode:
             choker,
             self.opinions.score,
             self.opinions.refused if choker.by_score else self.opinions.banned,
-            self._is_newcomer,
+            self._footing,
             self.opinions.record,
         )
         self.uploads.seeding.ask_count = self.trackers.query
@@ -310,10 +311,14 @@ class PeerNode:
 
     # -- callbacks of the parts --
 
-    def _is_newcomer(self, peer: PeerId) -> bool:
-        """Whether a peer never sent us anything good, in this run or before."""
-        traffic = self.neighbours.traffic.get(peer)
-        return not (traffic and traffic.verified) and self.opinions.newcomer(peer)
+    def _footing(self, peer: PeerId) -> Footing:
+        """On what footing a peer takes from us, by what it gave us or refused to give."""
+        if not self.opinions.counts:
+            return Footing.NEWCOMER
+        if not self.opinions.newcomer(peer):
+            return Footing.KNOWN
+        took = self.neighbours.traffic[peer].up.total
+        return Footing.FREE_RIDER if took and self.fetching.kept_waiting(peer) else Footing.NEWCOMER
 
     def _download_started(self, record: DownloadRecord) -> None:
         self.swarms.look(record.id)

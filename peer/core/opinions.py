@@ -36,6 +36,11 @@ class Opinions:
     def banned(self, peer: PeerId) -> bool:
         return self.book.banned(peer, self.running_time)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the model tells peers apart at all."""
+        return self.book.model.counts
+
     def newcomer(self, peer: PeerId) -> bool:
         """Whether it never sent us verified bytes."""
         return self.book.newcomer(peer)

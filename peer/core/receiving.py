@@ -89,7 +89,7 @@ class Receiving:
         self._capacities.link_lost(event.link)
         neighbour = self._neighbours.lost(event.link, event.reason)
         self._downloads.fetching.link_lost(event.link)
-        self._uploads.seeding.link_lost()
+        self._uploads.seeding.link_lost(event.link)
         if neighbour is not None:
             self._swarms.look_soon(neighbour.peer)
 

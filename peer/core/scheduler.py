@@ -6,7 +6,8 @@ peer serves a chunk only once it is complete.  What a whole chunk overdraws is o
 so shares converge to the weights whatever the chunk sizes.
 
 Newcomers, peers that never sent us anything, weigh together `NEWCOMER_SHARE` of what goes out
-while known peers ask too, and never less; among themselves all weigh the same.
+while known peers ask too, and never less; among themselves all weigh the same.  So do free riders, with
+`FREE_RIDER_SHARE` while anybody else asks; that is taken from the newcomers' part.
 
 Source: Shreedhar and Varghese, Efficient Fair Queuing using Deficit Round Robin, 1995.
 """
@@ -20,16 +21,19 @@ from typing import Final
 from msgspec import Struct
 
 from bus.boundary import LinkId
+from peer.core.footing import Footing
 
 QUANTUM: Final = 256 * 1024
 """Bytes of one turn at weight 1: about a chunk of a small file."""
 NEWCOMER_SHARE: Final = 0.15
-"""Of the upload, for all newcomers together while known peers ask."""
+"""Of the upload, for all newcomers together, free riders included, while known peers ask."""
+FREE_RIDER_SHARE: Final = 0.03
+"""Of the upload, for all free riders together while others ask: a wrong verdict must not starve anybody."""
 
 
 class _Stream(Struct):
     weight: float
-    newcomer: bool
+    footing: Footing
     deficit: int = 0
     """Bytes it may send in this turn; below 0 what it sent too much."""
 
@@ -45,19 +49,21 @@ class FairQueue:
         self._half_sent: dict[LinkId, bool] = {}
         """Streams in the middle of a chunk, the one that sent last at the end."""
 
-    def add(self, link: LinkId, weight: float, newcomer: bool) -> None:
+    def add(self, link: LinkId, weight: float, footing: Footing) -> None:
         """A stream was opened; `weight` is above 0, and counts for known peers only."""
-        self._streams[link] = _Stream(weight, newcomer)
+        self._streams[link] = _Stream(weight, footing)
 
     def remove(self, link: LinkId) -> None:
         """A stream ended."""
         self._streams.pop(link, None)
         self._half_sent.pop(link, None)
 
-    def weigh(self, link: LinkId, weight: float, newcomer: bool) -> None:
+    def weigh(self, link: LinkId, weight: float, footing: Footing) -> None:
         """A peer's standing changed."""
         if stream := self._streams.get(link):
-            stream.weight, stream.newcomer = weight, newcomer
+            stream.weight, stream.footing = weight, footing
+            if footing is Footing.FREE_RIDER:
+                self._half_sent.pop(link, None)
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""
@@ -81,11 +87,9 @@ class FairQueue:
     def _next_round(self, asking: list[LinkId]) -> None:
         """Everyone's turn is over: hand out as many rounds as it takes until somebody may send."""
         streams = [self._streams[link] for link in asking]
-        known = sum(stream.weight for stream in streams if not stream.newcomer)
-        newcomers = sum(1 for stream in streams if stream.newcomer)
-        each = known * NEWCOMER_SHARE / (1 - NEWCOMER_SHARE) / newcomers if known and newcomers else 1.0
+        each = _weights(streams)
         # Whole bytes: a fraction lost to rounding would leave everybody at 0, and nobody would send.
-        grants = [ceil(QUANTUM * (each if stream.newcomer else stream.weight)) for stream in streams]
+        grants = [ceil(QUANTUM * each.get(stream.footing, stream.weight)) for stream in streams]
         rounds = min(-stream.deficit // grant for stream, grant in zip(streams, grants, strict=True)) + 1
         for stream, grant in zip(streams, grants, strict=True):
             stream.deficit += rounds * grant
@@ -96,8 +100,25 @@ class FairQueue:
         if len(self._streams) > 1:
             stream.deficit -= size
         self._half_sent.pop(link, None)
-        if not whole:
+        # A free rider passes nothing on, whole or not: it gets the gaps, and nobody waits until its chunk is through.
+        if not whole and stream.footing is not Footing.FREE_RIDER:
             self._half_sent[link] = True
         elif stream.deficit <= 0:
             # Its turn is over: to the end of the line.
             self._streams[link] = self._streams.pop(link)
+
+
+def _weights(streams: list[_Stream]) -> dict[Footing, float]:
+    """What each stream weighs that is on this footing; a known peer weighs what it weighs."""
+    known = sum(stream.weight for stream in streams if stream.footing is Footing.KNOWN)
+    newcomers = sum(stream.footing is Footing.NEWCOMER for stream in streams)
+    riders = sum(stream.footing is Footing.FREE_RIDER for stream in streams)
+    little = FREE_RIDER_SHARE if riders else 0.0
+    some = NEWCOMER_SHARE - little if newcomers else 0.0
+    if known:
+        whole = known / (1 - some - little)
+        newcomer = whole * some / max(1, newcomers)
+    else:
+        whole = newcomers / (1 - little) or riders / little
+        newcomer = 1.0
+    return {Footing.NEWCOMER: newcomer, Footing.FREE_RIDER: whole * little / max(1, riders)}

@@ -31,6 +31,8 @@ class ScoringModel(ABC):
     """Whether a low score alone is a reason to refuse a peer."""
     bans = True
     """Whether bad chunks ban a peer."""
+    counts = True
+    """Whether peers are told apart at all: what they give weighs where they take."""
     counts_taken = False
     """Whether TOOK_DATA counts."""
 
@@ -88,6 +90,7 @@ class Unscored(ScoringModel):
 
     refuses = False
     bans = False
+    counts = False
 
     def aged(self, standing: Standing, now: float) -> Standing:
         return replace(standing, updated=now)

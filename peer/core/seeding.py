@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bus.boundary import ContentId, LinkId
 from peer.core.haves import Haves
+from peer.core.relaying import Relays
 from peer.core.shelf import Shelf
 from peer.core.superseeding import SuperSeed
 from peer.core.turn import Turn
@@ -20,6 +22,8 @@ LEAST_CHUNKS: Final = 3
 Simulated, the last of 20 leechers has it with it and without after: one chunk 0.65 and 0.46 s, two 0.84 and 0.71 s,
 three 0.73 and 0.77 s, 16 chunks 1.72 and 2.25 s; of 8 leechers: two chunks 0.46 and 0.42 s, four 0.73 and 0.80 s.
 """
+PASSING_SECONDS: Final = 3.0
+"""As long as it took us to send a chunk, and so long for the news to come, is time enough to pass on the first."""
 LOOK_EVERY: Final = 1.0
 """Seconds between looks at offers without progress."""
 
@@ -34,6 +38,7 @@ class Seeding:
         self._haves = haves
         self._open = open_uploads
         self._seeds: dict[ContentId, SuperSeed] = {}
+        self._relays: dict[ContentId, Relays] = {}
         self._counted: dict[ContentId, int] = {}
         """Seeds that a tracker counted, us included."""
         self.ask_count: Callable[[ContentId], object] = lambda content: None
@@ -45,7 +50,11 @@ class Seeding:
             self._counted[content] = seeds
             self._judge(content)
 
-    def heard(self, content: ContentId, mask: int) -> None:
+    def keeps_all(self, link: LinkId) -> bool:
+        """Whether a leecher passes on nothing of what it alone was given, of some content."""
+        return any(relays.keeps_all(link, self._turn.now) for relays in self._relays.values())
+
+    def heard(self, link: LinkId, content: ContentId, mask: int) -> None:
         """A neighbour said what it offers of a content."""
         offer = self._shelf.offers.get(content)
         if offer is None or not offer.complete or offer.layout is None:
@@ -53,21 +62,26 @@ class Seeding:
         seed = self._seeds.get(content)
         if seed is None:
             seed = self._seeds[content] = SuperSeed(offer.layout)
+            self._relays[content] = Relays()
         if mask != offer.layout.all_chunks:
             # Who claims everything may lie, and one liar would end super-seeding.  A leecher that completes told of
             # its chunks before, and another seed is counted by the tracker.
-            seed.know(mask)
+            seed.know(self._relays[content].heard(link, mask))
         self._judge(content)
 
-    def link_lost(self) -> None:
+    def link_lost(self, link: LinkId) -> None:
         """A neighbour is gone (its stream ended before)."""
-        for content in list(self._seeds):
+        for content, seed in list(self._seeds.items()):
+            lost = self._relays[content].gone(link)
+            if seed.active:
+                seed.forget(lost)
             self._judge(content)
 
     def withdrawn(self, content: ContentId) -> None:
         """A content is no longer offered."""
         self._haves.limited.pop(content, None)
         self._seeds.pop(content, None)
+        self._relays.pop(content, None)
         self._counted.pop(content, None)
 
     def _judge(self, content: ContentId) -> None:
@@ -99,13 +113,17 @@ class Seeding:
             kept[link] = upload.queued(content) & ~given & ~seed.spread
             given |= kept[link]
         seed.begin(kept, self._turn.now)
-        self._haves.limited[content] = seed.shown
+        self._haves.limited[content] = partial(self._shown, content, seed)
         for link in self._haves.interested(content):
             self._offer(content, seed, link)
             self._haves.retell(link, content)
         self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
         if content not in self._counted:
             self.ask_count(content)
+
+    def _shown(self, content: ContentId, seed: SuperSeed, link: LinkId) -> int:
+        """What a leecher is told that it may have; who keeps all is shown what others have, too."""
+        return seed.shown(link) | (seed.spread if self._relays[content].keeps_all(link, self._turn.now) else 0)
 
     # -- offers --
 
@@ -124,6 +142,11 @@ class Seeding:
         seed.progress(upload.link, self._turn.now)
         if not chunks:
             return
+        relays = self._relays[content]
+        relays.sent(upload.link, chunks)
+        if seed.active and (alone := chunks & ~seed.spread):
+            took = seed.bytes_in(alone) / max(1.0, upload.meter.rate(self._turn.now))
+            relays.gave(upload.link, alone, self._turn.now + PASSING_SECONDS + took)
         seed.know(chunks)
         if seed.active:
             self._offer(content, seed, upload.link)
@@ -149,8 +172,9 @@ class Seeding:
                     # A chunk of 16 MiB, or a manifest behind one, may wait for its turn longer than that.
                     if upload.waits_for_us(content):
                         seed.progress(link, self._turn.now)
-                if seed.overdue(self._turn.now):
-                    self._offer_all(content, seed)
+                seed.forget(self._relays[content].lost(self._turn.now))
+                seed.overdue(self._turn.now)
+                self._offer_all(content, seed)
         if active:
             self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)
 
@@ -161,9 +185,16 @@ class Seeding:
         for link in self._open:
             self._haves.retell(link, content)
 
+    def _may_offer(self, content: ContentId, link: LinkId) -> bool:
+        """Who passes on nothing is offered something fresh only if there is nobody else to offer it to."""
+        relays, now = self._relays[content], self._turn.now
+        return not relays.keeps_all(link, now) or not any(
+            content in self._haves.interested_in(other) and not relays.keeps_all(other, now) for other in self._open
+        )
+
     def _offer(self, content: ContentId, seed: SuperSeed, link: LinkId) -> None:
         upload = self._open.get(link)
         if self._haves.wants_part(link, content):
             seed.show_all(link)
-        elif upload is not None:
+        elif upload is not None and self._may_offer(content, link):
             seed.offer(link, upload.meter.rate(self._turn.now), self._turn.now, self._turn.rng)

@@ -13,6 +13,7 @@ from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
 from peer.core.bitmap import mask_of_chunks
+from peer.core.footing import Footing
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
@@ -71,10 +72,10 @@ class Sending:
             peer: rate for (of, peer), meter in self._sent.items() if of == content and (rate := meter.rate(now)) >= 1
         }
 
-    def begin(self, upload: Upload, weight: float, newcomer: bool) -> None:
+    def begin(self, upload: Upload, weight: float, footing: Footing) -> None:
         """A stream was opened."""
         self._open[upload.link] = upload
-        self.queue.add(upload.link, weight, newcomer)
+        self.queue.add(upload.link, weight, footing)
 
     def end(self, upload: Upload) -> bool:
         """A stream ends: its reads are forgotten; returns whether it was open."""

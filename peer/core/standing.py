@@ -1,6 +1,6 @@
 """What is kept of another peer, and the kinds of events that change it.
 
-    SUCCESSFUL_UPLOAD    it sent us verified bytes: once per unit (64 MiB), and once for the rest of a stream
+    SUCCESSFUL_UPLOAD    it sent us verified bytes: the first ever, once per unit (64 MiB), the rest of a stream
     SUCCESSFUL_DOWNLOAD  it finished a download from us
     REFUSED_UPLOAD       it refused a chunk it offered, inside an open stream, without an excuse
     TIMED_OUT            on a live link, with credit left, no byte of a wanted chunk for too long

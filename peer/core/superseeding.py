@@ -74,6 +74,9 @@ class SuperSeed:
         self._offers.clear()
         self._passed.clear()
 
+    def bytes_in(self, mask: int) -> int:
+        return self._layout.bytes_in(mask)
+
     def offered(self, link: LinkId) -> int:
         """What a leecher is offered now."""
         offer = self._offers.get(link)
@@ -116,6 +119,10 @@ class SuperSeed:
                 offer.mask &= ~mask
                 if not offer.mask:
                     del self._offers[link]
+
+    def forget(self, mask: int) -> None:
+        """Nobody has these chunks any more but who keeps them: they are fresh again."""
+        self.spread &= ~mask
 
     def lost(self, link: LinkId) -> None:
         """A stream or link ended: its offer goes to others."""

@@ -25,6 +25,7 @@ from bus.messages import (
 )
 from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, Standing, UploadChoker, Waiting
+from peer.core.footing import Footing
 from peer.core.haves import SLOW_SECONDS, Haves
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
@@ -58,10 +59,10 @@ class Uploads:
         choker: UploadChoker,
         score: Callable[[PeerId], float],
         refused: Callable[[PeerId], bool],
-        newcomer: Callable[[PeerId], bool],
+        footing: Callable[[PeerId], Footing],
         record: Callable[[PeerId, str, ContentId, int], None],
     ) -> None:
-        """`newcomer` tells whether a peer never sent us anything good; `record` notes a reputation event."""
+        """`footing` is that of a peer as far as its gifts to us tell; `record` notes a reputation event."""
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
@@ -70,7 +71,7 @@ class Uploads:
         self._choker = choker
         self._score = score
         self._refused = refused
-        self._newcomer = newcomer
+        self._footing_of = footing
         self._record = record
         self._uploads: dict[LinkId, Upload] = {}
         self._waiting: dict[LinkId, float] = {}
@@ -193,7 +194,7 @@ class Uploads:
         self.rotate()
         for upload in self._open.values():
             self._score_taken(upload, self._settings.reputation.upload_unit)
-            self.sending.queue.weigh(upload.link, self._score(upload.peer), self._newcomer(upload.peer))
+            self.sending.queue.weigh(upload.link, self._score(upload.peer), self._footing(upload))
 
     def _queue(self) -> list[Waiting]:
         return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]
@@ -203,7 +204,12 @@ class Uploads:
 
     def _standing(self, upload: Upload) -> Standing:
         traffic = self._neighbours.traffic[upload.peer]
-        return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now))
+        return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now), self._footing(upload))
+
+    def _footing(self, upload: Upload) -> Footing:
+        footing = self._footing_of(upload.peer)
+        keeps = footing is Footing.NEWCOMER and self.seeding.keeps_all(upload.link)
+        return Footing.FREE_RIDER if keeps else footing
 
     def _next_is_optimistic(self) -> bool:
         """The last free slot, if it is not the only one there is."""
@@ -221,7 +227,7 @@ class Uploads:
     def _grant(self, upload: Upload, optimistic: bool) -> None:
         del self._waiting[upload.link]
         upload.grant(SEND_CAP, self._turn.now, optimistic)
-        self.sending.begin(upload, self._score(upload.peer), self._newcomer(upload.peer))
+        self.sending.begin(upload, self._score(upload.peer), self._footing(upload))
         self._turn.send(upload.link, Opened(upload.stream))
         self._turn.publish(StreamOpened(upload.peer, upload.stream, "up"))
         self.seeding.opened(upload)

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
 from bus.boundary import LinkId
+from peer.core.footing import Footing
 from peer.core.scheduler import NEWCOMER_SHARE, QUANTUM, FairQueue
 
 KIB = 2**10
@@ -30,6 +31,10 @@ class Stream(Struct):
     """Bytes since everybody present was last the same."""
 
 
+def footing(newcomer: bool) -> Footing:
+    return Footing.NEWCOMER if newcomer else Footing.KNOWN
+
+
 class Uplink:
     """Streams that share one queue."""
 
@@ -40,7 +45,7 @@ class Uplink:
 
     def add(self, number: int, stream: Stream) -> None:
         self.streams[LinkId(number)] = stream
-        self.queue.add(LinkId(number), stream.weight, stream.newcomer)
+        self.queue.add(LinkId(number), stream.weight, footing(stream.newcomer))
 
     def send(self) -> int:
         """One message; returns its bytes, 0 if nobody is ready."""
@@ -168,7 +173,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if found := self.one(place):
             link, stream = found
             stream.weight, stream.newcomer = weight, newcomer
-            self.uplink.queue.weigh(link, weight, newcomer)
+            self.uplink.queue.weigh(link, weight, footing(newcomer))
             self.settle()
 
     def settle(self) -> None:

@@ -59,6 +59,13 @@ class SuperSeedMachine(RuleBasedStateMachine):
         self.spread |= mask
         self.offers = {link: rest for link, old in self.offers.items() if (rest := old & ~mask)}
 
+    @rule(mask=MASKS)
+    def forget(self, mask: int) -> None:
+        """Nobody has some chunks any more but who keeps them."""
+        mask &= self.spread
+        self.seed.forget(mask)
+        self.spread &= ~mask
+
     @rule(link=LINKS)
     def take_up(self, link: LinkId) -> None:
         """One chunk of an offer is sent."""

@@ -7,7 +7,16 @@ import pytest
 from experiments.metrics import reputation
 from experiments.metrics.measure import measure
 from experiments.metrics.reputation import Scores
-from tests.unit.experiments.hand_made import downloads, envelope, judged, refused, rejected, tables_of
+from tests.unit.experiments.hand_made import (
+    downloads,
+    ended,
+    envelope,
+    judged,
+    refused,
+    rejected,
+    sent,
+    tables_of,
+)
 
 BAD = "CORRUPTED_DATA"
 
@@ -73,3 +82,22 @@ def test_who_is_good_is_not_detected():
 def test_a_false_refusal_is_a_pair_of_honest_members(events, count):
     tables = tables_of([*downloads(), *events])
     assert reputation.false_refusals(tables.refusals, tables.members) == count
+
+
+def test_what_a_behaviour_took_is_a_share_of_honest_uploads_until_the_last_honest_completion():
+    found = behaviours(
+        envelope("s", 2, sent("b", 200)),
+        envelope("s", 3, sent("x", 100)),
+        envelope("s", 5, sent("x", 300)),
+        envelope("b", 5, ended("c", 500)),
+        envelope("s", 6, sent("x", 900)),  # c had everything at 5.5
+        envelope("x", 2, sent("b", 5000)),  # what a corrupter sends is no honest upload
+    )
+    assert (found["corrupter"].taken, found["honest"].taken) == (0.3, 0.7)
+
+
+def test_nobody_can_tell_what_was_taken_until_everybody_honest_has_finished():
+    without = [event for event in downloads() if event.time < 105]
+    assert [row.taken for row in measure(tables_of([*without, envelope("s", 2, sent("b", 200))])).behaviours] == [
+        None
+    ] * 2

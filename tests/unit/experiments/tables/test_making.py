@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ERR_FAILURE, ERR_UNREADABLE, ShoalError
 from bus.events import (
@@ -110,6 +111,16 @@ def test_bytes_sent_go_on_counting_when_the_giver_starts_again():
         envelope("s", 4, ended("b", 250)),
     ]
     assert tables_of([*downloads(), *events]).uploads["bytes"].to_list() == [300, 400, 500, 650]
+
+
+def test_bytes_sent_to_one_under_several_identities_are_added_up():
+    cast = [*CAST[:3], replace(CAST[3], ids=["id of x", "id of x2"])]
+    events = [
+        envelope("s", 1, sent("x", 300)),
+        envelope("s", 2, sent("x2", 400)),
+        envelope("s", 3, ended("x", 350)),
+    ]
+    assert tables_of([*downloads(), *events], cast).uploads["bytes"].to_list() == [300, 700, 750]
 
 
 def test_bad_chunks_and_the_tracker_s_counters_have_their_own_tables():

@@ -8,6 +8,7 @@ import pytest
 
 from bus.boundary import LinkId
 from peer.core.choker import ByReputation, FirstCome, Reciprocity, RoundRobin, Slot, Standing, UploadChoker, Waiting
+from peer.core.footing import Footing
 
 RNG = random.Random(1)
 
@@ -22,6 +23,13 @@ def waiting(link: int, since: float, score: float = 0.5, gives: float = 0.0) -> 
 
 def test_the_better_score_goes_first() -> None:
     assert ByReputation().next_in([waiting(1, 0.0, 0.5), waiting(2, 5.0, 0.9)], False, RNG) == 2
+
+
+def test_a_free_rider_comes_last_whatever_its_score_and_however_long_it_waits() -> None:
+    rider = Waiting(LinkId(1), Standing(0.55, 0.0, Footing.FREE_RIDER), 0.0)
+    assert ByReputation().next_in([rider, waiting(2, 5.0, 0.3)], False, RNG) == 2
+    held = Slot(LinkId(1), rider.peer, 0.0, 12.0, False)
+    assert ByReputation().next_out([held, slot(3, 0.0, 12.0)], [waiting(2, 5.0)], 12.0) == 1
 
 
 def test_among_equals_the_longest_wait_goes_first() -> None:

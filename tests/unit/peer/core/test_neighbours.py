@@ -53,7 +53,7 @@ def test_failed_dials_of_long_ago_are_forgotten(book: Neighbours) -> None:
     assert [number for number in range(1, 9) if book.may_dial_at(peer(number))] == [6, 7, 8]
 
 
-def pings(book: Neighbours, until: float) -> list[tuple[float, int]]:
+def pings(book: Neighbours, until: float) -> list[tuple[float, LinkId]]:
     """When which link is pinged, looked at every second."""
     turn, found = book._turn, []
     for second in range(1, int(until) + 1):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bus.boundary import LinkId
-from peer.core.scheduler import NEWCOMER_SHARE, QUANTUM, FairQueue
+from peer.core.footing import Footing
+from peer.core.scheduler import FREE_RIDER_SHARE, NEWCOMER_SHARE, QUANTUM, FairQueue
 
 A, B, C = LinkId(1), LinkId(2), LinkId(3)
 KIB = 2**10
@@ -14,9 +17,9 @@ def queue_of(*weights: float, newcomers: int = 0) -> FairQueue:
     """Streams 1, 2, ... with these weights, then newcomers."""
     queue = FairQueue()
     for number, weight in enumerate(weights, 1):
-        queue.add(LinkId(number), weight, newcomer=False)
+        queue.add(LinkId(number), weight, Footing.KNOWN)
     for number in range(len(weights) + 1, len(weights) + 1 + newcomers):
-        queue.add(LinkId(number), 0.5, newcomer=True)
+        queue.add(LinkId(number), 0.5, Footing.NEWCOMER)
     return queue
 
 
@@ -118,17 +121,46 @@ def test_newcomers_get_everything_while_no_known_peer_asks() -> None:
     assert served(queue, B, size=MIB, total=64 * MIB) == {B: 64 * MIB}
 
 
+def with_riders(known: int, newcomers: int, riders: int) -> FairQueue:
+    """Known peers, newcomers and free riders, in this order."""
+    queue = queue_of(*[0.5] * known, newcomers=newcomers)
+    for number in range(known + newcomers + 1, known + newcomers + riders + 1):
+        queue.add(LinkId(number), 0.5, Footing.FREE_RIDER)
+    return queue
+
+
+@pytest.mark.parametrize(("known", "newcomers"), [(2, 0), (0, 2), (1, 1)])
+def test_free_riders_together_get_a_little_while_anybody_else_asks(known: int, newcomers: int) -> None:
+    links = [LinkId(number) for number in range(1, 6)]
+    sent = served(with_riders(known, newcomers, 3), *links, size=128 * KIB, total=400 * MIB)
+    total = sum(sent.values())
+    assert abs(sum(sent[link] for link in links[2:]) / total - FREE_RIDER_SHARE) < 0.005
+    assert min(sent[link] for link in links[2:]) > 0.8 * total * FREE_RIDER_SHARE / 3
+
+
+def test_free_riders_are_served_from_the_newcomers_part() -> None:
+    links = [LinkId(number) for number in range(1, 5)]
+    sent = served(with_riders(2, 1, 1), *links, size=128 * KIB, total=400 * MIB)
+    share = (sent[links[2]] + sent[links[3]]) / sum(sent.values())
+    assert abs(share - NEWCOMER_SHARE) < 0.005
+
+
+def test_free_riders_alone_get_everything_in_equal_parts() -> None:
+    sent = served(with_riders(0, 0, 2), A, B, size=128 * KIB, total=64 * MIB)
+    assert sent == {A: 32 * MIB, B: 32 * MIB}
+
+
 def test_a_newcomer_that_proves_itself_counts_by_its_weight_from_then_on() -> None:
     queue = queue_of(0.5, newcomers=1)
     served(queue, A, B, size=128 * KIB, total=16 * MIB)
-    queue.weigh(B, 0.5, newcomer=False)
+    queue.weigh(B, 0.5, Footing.KNOWN)
     sent = served(queue, A, B, size=128 * KIB, total=128 * MIB)
     assert abs(sent[A] - sent[B]) <= 4 * QUANTUM
 
 
 def test_somebody_may_send_after_every_round_however_the_weights_divide() -> None:
     queue = queue_of(newcomers=2)
-    queue.add(C, 0.05, newcomer=False)
+    queue.add(C, 0.05, Footing.KNOWN)
     for _ in range(100):
         link = queue.next(lambda link: True)
         assert link is not None
@@ -148,5 +180,5 @@ def test_a_stream_that_ended_is_forgotten() -> None:
     queue.remove(A)
     queue.remove(A)
     assert queue.next(lambda link: True) == B
-    queue.weigh(A, 1.0, newcomer=False)
+    queue.weigh(A, 1.0, Footing.KNOWN)
     assert queue.next(lambda link: True) == B
