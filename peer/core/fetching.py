@@ -45,7 +45,7 @@ from peer.core.turn import Turn
 STALL_CHECK: Final = 5.0
 TIMEOUT_LONGEST: Final = 300.0
 """Seconds; a source may be silent for at most so long, however slow it was."""
-PATIENCE: Final = 3.0
+PATIENCE: Final = 2.0
 """Seconds for which a peer that takes from us, and never gave, may let us wait for a slot."""
 REOPEN_AFTER: Final = 30.0
 """Seconds until a source that refused or timed out is asked again."""

@@ -9,7 +9,7 @@ class Footing(Enum):
     """What a peer gave us, or failed to; only what we saw ourselves counts."""
 
     KNOWN = "known"
-    """It sent us verified bytes, in this run or an earlier one."""
+    """It sent us verified bytes, in this run or an earlier one; or it passed on what we, a lone seed, gave it alone."""
     NEWCOMER = "newcomer"
     """It did not yet."""
     FREE_RIDER = "free rider"

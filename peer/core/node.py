@@ -314,7 +314,7 @@ class PeerNode:
     def _footing(self, peer: PeerId) -> Footing:
         """On what footing a peer takes from us, by what it gave us or refused to give."""
         if not self.opinions.counts:
-            return Footing.NEWCOMER
+            return Footing.KNOWN  # as everybody is
         if not self.opinions.newcomer(peer):
             return Footing.KNOWN
         took = self.neighbours.traffic[peer].up.total

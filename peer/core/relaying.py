@@ -76,6 +76,11 @@ class Relays:
         given = self._given.get(link)
         return given is not None and given.keeps_all(now)
 
+    def passes_on(self, link: LinkId) -> bool:
+        """Whether a leecher passed on something that it alone was given."""
+        given = self._given.get(link)
+        return given is not None and given.passed
+
     def lost(self, now: float) -> int:
         """Chunks that nobody has but leechers that keep all; each is returned once."""
         lost = 0

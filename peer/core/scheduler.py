@@ -27,7 +27,7 @@ QUANTUM: Final = 256 * 1024
 """Bytes of one turn at weight 1: about a chunk of a small file."""
 NEWCOMER_SHARE: Final = 0.15
 """Of the upload, for all newcomers together, free riders included, while known peers ask."""
-FREE_RIDER_SHARE: Final = 0.03
+FREE_RIDER_SHARE: Final = 0.01
 """Of the upload, for all free riders together while others ask: a wrong verdict must not starve anybody."""
 
 

@@ -54,6 +54,10 @@ class Seeding:
         """Whether a leecher passes on nothing of what it alone was given, of some content."""
         return any(relays.keeps_all(link, self._turn.now) for relays in self._relays.values())
 
+    def passes_on(self, link: LinkId) -> bool:
+        """Whether a leecher passed on what it alone was given, of some content."""
+        return any(relays.passes_on(link) for relays in self._relays.values())
+
     def heard(self, link: LinkId, content: ContentId, mask: int) -> None:
         """A neighbour said what it offers of a content."""
         offer = self._shelf.offers.get(content)

@@ -207,9 +207,13 @@ class Uploads:
         return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now), self._footing(upload))
 
     def _footing(self, upload: Upload) -> Footing:
+        """What a peer gave us counts; else what it gave others of what we gave to it alone."""
         footing = self._footing_of(upload.peer)
-        keeps = footing is Footing.NEWCOMER and self.seeding.keeps_all(upload.link)
-        return Footing.FREE_RIDER if keeps else footing
+        if footing is not Footing.NEWCOMER:
+            return footing
+        if self.seeding.keeps_all(upload.link):
+            return Footing.FREE_RIDER
+        return Footing.KNOWN if self.seeding.passes_on(upload.link) else footing
 
     def _next_is_optimistic(self) -> bool:
         """The last free slot, if it is not the only one there is."""
