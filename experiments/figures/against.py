@@ -41,7 +41,9 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], writte
     places = list(dict.fromkeys(where for line in lines for where, _ in line.points))
     numbers = sorted(where for where in places if isinstance(where, float))
     numeric = len(numbers) == len(places)
-    wide = numeric and numbers[-1] >= WIDE * numbers[numbers[0] == 0]  # doublings rather than steps
+    wide = (
+        numeric and len(numbers) > 1 and numbers[-1] >= WIDE * numbers[numbers[0] == 0]
+    )  # doublings rather than steps
     evenly = wide and numbers[0] <= 0  # a logarithm has no place for 0
     with drawing(stem) as figure:
         axes = figure.subplots()
