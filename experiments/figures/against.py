@@ -41,20 +41,19 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], writte
     places = list(dict.fromkeys(where for line in lines for where, _ in line.points))
     numbers = sorted(where for where in places if isinstance(where, float))
     numeric = len(numbers) == len(places)
-    wide = (
-        numeric and len(numbers) > 1 and numbers[-1] >= WIDE * numbers[numbers[0] == 0]
-    )  # doublings rather than steps
-    evenly = wide and numbers[0] <= 0  # a logarithm has no place for 0
+    positive = [where for where in numbers if where > 0]
+    wide = numeric and bool(positive) and positive[-1] >= WIDE * positive[0]  # doublings rather than steps
+    evenly = wide and len(positive) < len(numbers)  # a logarithm has no place for 0
+    at: dict[float | str, float] = {where: float(place) for place, where in enumerate(numbers if evenly else places)}
+    if numeric and not evenly:
+        at.update((where, where) for where in numbers)
     with drawing(stem) as figure:
         axes = figure.subplots()
         ends, top = [], 0.0
         for number, line in enumerate(lines):
             # Words have no order: there is nothing between them, and lines of points side by side.
-            aside = BESIDE * (number - (len(lines) - 1) / 2)
-            found = [
-                (numbers.index(where) if evenly else where if numeric else places.index(where) + aside, mean)
-                for where, mean in line.points
-            ]
+            aside = 0.0 if numeric else BESIDE * (number - (len(lines) - 1) / 2)
+            found = [(at[where] + aside, mean) for where, mean in line.points]
             found.sort(key=lambda point: point[0])
             xs, means = [where for where, _ in found], [mean for _, mean in found]
             middle = [mean.value for mean in means]
@@ -71,7 +70,7 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], writte
             if wide and not evenly:
                 axes.set_xscale("log", base=2)
             names = [written.get(where, f"{where:g}") for where in numbers]
-            axes.set_xticks(list(range(len(numbers))) if evenly else numbers, names)
+            axes.set_xticks([at[where] for where in numbers], names)
             axes.minorticks_off()
         axes.set(xlabel=key, ylabel=label)
         bottom = min(0.0, axes.get_ylim()[0])
