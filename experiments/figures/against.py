@@ -13,6 +13,8 @@ from experiments.statistics import Interval
 
 CROWDED: Final = 6
 """Lines that can be told apart by colour and label."""
+WIDE: Final = 4
+"""From this ratio of the largest number to the smallest on, beside 0, their logarithms are shown."""
 BESIDE: Final = 0.1
 """Of the way from one word to the next, between the points of two lines."""
 
@@ -39,13 +41,19 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], writte
     places = list(dict.fromkeys(where for line in lines for where, _ in line.points))
     numbers = sorted(where for where in places if isinstance(where, float))
     numeric = len(numbers) == len(places)
+    positive = [where for where in numbers if where > 0]
+    wide = numeric and bool(positive) and positive[-1] >= WIDE * positive[0]  # doublings rather than steps
+    evenly = wide and len(positive) < len(numbers)  # a logarithm has no place for 0
+    at: dict[float | str, float] = {where: float(place) for place, where in enumerate(numbers if evenly else places)}
+    if numeric and not evenly:
+        at.update((where, where) for where in numbers)
     with drawing(stem) as figure:
         axes = figure.subplots()
         ends, top = [], 0.0
         for number, line in enumerate(lines):
             # Words have no order: there is nothing between them, and lines of points side by side.
-            aside = BESIDE * (number - (len(lines) - 1) / 2)
-            found = [(where if numeric else places.index(where) + aside, mean) for where, mean in line.points]
+            aside = 0.0 if numeric else BESIDE * (number - (len(lines) - 1) / 2)
+            found = [(at[where] + aside, mean) for where, mean in line.points]
             found.sort(key=lambda point: point[0])
             xs, means = [where for where, _ in found], [mean for _, mean in found]
             middle = [mean.value for mean in means]
@@ -58,12 +66,12 @@ def draw_against(stem: Path, key: str, label: str, lines: Sequence[Line], writte
         if not numeric:
             axes.set_xticks(range(len(places)), [str(where) for where in places])
             axes.set_xlim(-0.5, len(places) - 0.5)
-        elif numbers[0] > 0 and numbers[-1] / numbers[0] >= 4:  # doublings rather than steps
-            axes.set_xscale("log", base=2)
-            axes.set_xticks(numbers, [written.get(where, f"{where:g}") for where in numbers])
+        elif wide or written:
+            if wide and not evenly:
+                axes.set_xscale("log", base=2)
+            names = [written.get(where, f"{where:g}") for where in numbers]
+            axes.set_xticks([at[where] for where in numbers], names)
             axes.minorticks_off()
-        elif written:
-            axes.set_xticks(numbers, [written.get(where, f"{where:g}") for where in numbers])
         axes.set(xlabel=key, ylabel=label)
         bottom = min(0.0, axes.get_ylim()[0])
         axes.set_ylim(bottom, top + 0.05 * (top - bottom))

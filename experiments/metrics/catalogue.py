@@ -79,10 +79,8 @@ def _late(metrics: Metrics) -> list[Quantity]:
     waiting, lacking_one = metrics.late or (None, None)
     source, tables = "population.late", ("presence", "transfers", "progress")
     return [
-        Quantity(
-            "waiting", "leechers waiting in the last tenth of the time", "count", "lower", waiting, source, tables
-        ),
-        Quantity("lacking_one", "of those, who lack one chunk only", "share", "", lacking_one, source, tables),
+        Quantity("waiting", "leechers waiting at the end", "count", "lower", waiting, source, tables),
+        Quantity("lacking_one", "of them, who lack one chunk", "share", "", lacking_one, source, tables),
     ]
 
 

@@ -26,7 +26,12 @@ from experiments.sweeping.results import RESULTS, Scalar, varied_values
 
 SHOWN: Final = ("finished", "median_completion", "last_completion", "share_of_bound", "seed_load", "duplicate_share")
 """Numbers that the report shows unless the scenario names others; results.parquet has all."""
-SCALES: Final = {"share": (100.0, "%"), "bytes/s": (1 / 2**20, "MiB/s"), "bytes": (1 / 2**20, "MiB")}
+SCALES: Final = {
+    "share": (100.0, "%"),
+    "bytes/s": (1 / 2**20, "MiB/s"),
+    "bytes": (1 / 2**20, "MiB"),
+    "count": (1.0, ""),
+}
 """Unit -> what to multiply by for a figure, and the unit then."""
 
 
@@ -98,7 +103,9 @@ def _draw(folder: Path, plan: Plan, points: Sequence[AtPoint], shown: Sequence[Q
         if len({mean.value for line in lines for _, mean in line.points}) < 2:
             continue  # it is the same everywhere
         stem = quantity.name.replace(".", "-")
-        draw_against(folder / FIGURES / stem, key, f"{quantity.label}, {unit}", lines, _written(plan))
+        draw_against(
+            folder / FIGURES / stem, key, ", ".join(filter(None, (quantity.label, unit))), lines, _written(plan)
+        )
         caption = f"{quantity.label[:1].upper()}{quantity.label[1:]} against {key}: means with 95% intervals"
         yield Figure(f"{FIGURES}/{stem}.svg", caption, f"{RESULTS}, column {quantity.name}")
 

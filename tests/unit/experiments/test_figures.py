@@ -91,6 +91,12 @@ def test_a_number_against_another_has_its_places_as_they_are_written(tmp_path):
     assert {"256 KiB/s", "1 MiB/s", "groups.seed.up", "seconds"} <= texts_of(tmp_path / "a.svg")
 
 
+def test_a_wide_axis_with_a_0_has_room_for_every_place(tmp_path):
+    line = Line("", [(where, Interval(1.0)) for where in (0.0, 0.125, 0.25, 4.0)])
+    draw_against(tmp_path / "a", "groups.leecher.leave.linger", "leechers", [line], {0.125: "125 ms"})
+    assert {"0", "125 ms", "0.25", "4"} <= texts_of(tmp_path / "a.svg")
+
+
 def test_against_words_each_line_has_its_name(tmp_path):
     lines = [Line(name, [("random", Interval(1.0)), ("none", Interval(2.0))]) for name in ("peers 1", "peers 5")]
     draw_against(tmp_path / "a", "picker", "seconds", lines)
