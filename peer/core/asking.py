@@ -85,6 +85,9 @@ class Asking:
     def _flight(self, source: Source, round_trip: float) -> int:
         """Bytes of wants to keep outstanding."""
         rate = source.meter.rate(self._turn.now) if source.meter.total else 0.0
+        if not source.want_seconds:
+            # Nothing was asked of it while we read its manifest: that time says nothing about it.
+            rate = max(rate, source.manifest_rate)
         return min(source.window.window, max(FLIGHT_MIN, int(rate * (FLIGHT_SECONDS + 2 * round_trip))))
 
     def _round_trip(self, source: Source) -> float:

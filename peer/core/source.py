@@ -38,6 +38,8 @@ TRANSITIONS: Final[dict[SourceState, dict[str, SourceState]]] = {
 
 SMOOTHING: Final = 0.25
 """Weight of the newest want in the time that wants take."""
+TELLING: Final = 256 * 1024
+"""Bytes of a manifest that tell how fast its source is; fewer may all have waited in buffers, or be a limit's burst."""
 SKIP: Final = -1
 """Chunk number of a part whose bytes are to be passed over."""
 
@@ -80,6 +82,7 @@ class Source:
         "given_up",
         "link",
         "looked_at",
+        "manifest_rate",
         "meter",
         "moved_at",
         "next_stream",
@@ -115,6 +118,8 @@ class Source:
         """Bytes a second when a byte last came."""
         self.want_seconds = 0.0
         """How long a want took from being asked for to its last byte, smoothed; 0 until one was answered."""
+        self.manifest_rate = 0.0
+        """Bytes a second at which a large manifest came, from being asked for to its last byte; 0 if none did."""
         self.looked_at = now
         """When it last looked for work to take over from a slower source."""
         self.unscored = 0
@@ -304,6 +309,8 @@ class Source:
         asked.unreceived = rest
         if not rest:
             del self.asked[data.want]
+            if data.size >= TELLING:
+                self.manifest_rate = data.size / max(now - asked.since, 0.001)
         return Arrived(asked, tuple(data.parts), size)
 
     def check_invariants(self) -> None:

@@ -8,7 +8,7 @@ from bus.boundary import LinkId
 from bus.errors import RemoteProtocolError
 from bus.messages import Data
 from peer.core.layout import Entry, Layout
-from peer.core.source import SKIP, Source, SourceState
+from peer.core.source import SKIP, TELLING, Source, SourceState
 
 CHUNK = 128 * 1024
 CONTENT = "c" * 64
@@ -149,3 +149,14 @@ def test_a_manifest_that_changes_its_size_is_the_remote_peers_fault() -> None:
     source.receive(*manifest(0, 600, 1000, 0), now=1.0)
     with pytest.raises(RemoteProtocolError, match="became one of 2000"):
         source.receive(*manifest(600, 400, 2000, 600), now=1.0)
+
+
+@pytest.mark.parametrize(("size", "rate"), [(TELLING, TELLING / 0.01), (TELLING - 1, 0.0)])
+def test_a_large_manifest_tells_how_fast_its_source_is(size: int, rate: float) -> None:
+    source = opened()
+    source.ask_manifest(CONTENT, CONTENT, 1.0)
+    source.window.announce(10**7)
+    source.receive(*manifest(0, 1000, size, 0), now=1.001)
+    assert source.manifest_rate == 0.0
+    source.receive(*manifest(1000, size - 1000, size, 1000), now=1.01)
+    assert source.manifest_rate == pytest.approx(rate)
