@@ -79,7 +79,7 @@ gateway/static/.ok: $(WEB_SOURCES) | .venv/.ok
 UV ?= uv
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 lock:
-	$(LOCK) --extra dev --extra experiments -o requirements/dev.lock $(UPGRADE)
+	$(LOCK) --extra dev --extra experiments --extra cluster -o requirements/dev.lock $(UPGRADE)
 	$(LOCK) -c requirements/dev.lock -o requirements/run.lock
 
 clean:

@@ -182,7 +182,7 @@ class ReputationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     alpha: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Share of each change that is applied at once (exponential smoothing)."""
     successful_upload: Gain = 0.02
-    """Change for `upload_unit` of verified bytes received from it; for less, as much less."""
+    """Change for `upload_unit` of verified bytes received from it; for less, as much less, but for its first."""
     successful_download: Gain = 0.01
     """Change for a download that it finished from us."""
     refused_upload: Loss = -0.04

@@ -1,4 +1,4 @@
-"""`python -m experiments`: run an experiment, make its report anew, or compare two."""
+"""`python -m experiments`: run an experiment or a sweep of them, make a report anew, or compare two results."""
 
 from __future__ import annotations
 
@@ -42,9 +42,33 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     comparing.add_argument("--threshold", type=part, default=0.05, metavar="5%", help="a worse change is a regression")
     comparing.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this; may be repeated")
     comparing.add_argument("-o", "--output", type=Path, metavar="DIR", help="leave compare.json and a figure there")
-    for command in (running, reporting, comparing):
+    for command in (running, _add_sweep(commands), reporting, comparing):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
+
+
+def _add_sweep(commands: argparse._SubParsersAction[Arguments]) -> Arguments:
+    sweeping = commands.add_parser(
+        "sweep",
+        help="run a scenario at every point of a grid, with several seeds",
+        description="A sweep that was interrupted goes on where it stopped when its command is given again.",
+    )
+    sweeping.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
+    sweeping.add_argument(
+        "--set", action="append", default=[], dest="sets", metavar="KEY=V1,V2,...",
+        help="values of a key of the scenario, such as groups.leechers.peers=5,10,20; several: every combination",
+    )  # fmt: skip
+    sweeping.add_argument("--seeds", default="", metavar="1-20", help="default: the scenario's seed and repetitions")
+    sweeping.add_argument("--backend", default="", metavar="NAME", help="instead of the scenario's")
+    sweeping.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="empty, not there yet, or with this sweep"
+    )
+    sweeping.add_argument(
+        "--jobs", type=int, default=0, metavar="N",
+        help="runs at once; default: all cores, and 1 for runs in real time, which would slow one another",
+    )  # fmt: skip
+    sweeping.add_argument("--dask", default="", metavar="ADDRESS", help="run on the Dask cluster with this scheduler")
+    return sweeping
 
 
 def part(text: str) -> float:
@@ -60,24 +84,20 @@ def carry_out(chosen: argparse.Namespace) -> int:
     check_drawing()
     if chosen.command == "compare":
         return _compare(chosen)
-    from experiments.result import REPORT, write_anew
+    from experiments.result import REPORT
+    from experiments.sweeping import command
+    from experiments.sweeping.running import Swept
 
-    if chosen.command == "report":
-        folder = chosen.folder
-        result = write_anew(folder)
-    else:
-        from experiments.runner import run_all
-        from experiments.scenario import read_scenario
-
-        folder = chosen.output
-        scenario, name = read_scenario(chosen.scenario), chosen.scenario.stem
-        result = run_all(scenario, name, folder, chosen.replace, chosen.backend, chosen.seed)
+    folder: Path = chosen.folder if chosen.command == "report" else chosen.output
+    result = command.COMMANDS[chosen.command](chosen)
     _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
+    if isinstance(result, Swept):
+        result.raise_if_failed()
     return OK
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from experiments.compare import as_text, compare, write_comparison
+    from experiments.comparing import as_text, compare, write_comparison
 
     comparison = compare(chosen.before, chosen.after, chosen.threshold, chosen.metric)
     if chosen.output is not None:

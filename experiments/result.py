@@ -32,6 +32,7 @@ from experiments.summary import (
     Repetitions,
     Summary,
     read_conditions,
+    read_summary,
     run_folders,
     write_summary,
 )
@@ -43,23 +44,34 @@ REPORT: Final = "report.md"
 PAGE: Final = "report.html"
 
 
-def write_result(folder: Path, conditions: Conditions) -> Summary:
+def write_result(folder: Path, conditions: Conditions, report: bool = True) -> Summary:
     """Make everything from the recording of one run in the folder.
+
+    Args:
+        folder: with cast and events.
+        conditions: what they do not tell.
+        report: with figures and report, which take longer than all else.
 
     Raises:
         ShoalError: the recording is missing, or tells of no download.
     """
     tables = make_tables(folder)
     metrics = measure(tables, sum(conditions.events_lost.values()), conditions.wrong_bytes)
-    figures = draw_all(folder, tables, metrics)
-    summary = Summary(**_fields(conditions), metrics=metrics, files=_files(folder))
-    _write_report(folder, of_run(summary, tables, figures))
+    figures = draw_all(folder, tables, metrics) if report else []
+    made = [SUMMARY, *([REPORT, PAGE] if report else [])]
+    summary = Summary(**_fields(conditions), metrics=metrics, files=_files(folder, made))
+    if report:
+        write_report(folder, of_run(summary, tables, figures))
     write_summary(folder, summary)
     return summary
 
 
-def write_repetitions(folder: Path) -> Repetitions:
+def write_repetitions(folder: Path, anew: bool = True) -> Repetitions:
     """Make everything of every run in runs/, and of all together.
+
+    Args:
+        folder: with runs/.
+        anew: make that of every run again; else it is as it should be.
 
     Raises:
         ShoalError: there is no run, or one of them cannot be read.
@@ -67,7 +79,7 @@ def write_repetitions(folder: Path) -> Repetitions:
     runs = run_folders(folder)
     if not runs or runs == [folder]:
         raise ShoalError(ERR_UNREADABLE, f"{folder} holds no repetitions: no folder in {RUNS}/")
-    summaries = [write_result(run, read_conditions(run)) for run in runs]
+    summaries = [write_result(run, read_conditions(run)) if anew else read_summary(run) for run in runs]
     conditions = msgspec.structs.replace(
         _conditions(summaries[0]),
         seed=None,
@@ -78,8 +90,9 @@ def write_repetitions(folder: Path) -> Repetitions:
     found = series_of(summaries)
     bounds = [summary.metrics.bound_seconds for summary in summaries]
     figures = draw_repetitions(folder, [read_tables(run) for run in runs], bounds)
-    repetitions = Repetitions(**_fields(conditions), runs=names, series=found, files=_files(folder))
-    _write_report(folder, of_repetitions(repetitions, summaries, figures))
+    files = _files(folder, [SUMMARY, REPORT, PAGE])
+    repetitions = Repetitions(**_fields(conditions), runs=names, series=found, files=files)
+    write_report(folder, of_repetitions(repetitions, summaries, figures))
     write_summary(folder, repetitions)
     return repetitions
 
@@ -93,7 +106,8 @@ def write_anew(folder: Path) -> Summary | Repetitions:
     return write_repetitions(folder) if (folder / RUNS).is_dir() else write_result(folder, read_conditions(folder))
 
 
-def _write_report(folder: Path, document: Document) -> None:
+def write_report(folder: Path, document: Document) -> None:
+    """Leave the report as a page and as text."""
     (folder / REPORT).write_text(text(document))
     (folder / PAGE).write_text(page(document, folder))
 
@@ -106,7 +120,8 @@ def _fields(conditions: Conditions) -> dict[str, Any]:
     return {name: getattr(conditions, name) for name in Conditions.__struct_fields__}
 
 
-def _files(folder: Path) -> list[str]:
+def _files(folder: Path, made: list[str]) -> list[str]:
+    """What is in a folder once `made` is too."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     mine = {name for name in there if not name.startswith(f"{RUNS}/")}
-    return sorted(mine | {SUMMARY, REPORT, PAGE})
+    return sorted(mine | set(made))

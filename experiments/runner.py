@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bus.errors import ERR_PATH, ShoalError
+from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
 from experiments.backends import simulated
 from experiments.backends.inproc import Threads
 from experiments.backends.on_sockets import on_sockets
@@ -16,9 +16,8 @@ from experiments.backends.recording import Recording
 from experiments.cast import write_cast
 from experiments.figures.style import check_drawing
 from experiments.provenance import provenance
-from experiments.result import SUMMARY, Conditions, Summary, write_repetitions, write_result
+from experiments.result import SUMMARY, Conditions, Summary, write_result
 from experiments.scenario import Scenario
-from experiments.summary import RUNS, Repetitions
 
 Record = Callable[[Scenario, int, str, Path], Recording]
 """(scenario, seed, name, folder) -> what was recorded into the folder."""
@@ -38,6 +37,7 @@ def run(
     replace: bool = False,
     backend: str | None = None,
     seed: int | None = None,
+    report: bool = True,
 ) -> Summary:
     """Run a scenario once.
 
@@ -48,12 +48,15 @@ def run(
         replace: it may hold an earlier result, which is deleted.
         backend: instead of the scenario's.
         seed: instead of the scenario's.
+        report: with figures and report; `experiments report` makes them later too.
 
     Raises:
         ShoalError: what went wrong; the logs and events up to then are in the folder.
     """
     check_drawing()
     chosen, seed = backend or scenario.backend, scenario.seed if seed is None else seed
+    if chosen not in BACKENDS:
+        raise ShoalError(ERR_USAGE, f"backend: expected one of {', '.join(BACKENDS)}, found {chosen!r}")
     _prepare(folder, replace)
     recording = BACKENDS[chosen](scenario, seed, name, folder)
     write_cast(folder, recording.cast)
@@ -70,31 +73,7 @@ def run(
         events=recording.heard,
         events_lost=recording.lost,
     )
-    return write_result(folder, conditions)
-
-
-def run_all(
-    scenario: Scenario,
-    name: str,
-    folder: Path,
-    replace: bool = False,
-    backend: str | None = None,
-    seed: int | None = None,
-) -> Summary | Repetitions:
-    """Run a scenario as often as it says, each time with the next seed.
-
-    Several results lie in folders `runs/SEED` in the folder.  The arguments are those of `run`.
-
-    Raises:
-        ShoalError: what went wrong with a run; the results before it are there.
-    """
-    first = scenario.seed if seed is None else seed
-    if scenario.repetitions == 1:
-        return run(scenario, name, folder, replace, backend, first)
-    _prepare(folder, replace)
-    for number in range(first, first + scenario.repetitions):
-        run(scenario, name, folder / RUNS / str(number), False, backend, number)
-    return write_repetitions(folder)
+    return write_result(folder, conditions, report)
 
 
 def _prepare(folder: Path, replace: bool) -> None:

@@ -79,7 +79,14 @@ class Repetitions(Conditions, frozen=True, kw_only=True):
 
 def write_summary(folder: Path, summary: Summary | Repetitions) -> None:
     """Leave it in the folder."""
-    (folder / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    write_whole(folder / SUMMARY, msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever happens meanwhile."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def read_conditions(folder: Path) -> Conditions:
@@ -101,10 +108,10 @@ def read_summary(folder: Path) -> Summary:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """The runs in a result, by number and name: those of repetitions, or itself."""
+    """The runs in a result, by number and name: those of repetitions that have a summary, or itself."""
     if not (folder / RUNS).is_dir():
         return [folder]
-    found = [path for path in (folder / RUNS).iterdir() if path.is_dir()]
+    found = [path for path in (folder / RUNS).iterdir() if (path / SUMMARY).is_file()]
     return sorted(
         found, key=lambda path: (not path.name.isdigit(), int(path.name) if path.name.isdigit() else 0, path.name)
     )

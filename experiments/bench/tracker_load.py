@@ -172,7 +172,8 @@ class Clients:
             return
         if isinstance(answer, Swarm):
             self.listed.append(len(answer.peers))
-            self.failed += not answer.peers
+            # Nobody is listed to a peer that alone has the content.
+            self.failed += not answer.seeds + answer.leechers
         elif isinstance(answer, Registered):
             self.failed += answer.status != "ok"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,12 +59,9 @@ _RC: Final[dict[str, Any]] = {
 
 def check_drawing() -> None:
     """Raises ShoalError, ERR_USAGE, if results cannot be worked up here; to be asked before an hour of experiments."""
-    try:
-        import matplotlib as matplotlib  # noqa: PLC0414  only to see that they are there
-        import numpy as numpy  # noqa: PLC0414
-        import polars as polars  # noqa: PLC0414
-    except ImportError as error:
-        raise ShoalError(ERR_USAGE, f"experiments need {error.name}: install it, or shoal[experiments]") from None
+    for name in ("matplotlib", "numpy", "polars"):
+        if find_spec(name) is None:
+            raise ShoalError(ERR_USAGE, f"experiments need {name}: install it, or shoal[experiments]")
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def gateway(session: Session, name: str) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def experiment(session: Session, arguments: Sequence[str]) -> None:
-    """Run experiments and report them: run SCENARIO.yaml -o DIR, report DIR, compare A B."""
+    """Run experiments and report them: run or sweep SCENARIO.yaml -o DIR, report DIR, compare A B."""
     become("experiments", *arguments, *(["--json"] if session.json else []))
 
 

@@ -52,10 +52,12 @@ class ScoringModel(ABC):
     def after(self, standing: Standing, kind: str, size: int) -> Standing:
         """The standing after an event of `size` bytes."""
 
-    def _delta_of(self, kind: str, size: int) -> float:
-        """The change that config.yaml gives for an event; that of an upload is for a whole unit."""
+    def _delta_of(self, standing: Standing, kind: str, size: int) -> float:
+        """The change that config.yaml gives for an event; an upload's is for a whole unit, or a peer's first."""
         delta = self._delta.get(kind, 0.0)
-        return delta * min(1.0, size / self._settings.upload_unit) if kind == SUCCESSFUL_UPLOAD else delta
+        if kind != SUCCESSFUL_UPLOAD or kind not in standing.events:
+            return delta
+        return delta * min(1.0, size / self._settings.upload_unit)
 
 
 class Smoothing(ScoringModel):
@@ -72,7 +74,7 @@ class Smoothing(ScoringModel):
 
     def after(self, standing: Standing, kind: str, size: int) -> Standing:
         settings, score = self._settings, standing.score
-        target = min(1.0, max(0.0, score + self._delta_of(kind, size)))
+        target = min(1.0, max(0.0, score + self._delta_of(standing, kind, size)))
         moved = score + settings.alpha * (target - score)
         if kind in (REFUSED_UPLOAD, TIMED_OUT):
             moved = max(moved, min(score, settings.soft_floor))
@@ -133,7 +135,7 @@ class Beta(ScoringModel):
 
     def after(self, standing: Standing, kind: str, size: int) -> Standing:
         good, bad = standing.good, standing.bad
-        delta = self._delta_of(kind, size)
+        delta = self._delta_of(standing, kind, size)
         weight = 4 * self._settings.alpha * abs(delta)
         if delta > 0:
             most = self._most_good(bad) if kind == SUCCESSFUL_DOWNLOAD else good + weight

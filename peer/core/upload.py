@@ -1,7 +1,6 @@
 """The uploader's side of one stream: what is wanted, what is being read, what may be sent.
 
-    IDLE --open--> WAITING --slot--> OPEN --closed--> IDLE
-       \\___________ closed ________/
+    IDLE --open--> WAITING --slot--> OPEN --closed--> IDLE; from WAITING, closed leads to IDLE too
 
 Wants are queued in order.  `next_read` cuts the queue into data messages, at most
 `MAX_READS` of them being read ahead; what was read is sent in that order, within the credit
@@ -323,9 +322,8 @@ class Upload:
             if not self.queue or self.queue[0].number != entry.want:
                 self.queue.appendleft(_Wanted(entry.want, entry.content, deque()))
             wanted, chunks = self.queue[0], [chunk for chunk, _, _ in entry.parts]
-            if wanted.chunks and wanted.chunks[0] == chunks[-1]:
-                chunks.pop()
-            wanted.chunks.extendleft(reversed(chunks))
+            again = chunks[:-1] if wanted.chunks and wanted.chunks[0] == chunks[-1] else chunks
+            wanted.chunks.extendleft(reversed(again))
             wanted.offset = entry.parts[0][1]
         return back
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 
 from bus.codec import event_of
@@ -12,10 +14,12 @@ from tests.kit.scenes import envelopes_in
 from tests.kit.waiting import eventually
 from tests.system.test_experiment import processes_at
 
+E = TypeVar("E", bound=Event)
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
-def of(recorded: list[Envelope], kind: type[Event]) -> list[Event]:
+def of(recorded: list[Envelope], kind: type[E]) -> list[E]:
     return [event for envelope in recorded if isinstance(event := event_of(envelope), kind)]
 
 

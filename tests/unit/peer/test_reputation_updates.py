@@ -112,10 +112,10 @@ def test_nothing_but_verified_bytes_lifts_a_score_above_the_ceiling(kinds: list[
     assert after(*kinds) <= 0.55 + 1e-9
 
 
-def test_an_upload_counts_by_its_bytes() -> None:
-    assert after(SUCCESSFUL_UPLOAD, size=UNIT // 4) == pytest.approx(0.5025)
-    assert after(*[SUCCESSFUL_UPLOAD] * 4, size=UNIT // 4) == pytest.approx(after(SUCCESSFUL_UPLOAD))
-    assert after(SUCCESSFUL_UPLOAD, size=1) == pytest.approx(0.5, abs=1e-9)
+def test_the_first_upload_counts_whole_and_others_by_their_bytes() -> None:
+    assert after(SUCCESSFUL_UPLOAD, size=1) == pytest.approx(0.51)
+    assert after(*[SUCCESSFUL_UPLOAD] * 5, size=UNIT // 4) == pytest.approx(after(*[SUCCESSFUL_UPLOAD] * 2))
+    assert after(*[SUCCESSFUL_UPLOAD] * 100, size=1) == pytest.approx(0.51, abs=1e-6)
 
 
 def test_beta_begins_about_as_smoothing_does() -> None:

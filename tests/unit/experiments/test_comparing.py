@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus.errors import ERR_USAGE, ShoalError
-from experiments.compare import as_text, compare, write_comparison
+from experiments.comparing import as_text, compare, write_comparison
 from experiments.metrics.measure import measure
 from experiments.statistics import Interval
 from experiments.summary import Conditions, Summary, write_summary

@@ -1,0 +1,1 @@
+"""Many runs of one scenario: a grid over its keys, each point repeated with several seeds."""
