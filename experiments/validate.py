@@ -24,9 +24,10 @@ from experiments.agreement import Agreement, agreement
 from experiments.busy import Busy
 from experiments.figures.agreement import Panel, draw_agreement
 from experiments.figures.style import check_drawing
-from experiments.provenance import Provenance, provenance
+from experiments.provenance import Provenance
 from experiments.runner import run
 from experiments.scenario import read_scenario
+from experiments.summary import SUMMARY, read_summary
 from experiments.tables.folder import read_tables
 from experiments.tables.making import Tables
 from experiments.tables.recording import read_heard
@@ -55,6 +56,7 @@ class Result(Struct, frozen=True):
     """All of it."""
 
     made_by: Provenance
+    """Of the first real run."""
     validations: list[Validation]
 
     @property
@@ -88,14 +90,19 @@ def validate(name: str, folder: Path, rounds: int, keep: bool) -> Validation:
     real: list[Tables] = []
     found = []
     for seed in range(1, rounds + 1):
-        places = [folder / name / backend / str(seed) for backend in ("processes", "sim")]
+        places = [_place(folder, name, backend, seed) for backend in ("processes", "sim")]
         busy.append(_real(name, places[0], seed, keep))
-        _run(name, places[1], "sim", seed)
+        if not (keep and (places[1] / SUMMARY).exists()):
+            _run(name, places[1], "sim", seed)
         tables = [read_tables(place) for place in places]
         real.append(tables[0])
         found.append(agreement(*tables))
     chance = [agreement(one, other) for one, other in itertools.combinations(real, 2)]
     return Validation(name, found, chance, busy)
+
+
+def _place(folder: Path, name: str, backend: str, seed: int) -> Path:
+    return folder / name / backend / str(seed)
 
 
 def _real(name: str, place: Path, seed: int, keep: bool) -> float:
@@ -175,7 +182,9 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parse(arguments)
     check_drawing()
     folder = chosen.output
-    result = Result(provenance(), [validate(name, folder, chosen.rounds, chosen.keep) for name in chosen.only or NAMES])
+    names = chosen.only or NAMES
+    found = [validate(name, folder, chosen.rounds, chosen.keep) for name in names]
+    result = Result(read_summary(_place(folder, names[0], "processes", 1)).made_by, found)
     (folder / JSON).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     draw_agreement(folder / FIGURE, [Panel(one.scenario, one.rounds) for one in result.validations])
     lines = [*table(result), "", circumstances(result)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
 from experiments.agreement import MEDIAN_LIMIT, Agreement
 from experiments.figures.style import PALE, PALETTE, drawing
 
-HEIGHT = 2.7
+HEIGHT: Final = 2.4
 """Inches."""
 
 
