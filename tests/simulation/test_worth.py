@@ -9,16 +9,16 @@ import pytest
 from bus.events import ReputationChanged, StreamRefused, TransferStarted
 from tests.kit.scenes import Scene
 
-HONEST = {"peers": 7, "up": "512 KiB/s", "leave": {"linger": "3 s"}}
+HONEST = {"peers": 7, "up": "512 KiB/s", "leave": {"linger": "2 s"}}
 RIDERS = {"peers": 3, "up": "512 KiB/s", "behaviour": "free-rider"}
 
 
 def played(folder, model="smoothing", **groups):
-    """One seed and the groups, with 64 chunks, until long after everybody honest has gone."""
+    """One seed and the groups, with 128 chunks, until long after everybody honest has gone."""
     rules = {"policies": {"reputation": model}}
     seed = {"peers": 1, "complete": True, "up": "1 MiB/s", **rules}
     told = {"seed": seed, **{name: {**group, **rules} for name, group in groups.items()}}
-    return Scene({"content": {"size": "8 MiB"}, "groups": told, "stop": "time", "timeout": "90 s"}, folder)
+    return Scene({"content": {"size": "16 MiB"}, "groups": told, "stop": "time", "timeout": "90 s"}, folder)
 
 
 def seconds(run: Scene, group: str) -> float:
