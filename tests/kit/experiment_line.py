@@ -6,7 +6,7 @@ import contextlib
 import io
 from unittest.mock import patch
 
-from experiments.__main__ import main
+from experiments.command_line import main
 from tests.kit.command_line import Outcome
 
 
