@@ -55,7 +55,8 @@ def test_failed_dials_of_long_ago_are_forgotten(book: Neighbours) -> None:
 
 def pings(book: Neighbours, until: float) -> list[tuple[float, LinkId]]:
     """When which link is pinged, looked at every second."""
-    turn, found = book._turn, []
+    turn = book._turn
+    found: list[tuple[float, LinkId]] = []
     for second in range(1, int(until) + 1):
         turn.now = float(second)
         book.look()
@@ -68,7 +69,7 @@ def test_only_a_silent_link_is_pinged_and_not_twice_in_the_time_of_one_ping(book
     linked(book, 1)
     linked(book, 2)
     book.by_link[LinkId(2)].heard = 3.0
-    assert pings(book, 8.0) == [(4.0, 1), (7.0, 2)]
+    assert pings(book, 8.0) == [(4.0, LinkId(1)), (7.0, LinkId(2))]
 
 
 def test_a_link_that_stays_silent_is_given_up_and_one_that_does_not_greet_sooner(book: Neighbours) -> None:
