@@ -43,6 +43,10 @@ _GONE: Final = int(zmq.EVENT_DISCONNECTED)
 ZmqSocket = zmq.Socket[bytes]
 
 
+class NobodyThereError(ShoalError):
+    """No connection came about: the request was never sent."""
+
+
 class RpcClient:
     """Asks one peer, one request at a time, and waits for the answer.
 
@@ -127,7 +131,7 @@ class RpcClient:
     def _send(self, message: Message, timeout: float) -> None:
         # IMMEDIATE is set, so there is room only once a connection stands; libzmq tries again and again meanwhile.
         if not self._socket.poll(round(min(self._patience, timeout) * 1000), zmq.POLLOUT):
-            raise ShoalError(ERR_UNREACHABLE, f"no peer answers at {self._endpoint}; start it with: shoal up")
+            raise NobodyThereError(ERR_UNREACHABLE, f"no peer answers at {self._endpoint}; start it with: shoal up")
         self._socket.send_multipart(encode(message))
 
     def _receive(self, number: int, deadline: float, timeout: float) -> Message:

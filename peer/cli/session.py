@@ -114,11 +114,12 @@ class Session:
     def _naming_who_is_silent(self) -> Iterator[None]:
         """A peer that runs and does not answer is not to be started."""
         from bus.places import holder_of
+        from bus.rpc import NobodyThereError
 
         try:
             yield
-        except ShoalError as error:
-            if error.code != ERR_UNREACHABLE or not (pid := holder_of(self.places.lock_file)):
+        except NobodyThereError:
+            if not (pid := holder_of(self.places.lock_file)):
                 raise
             text = f"peer {self.places.name} runs (pid {pid}) but does not answer; if it was stopped: kill -CONT {pid}"
             raise ShoalError(ERR_UNREACHABLE, f"{text}, else end it and start it again") from None

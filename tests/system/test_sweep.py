@@ -82,7 +82,7 @@ def test_the_rows_of_a_sweep_tell_the_keys_the_seed_and_the_metrics_of_every_run
     frame = pl.read_parquet(folder / "results.parquet")
     assert frame.select("groups.leecher.peers", "seed").rows() == [(2, 1), (2, 2), (3, 1), (3, 2)]
     assert frame["median_completion"].dtype == pl.Float64
-    assert frame["last_completion"].min() > 2.9  # the seed alone needs 3 s for one copy
+    assert frame["last_completion"].min() > 2.6  # one copy takes 3 s, less what the idle seed's limit has saved
 
 
 def test_a_run_of_a_sweep_is_the_run_of_that_scenario_with_that_seed(swept, scenario, tmp_path):
