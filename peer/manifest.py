@@ -213,7 +213,7 @@ def _read_tree(raw: bytes, identity: str) -> list[Entry]:
         size, executable, file = tail(raw, place)
         path_bytes = raw[place - length : place]
         place += _ENTRY_TAIL.size
-        chunks += size // MAX_CHUNK_SIZE  # it has at least so many
+        chunks += -(-size // MAX_CHUNK_SIZE)  # it has at least so many
         if chunks > MAX_CHUNKS or len(entries) == MAX_ENTRIES:
             limits = f"the limits are {MAX_ENTRIES:,} and {MAX_CHUNKS:,}"
             count = len(entries) + 1

@@ -1,17 +1,8 @@
-"""Threads that take jobs from a queue, in order.
-
-They run under SCHED_BATCH: with more threads than processors, one that wakes up does not interrupt another in the
-middle of a job, so the reactor, which is not in that class, is served first, and caches stay warm.  From one to one
-in clear text on 2 cores this took 14% off the time.
-
-Source: sched(7).
-"""
+"""Threads that take jobs from a queue, in order."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -56,8 +47,6 @@ class Workers:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError):  # a sandbox may forbid it, which only costs time
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # 0: this thread, not the process
         while (job := self._queue.get()) is not None:
             job()
             del job  # while waiting for the next, hold nothing of the last

@@ -140,7 +140,7 @@ class Library:
         offer = self._shelf.offers.get(content)
         if offer is None or not offer.complete or offer.layout is None:
             return
-        self._uploads.seeding.heard(neighbour.link, content, mask)
+        self._uploads.seeding.heard(neighbour.link, content, offer.layout, mask)
         if mask != offer.layout.all_chunks:
             return
         if self._uploads.sending.served.pop((content, neighbour.peer), 0):

@@ -313,10 +313,8 @@ class PeerNode:
 
     def _footing(self, peer: PeerId) -> Footing:
         """On what footing a peer takes from us, by what it gave us or refused to give."""
-        if not self.opinions.counts:
-            return Footing.KNOWN  # as everybody is
-        if not self.opinions.newcomer(peer):
-            return Footing.KNOWN
+        if not self.opinions.counts or not self.opinions.newcomer(peer):
+            return Footing.KNOWN  # as everybody is where nothing counts
         took = self.neighbours.traffic[peer].up.total
         return Footing.FREE_RIDER if took and self.fetching.kept_waiting(peer) else Footing.NEWCOMER
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from bus.boundary import ContentId, LinkId
 from peer.core.haves import Haves
+from peer.core.layout import Layout
 from peer.core.relaying import Relays
 from peer.core.shelf import Shelf
 from peer.core.superseeding import SuperSeed
@@ -58,16 +59,13 @@ class Seeding:
         """Whether a leecher passed on what it alone was given, of some content."""
         return any(relays.passes_on(link) for relays in self._relays.values())
 
-    def heard(self, link: LinkId, content: ContentId, mask: int) -> None:
-        """A neighbour said what it offers of a content."""
-        offer = self._shelf.offers.get(content)
-        if offer is None or not offer.complete or offer.layout is None:
-            return
+    def heard(self, link: LinkId, content: ContentId, layout: Layout, mask: int) -> None:
+        """A neighbour said what it offers of a content that we have whole."""
         seed = self._seeds.get(content)
         if seed is None:
-            seed = self._seeds[content] = SuperSeed(offer.layout)
+            seed = self._seeds[content] = SuperSeed(layout)
             self._relays[content] = Relays()
-        if mask != offer.layout.all_chunks:
+        if mask != layout.all_chunks:
             # Who claims everything may lie, and one liar would end super-seeding.  A leecher that completes told of
             # its chunks before, and another seed is counted by the tracker.
             seed.know(self._relays[content].heard(link, mask))
