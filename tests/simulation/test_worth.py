@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from statistics import mean, median
 
 import pytest
 
@@ -13,12 +13,12 @@ HONEST = {"peers": 7, "up": "512 KiB/s", "leave": {"linger": "2 s"}}
 RIDERS = {"peers": 3, "up": "512 KiB/s", "behaviour": "free-rider"}
 
 
-def played(folder, model="smoothing", **groups):
+def played(folder, model="smoothing", seed=1, **groups):
     """One seed and the groups, with 128 chunks, until long after everybody honest has gone."""
     rules = {"policies": {"reputation": model}}
-    seed = {"peers": 1, "complete": True, "up": "1 MiB/s", **rules}
-    told = {"seed": seed, **{name: {**group, **rules} for name, group in groups.items()}}
-    return Scene({"content": {"size": "16 MiB"}, "groups": told, "stop": "time", "timeout": "90 s"}, folder)
+    lone = {"peers": 1, "complete": True, "up": "1 MiB/s", **rules}
+    told = {"seed": lone, **{name: {**group, **rules} for name, group in groups.items()}}
+    return Scene({"content": {"size": "16 MiB"}, "groups": told, "stop": "time", "timeout": "90 s"}, folder, seed)
 
 
 def seconds(run: Scene, group: str) -> float:
@@ -40,9 +40,12 @@ def test_free_riders_take_twice_as_long_as_those_who_give(ridden):
     assert seconds(ridden, "rider") >= 2 * seconds(ridden, "honest")
 
 
-def test_those_who_give_lose_little_by_free_riders(ridden, alone):
-    # One seed of one short swarm; docs/experiments/free-riders.md has the figure over many.
-    assert seconds(ridden, "honest") <= 1.15 * seconds(alone, "honest")
+def test_those_who_give_lose_little_by_free_riders(ridden, alone, tmp_path):
+    runs = [(ridden, alone)]
+    for seed in (2, 3):  # one run says 7% or 10%, as chance has it
+        with_riders = played(tmp_path / f"ridden-{seed}", seed=seed, honest=HONEST, rider=RIDERS)
+        runs.append((with_riders, played(tmp_path / f"alone-{seed}", seed=seed, honest=HONEST)))
+    assert mean(seconds(one, "honest") / seconds(other, "honest") for one, other in runs) <= 1.10
 
 
 def test_without_reputation_free_riders_are_as_fast_and_those_who_give_pay_for_it(tmp_path, alone):
