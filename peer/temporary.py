@@ -63,8 +63,8 @@ class TemporaryFiles:
         self.directory = record.directory
         self.wanted = ChunkSet(self.layout.chunks)
         self.lists = lists
-        self.present = ChunkSet(len(self.layout.entries))
-        """Entries whose files there are."""
+        self.present: set[int] = set()
+        """Entries whose files there are; workers add to it at the same time."""
         self.held = ChunkSet(self.layout.chunks)
         self.recorded = ChunkSet(self.layout.chunks)
         self.failure: ShoalError | None = None

@@ -95,6 +95,7 @@ class Contest(Generic[K]):
         self._note = note
         self._entries = [self._entry(contender) for contender in case.contenders]
         self._others: list[float] = []
+        self._stolen: list[float] = []
 
     def measure(self, command: str) -> Result:
         """All rounds.
@@ -114,9 +115,11 @@ class Contest(Generic[K]):
                 others = Others()
                 self._round(number, job, folder)
                 self._others.append(others.share())
+                self._stolen.append(others.stolen())
         result = Result(
-            case.name, case.title, case.moved, command, provenance(), self._rounds, self._others, self._entries
-        )
+            case.name, case.title, case.moved, command, provenance(), self._rounds, self._others, self._stolen,
+            self._entries,
+        )  # fmt: skip
         return msgspec.structs.replace(result, figures=[*case.figures(result), *_completeness(result)])
 
     @staticmethod

@@ -102,12 +102,13 @@ def _goals(result: Result) -> Iterator[str]:
 def _circumstances(result: Result) -> Iterator[str]:
     machine = result.made_by
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
-    others = ", ".join(f"{share:.0%}" for share in result.others)
+    others, stolen = (", ".join(f"{share:.0%}" for share in shares) for shares in (result.others, result.stolen))
     for entry in result.entries:
         yield f"- {entry.name}: {entry.how}"
     yield (
         f"- Machine: {machine.cores} cores of {machine.processor}, {format_size(machine.memory)} of memory, "
-        f"{machine.system}; other programs had {others} of the processors"
+        f"{machine.system}; other programs had {others} of the processors, "
+        f"the hypervisor kept {stolen}"
     )
     yield f"- Python {machine.python}, {packages}; commit {machine.commit or 'unknown'}, {machine.time}"
     yield f"- Made by `{result.command}`"

@@ -80,6 +80,8 @@ class Result(Struct, frozen=True):
     """Counted ones, without the warm-up."""
     others: list[float]
     """Share of the processors' time that other programs had, by round."""
+    stolen: list[float]
+    """Share of it that the hypervisor kept, by round."""
     entries: list[Entry]
     figures: list[Figure] = []
 

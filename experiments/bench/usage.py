@@ -57,25 +57,31 @@ def usage_of(pid: int | str = "self", with_children: bool = False) -> Usage:
 
 
 class Others:
-    """How much of the machine other programs had, from the making of this to the asking."""
+    """How much of the machine went to others, from the making of this to the asking."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()
-        self._busy = _busy_seconds()
+        self._busy, self._stolen = _machine_seconds()
         self._own = _own_seconds()
 
     def share(self) -> float:
-        """Of all processors' time, 0 to 1; what a hypervisor took away counts too.  Own children count once ended."""
+        """What other programs had of all processors' time, 0 to 1.  Own children count once ended."""
+        return self._of_all(_machine_seconds()[0] - self._busy - (_own_seconds() - self._own))
+
+    def stolen(self) -> float:
+        """What the hypervisor kept of all processors' time while there was work for them, 0 to 1."""
+        return self._of_all(_machine_seconds()[1] - self._stolen)
+
+    def _of_all(self, seconds: float) -> float:
         capacity = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
-        others = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
-        return round(min(1.0, max(0.0, others / capacity)), 3) if capacity else 0.0
+        return round(min(1.0, max(0.0, seconds / capacity)), 3) if capacity else 0.0
 
 
-def _busy_seconds() -> float:
-    """All processors together, since the machine's start."""
+def _machine_seconds() -> tuple[float, float]:
+    """Of all processors together, since the machine's start: busy, and stolen by a hypervisor."""
     # user nice system idle iowait irq softirq steal; guests are counted in user.  proc_stat(5)
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return (sum(fields) - fields[3] - fields[4]) / _TICKS
+    return (sum(fields[:3]) + sum(fields[5:7])) / _TICKS, fields[7] / _TICKS
 
 
 def _own_seconds() -> float:

@@ -19,4 +19,5 @@ def result(moved=100 * 10**6, figures=(), absent=(), case="one", **runs):
     entries = [Entry(name, f"how {name}", list(rows)) for name, rows in runs.items()]
     entries += [Entry(name, f"how {name}", absent="not installed: install it") for name in absent]
     rounds = max((len(rows) for rows in runs.values()), default=0)
-    return Result(case, "a title", moved, "the command", MADE_BY, rounds, [0.1] * rounds, entries, list(figures))
+    others, stolen = [0.1] * rounds, [0.05] * rounds
+    return Result(case, "a title", moved, "the command", MADE_BY, rounds, others, stolen, entries, list(figures))

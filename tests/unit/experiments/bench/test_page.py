@@ -18,6 +18,7 @@ def test_the_page_says_what_was_measured_where_and_how():
     page = markdown(result(shoal=[run(2.0)]))
     assert "- shoal: how shoal\n" in page
     assert "other programs had 10% of the processors" in page
+    assert "the hypervisor kept 5%" in page
     assert "commit abc, 2030-01-02" in page
     assert "Made by `the command`" in page
 

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from experiments.bench.usage import Others, Usage, spent, usage_of
 
@@ -30,3 +33,11 @@ def test_processor_time_of_a_process_that_still_runs_counts_as_others():
         capacity = (time.monotonic() - begin) * (os.cpu_count() or 1)
         assert 0.4 / capacity <= others.share() <= 1
         stranger.kill()
+
+
+def test_what_the_hypervisor_kept_is_told_apart(monkeypatch):
+    times = iter(["cpu 100 0 100 500 0 0 0 40", "cpu 150 0 150 500 0 0 0 90"])
+    monkeypatch.setattr(Path, "read_text", lambda path: next(times))
+    others = Others()
+    monkeypatch.setattr(others, "_begin", time.monotonic() - 1)
+    assert others.stolen() == pytest.approx(0.5 / (os.cpu_count() or 1), rel=0.01)
