@@ -285,7 +285,7 @@ class Downloads:
         download.rejected_bytes += download.layout.length_of(chunk)
         self._turn.publish(ChunkRejected(content, chunk, source.peer))
         self._record(source.peer, CORRUPTED_DATA, content, download.layout.length_of(chunk))
-        if not self._opinions.bans(source.peer):
+        if not self._opinions.book.model.bans:
             download.wrong_from[source.peer] = download.wrong_from.get(source.peer, 0) | 1 << chunk
         if source.link in self.fetching.sources:
             self._turn.send(source.link, Rejected(content, chunk))

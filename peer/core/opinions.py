@@ -36,10 +36,6 @@ class Opinions:
     def banned(self, peer: PeerId) -> bool:
         return self.book.banned(peer, self.running_time)
 
-    def bans(self, peer: PeerId) -> bool:
-        """Whether bad chunks ban this peer."""
-        return self.book.bans(peer)
-
     def trusted(self, peer: PeerId) -> bool:
         return self.book.verdict(peer) == "trusted"
 

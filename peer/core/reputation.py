@@ -60,13 +60,11 @@ class ReputationBook:
         standing = self._standings.get(peer)
         return standing.verdict if standing is not None else ""
 
-    def bans(self, peer: str) -> bool:
-        """Whether bad chunks ban this peer."""
-        return self.model.bans and self.verdict(peer) != "trusted"
-
     def banned(self, peer: str, now: float) -> bool:
         standing = self._standings.get(peer)
-        return standing is not None and standing.banned_until > now and self.bans(peer)
+        if standing is None or standing.verdict == "trusted":
+            return False
+        return self.model.bans and standing.banned_until > now
 
     def refused(self, peer: str, now: float) -> bool:
         """Whether we neither serve nor ask this peer now."""

@@ -175,16 +175,18 @@ def test_who_is_trusted_counts_as_known_to_a_peer_that_it_gave_nothing() -> None
     assert seed._footing(LEECHER) is Footing.NEWCOMER
 
 
-def test_a_bad_chunk_of_a_trusted_peer_is_not_asked_of_it_again_and_does_not_ban_it() -> None:
+def test_bad_chunks_of_a_trusted_peer_are_found_and_fetched_from_it_again() -> None:
     told = Told()
     told.judge(LEECHER, SEED, "trust")
     told.swarm.disks[SEED].corrupt_reads = 3
-    told.begin()
-    told.pass_time(60.0)
-    leecher = told.swarm.nodes[LEECHER]
-    (download,) = leecher.downloads.active.values()
-    assert download.wrong_from[SEED].bit_count() == download.missing.bit_count() == 3
-    assert not leecher.opinions.refused(SEED)
+    assert told.swarm.run(200.0)
+    opinions = told.swarm.nodes[LEECHER].opinions
+    standing = opinions.book.standing(SEED)
+    assert standing is not None
+    assert standing.events[CORRUPTED_DATA] >= 3
+    assert opinions.score(SEED) >= 0.5
+    told.judge(LEECHER, SEED, "clear")
+    assert opinions.banned(SEED)
 
 
 def test_a_peer_is_named_by_its_id_or_by_digits_that_only_one_known_peer_begins_with() -> None:
