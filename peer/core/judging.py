@@ -99,7 +99,7 @@ class Judging:
     def _block(self, peer: PeerId) -> None:
         self._end_streams(peer, "access")
         for neighbour in self._neighbours.links_of(peer):
-            self._end_link(neighbour.link, "blocked by its user")
+            self._end_link(neighbour.link, "blocked here")
 
     def _end_streams(self, peer: PeerId, reason: CloseReason) -> None:
         fetching = self._downloads.fetching

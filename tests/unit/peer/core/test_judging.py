@@ -77,7 +77,7 @@ def test_a_blocked_peer_loses_its_link_at_once_and_gets_none_until_it_is_cleared
     assert (closed.peer, closed.reason) == (judged, "access")
     (lost,) = told.told(judge, LinkIsLost)
     assert isinstance(lost, LinkIsLost)
-    assert (lost.peer, lost.reason) == (judged, "blocked by its user")
+    assert (lost.peer, lost.reason) == (judged, "blocked here")
     told.pass_time(1.0)
     before = told.fetched()
     told.pass_time(120.0)
