@@ -98,7 +98,9 @@ def peers(session: Session) -> None:
 
 @click.command(cls=Command)
 @click.option("--explain", metavar="PEER", help="The events that made one peer's score (its id, or 8 first digits).")
-@click.option("--trust", metavar="PEER", help="Never refuse or ban it; it counts as known, with a score of 0.5 at least.")
+@click.option(
+    "--trust", metavar="PEER", help="Never refuse or ban it; it counts as known, with a score of 0.5 at least."
+)
 @click.option("--block", metavar="PEER", help="No link with it any more: what stands ends, none is made or accepted.")
 @click.option("--clear", metavar="PEER", help="Neither trusted nor blocked any more: its score decides again.")
 @click.option("--forget", metavar="PEER", help="Drop all that is kept of it, your verdict too: it is a newcomer.")

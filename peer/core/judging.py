@@ -79,10 +79,8 @@ class Judging:
         """The one peer whose id is, or begins with, `text`; a whole id need not be known."""
         if not PEER_PREFIX.fullmatch(text):
             raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no peer: give 64 hex digits, or 8 or more of its first ones")
-        if PEER_ID.fullmatch(text):
-            matches = [text]
-        else:
-            matches = [peer for peer in self._known() if peer.startswith(text)]
+        known = [text] if PEER_ID.fullmatch(text) else self._known()
+        matches = [peer for peer in known if peer.startswith(text)]
         if not matches:
             raise ShoalError(ERR_NOT_FOUND, f"no known peer begins with {text}; give all 64 digits of its id")
         if len(matches) > 1:
