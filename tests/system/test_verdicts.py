@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bus.events import LinkRow
-from bus.messages import Explain, Explained
+from bus.events import LinkRow, ReputationChanged
+from bus.messages import Explain, Explained, JudgePeer
 from tests.kit.payload import random_file
 from tests.kit.remote import Remote
 from tests.kit.swarm import Swarm
@@ -44,7 +44,7 @@ def test_a_blocked_peer_is_cut_off_and_not_accepted_after_a_restart_until_it_is_
             reason = eventually(lambda: why(judged, content).partition(f"{north[:8]}: ")[2], within=20)
             assert not linked(judge, south), reason
             assert not linked(judged, north), reason
-            (row,) = swarm.cli("reputation").data
-            assert (row["peer"], row["flags"]) == (south, ["blocked"])
-            swarm.cli("reputation", "--clear", south)
+            (row,) = judge.state("reputation").of(ReputationChanged, "reputation")
+            assert (row.peer, row.flags) == (south, ["blocked"])
+            judge.call(JudgePeer(0, south, "clear"))
             eventually(lambda: linked(judge, south), within=40)
