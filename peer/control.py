@@ -187,7 +187,8 @@ class Control:
         def answer(events: object) -> None:
             kept = list(events)  # type: ignore[call-overload]
             score = kept[-1].score if kept else NEUTRAL
-            self.reply(Reply(token, ReputationExplained(0, peers[0], score, kept[-2000:])))
+            verdict = self._reputation.verdict(peers[0])
+            self.reply(Reply(token, ReputationExplained(0, peers[0], score, kept[-2000:], verdict)))
 
         self._reputation.explain(peers[0], lambda events: self._reactor.post(lambda: answer(events)))
 

@@ -25,7 +25,7 @@ from bus.database import Schema
 from bus.errors import ShoalError
 from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
-from peer.core.standing import Standing
+from peer.core.standing import Standing, Verdict
 from peer.database import Database
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ RUNNING_EVERY: Final = 10.0
 """Seconds of running time between writes of it: a kill loses at most so much."""
 
 _SCHEMA: Final = Schema(
-    1,
+    2,  # whose standings may hold a verdict, which a program that knows 1 would drop unseen
     """
     CREATE TABLE standings (peer TEXT PRIMARY KEY, standing BLOB NOT NULL) STRICT;
     CREATE TABLE events (
@@ -50,6 +50,7 @@ _SCHEMA: Final = Schema(
     CREATE TABLE running (id INTEGER PRIMARY KEY CHECK (id = 0), seconds REAL NOT NULL) STRICT;
     INSERT INTO running VALUES (0, 0)
     """,
+    upgrades=("",),
 )
 
 
@@ -65,6 +66,7 @@ class ReputationStore:
         self.notices = self._database.notices
         self._standings, self._numbers, self._running = self._database.call(self._load)
         self._written = self._running
+        self._unkept: ShoalError | None = None
         for notice in self.notices:
             log.warning("%s", notice)
 
@@ -76,6 +78,10 @@ class ReputationStore:
         """Every peer with a standing."""
         return list(self._standings)
 
+    def verdict(self, peer: PeerId) -> Verdict:
+        """Our user's, about a peer."""
+        return self._standings.get(peer, Standing()).verdict
+
     def keep(self, effect: KeepReputation, running: float) -> None:
         """Write one event and the standing after it; `running` is the running time now."""
         number = self._numbers.get(effect.peer, 0) + 1
@@ -86,8 +92,23 @@ class ReputationStore:
             *(effect.content, effect.bytes, effect.change, effect.standing.score),
         )
         kept = msgspec.msgpack.encode(effect.standing)
-        self._database.submit(lambda connection: _write(connection, event, kept))
+        self._database.submit(lambda connection: _write(connection, event, kept), self._noted)
         self.keep_running_time(running)
+
+    def forget(self, peer: PeerId) -> None:
+        """Drop the standing of a peer and every event kept of it."""
+        self._standings.pop(peer, None)
+        self._numbers.pop(peer, None)
+        self._database.submit(lambda connection: _forget(connection, peer), self._noted)
+
+    def when_kept(self, done: Callable[[ShoalError | None], None]) -> None:
+        """Call `done`, in the store's thread, once all that is to be kept so far is kept; as Storage.when_kept."""
+        self._database.submit(lambda connection: None, lambda _, error: done(error or self._unkept), urgent=True)
+
+    def _noted(self, result: object, error: ShoalError | None) -> None:
+        self._unkept = error
+        if error is not None:
+            log.error("%s: %s", self._database.path, error.message)
 
     def keep_running_time(self, running: float) -> None:
         """Note the running time of all runs, seconds; written now and then, and at the end."""
@@ -133,6 +154,11 @@ def _write(connection: sqlite3.Connection, event: tuple[object, ...], standing: 
     connection.execute("INSERT OR REPLACE INTO standings VALUES (?, ?)", (peer, standing))
     if number % _SLACK == 0:
         connection.execute("DELETE FROM events WHERE peer = ? AND number <= ?", (peer, number - KEPT_EVENTS))
+
+
+def _forget(connection: sqlite3.Connection, peer: PeerId) -> None:
+    connection.execute("DELETE FROM events WHERE peer = ?", (peer,))
+    connection.execute("DELETE FROM standings WHERE peer = ?", (peer,))
 
 
 def _events(connection: sqlite3.Connection, peer: PeerId) -> list[ReputationEvent]:

@@ -31,7 +31,7 @@ from bus.link import Links
 from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.control import Control
-from peer.core.interface import CoreEffect, CoreEvent, KeepReputation, Reply
+from peer.core.interface import CoreEffect, CoreEvent, ForgetReputation, KeepReputation, Reply
 from peer.core.node import PeerNode
 from peer.core.settings import NodeSettings
 from peer.core.sharelink import TrackerHint
@@ -189,13 +189,15 @@ class PeerService:
             Publish: lambda effect: self._publisher.publish(effect.event),
             Reply: self._reply,
             KeepReputation: lambda effect: self._reputation.keep(effect, self._running_time()),
+            ForgetReputation: lambda effect: self._reputation.forget(effect.peer),
         }
 
     def _reply(self, reply: Reply) -> None:
-        if reply.kept:
-            self._storage.when_kept(lambda error: self._reactor.post(lambda: self.control.kept(reply, error)))
-        else:
+        if not reply.kept:
             self.control.reply(reply)
+            return
+        when_kept = self._storage.when_kept if reply.kept == "catalogue" else self._reputation.when_kept
+        when_kept(lambda error: self._reactor.post(lambda: self.control.kept(reply, error)))
 
     def _sample(self) -> None:
         node = self._node

@@ -21,10 +21,10 @@ __all__ = [
     "BY_TOPIC", "BY_TYPE", "SECTIONS", "ChunkRejected", "ContentAnnounced", "ContentForgotten", "ContentHashed",
     "ContentHashing", "ContentShared", "ContentWithdrawn", "Declared", "Envelope", "Event", "ItemState",
     "LimitsChanged", "LimitsCleared", "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample",
-    "PeerExpired", "PeerHeartbeat", "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged", "SourceRow",
-    "StreamClosed", "StreamOpened", "StreamRefused", "SwarmHasChanged", "TrackerHeartbeat", "TrackerLost",
-    "TrackerReached", "TrackerRow", "Transfer", "TransferCompleted", "TransferFailed", "TransferProgress",
-    "TransferRemoved", "TransferStarted", "UploadEnded", "UploadProgress",
+    "PeerExpired", "PeerHeartbeat", "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged",
+    "ReputationForgotten", "SourceRow", "StreamClosed", "StreamOpened", "StreamRefused", "SwarmHasChanged",
+    "TrackerHeartbeat", "TrackerLost", "TrackerReached", "TrackerRow", "Transfer", "TransferCompleted",
+    "TransferFailed", "TransferProgress", "TransferRemoved", "TransferStarted", "UploadEnded", "UploadProgress",
 ]  # fmt: skip
 
 ItemState = Literal[
@@ -293,11 +293,18 @@ class ReputationChanged(Event, frozen=True):
     peer: str
     score: float
     flags: list[str]
-    """newcomer, refused, banned"""
+    """newcomer, refused, banned; or the user's own verdict alone: trusted or blocked"""
     events: dict[str, int]
     """Count of each kind of event ever seen of it."""
     cause: str
-    """The kind of the newest event."""
+    """The kind of the newest event, or TRUSTED, BLOCKED or CLEARED: the user's verdict changed."""
+
+
+@declare("reputation.forgotten", section="reputation", key=("peer",), removes=True)
+class ReputationForgotten(Event, frozen=True):
+    """The user had everything that was kept of a peer dropped, a verdict too."""
+
+    peer: str
 
 
 class TrackerRow(Event, frozen=True):

@@ -206,6 +206,8 @@ class ReputationExplained(Message, frozen=True, gc=False):
     peer: Hex64
     score: Score
     events: Annotated[list[ReputationEvent], Meta(max_length=2000)]
+    verdict: Literal["", "trusted", "blocked"] = ""
+    """The user's own; the score is that of the events all the same."""
 
 
 @declare(80, "control", CLIENT)
@@ -374,3 +376,14 @@ class Instruct(Message, frozen=True, gc=False):
     request: RequestId
     order: Annotated[str, Meta(max_length=2**15)]
     """JSON, see experiments/behaviours/orders.py."""
+
+
+@declare(90, "control", CLIENT)
+class JudgePeer(Message, frozen=True, gc=False):
+    """Sets the user's own verdict about a peer, at once and for good; done answers, with the peer's id as content."""
+
+    request: RequestId
+    peer: ShortText
+    """The id, known or not, or 8 or more of its first digits if only one known peer has them."""
+    verdict: Literal["trust", "block", "clear", "forget"]
+    """clear takes the verdict back; forget drops its history too, so that it is a newcomer."""

@@ -212,7 +212,7 @@ def _rows_of(event: events.Event) -> list[RowKey]:
             return [(rows.SHARES, content), (rows.DOWNLOADS, content)]
         case events.LinkRow(peer=peer):
             return [(rows.PEERS, peer), (rows.REPUTATION, peer), (rows.PEER, rows.SELF)]
-        case events.ReputationChanged(peer=peer):
+        case events.ReputationChanged(peer=peer) | events.ReputationForgotten(peer=peer):
             return [(rows.REPUTATION, peer), (rows.PEERS, peer)]
     return []
 

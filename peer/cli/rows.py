@@ -108,6 +108,14 @@ class Score(Struct, frozen=True):
     events: dict[str, int]
 
 
+class Judged(Struct, frozen=True):
+    """A peer about which the user decided."""
+
+    peer: str
+    verdict: str
+    """trust, block, clear or forget"""
+
+
 class Source(Struct, frozen=True):
     """Who gave how much of a download."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final, Literal
 
 import click
 
@@ -11,6 +12,20 @@ from bus.units import format_duration, format_limit, format_rate, format_size
 from peer.cli.control import content_of
 from peer.cli.session import Command, Session
 from peer.cli.show import Column, plain, print_fields, print_json, print_table, short
+
+Word = Literal["trust", "block", "clear", "forget"]
+DONE: Final[dict[Word, str]] = {
+    "trust": "is trusted: it is never refused, and what it sends is verified as ever",
+    "block": "is blocked: it gets nothing, and nothing is taken from it",
+    "clear": "is neither trusted nor blocked",
+    "forget": "is forgotten: a newcomer",
+}
+"""What became of a peer, by the verdict."""
+VERDICTS: Final = {
+    "": "",
+    "trusted": "; you trust it, so that it is never refused and counts as 0.5 at least",
+    "blocked": "; you blocked it, whatever its score",
+}
 
 
 @click.command(cls=Command)
@@ -83,13 +98,28 @@ def peers(session: Session) -> None:
 
 @click.command(cls=Command)
 @click.option("--explain", metavar="PEER", help="The events that made one peer's score (its id, or 8 first digits).")
+@click.option(
+    "--trust", metavar="PEER", help="Never refuse or ban it; it counts as known, with a score of 0.5 at least."
+)
+@click.option("--block", metavar="PEER", help="No link with it any more: what stands ends, none is made or accepted.")
+@click.option("--clear", metavar="PEER", help="Neither trusted nor blocked any more: its score decides again.")
+@click.option("--forget", metavar="PEER", help="Drop all that is kept of it, your verdict too: it is a newcomer.")
 @click.pass_obj
-def reputation(session: Session, explain: str | None) -> None:
-    """Scores of other peers, from 0 to 1, and the events that made them."""
+def reputation(
+    session: Session, explain: str | None, trust: str | None, block: str | None, clear: str | None, forget: str | None
+) -> None:
+    """Scores of other peers, from 0 to 1, and the events that made them; your own verdicts, which are kept."""
     from peer.cli.rows import scores
 
+    verdicts = zip(DONE, (trust, block, clear, forget), strict=True)
+    judged = [(verdict, peer) for verdict, peer in verdicts if peer is not None]
+    if len(judged) + (explain is not None) > 1:
+        raise ShoalError(ERR_USAGE, "give one of --explain, --trust, --block, --clear and --forget at a time")
     if explain is not None:
-        _explain(session, explain.strip().lower())
+        _explain(session, _peer(explain))
+        return
+    if judged:
+        _judge(session, *judged[0])
         return
     rows = scores(session.state("reputation"))
     if session.json:
@@ -102,11 +132,27 @@ def reputation(session: Session, explain: str | None) -> None:
     print_table([Column("PEER"), Column("SCORE", True), Column("FLAGS"), Column("EVENTS", elastic=True)], cells)
 
 
+def _peer(text: str) -> str:
+    """A peer as a user names it."""
+    peer = text.strip().lower()
+    if len(peer) < 8 or not set(peer) <= set("0123456789abcdef"):
+        raise ShoalError(ERR_USAGE, f"expected a peer id or 8 or more of its first hex digits, found {peer!a}")
+    return peer
+
+
+def _judge(session: Session, verdict: Word, peer: str) -> None:
+    from bus.messages import Done, JudgePeer
+    from peer.cli.rows import Judged
+
+    reply = session.ask(JudgePeer(0, _peer(peer), verdict), Done)
+    session.note(f"{reply.content} {DONE[verdict]}")
+    if session.json:
+        print_json(Judged(reply.content, verdict))
+
+
 def _explain(session: Session, peer: str) -> None:
     from bus.messages import ExplainReputation, ReputationExplained
 
-    if len(peer) < 8 or not set(peer) <= set("0123456789abcdef"):
-        raise ShoalError(ERR_USAGE, f"expected a peer id or 8 or more of its first hex digits, found {peer!a}")
     reply = session.ask(ExplainReputation(0, peer), ReputationExplained)
     if session.json:
         print_json(reply.events)
@@ -118,7 +164,7 @@ def _explain(session: Session, peer: str) -> None:
         for one in reply.events
     ]
     print_table(columns, cells)
-    click.echo(f"{plain(reply.peer)} has {reply.score:.4f}")
+    click.echo(f"{plain(reply.peer)} has {reply.score:.4f}{VERDICTS[reply.verdict]}")
 
 
 @click.command(cls=Command)

@@ -22,6 +22,7 @@ from bus.messages import (
     Explain,
     FoundContent,
     Get,
+    JudgePeer,
     Limits,
     Message,
     Pause,
@@ -38,6 +39,7 @@ from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
+from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
 from peer.core.settings import NodeSettings, TrackerAddress
@@ -83,6 +85,7 @@ class Commands:
         library: Library,
         limiting: Limiting,
         explaining: Explaining,
+        judging: Judging,
     ) -> None:
         self._settings = settings
         self._turn = turn
@@ -92,6 +95,7 @@ class Commands:
         self._library = library
         self._limiting = limiting
         self._explaining = explaining
+        self._judging = judging
         self._searches: dict[int, _Search] = {}
         self._next = 0
         self._removing: dict[ContentId, list[Token]] = {}
@@ -120,11 +124,12 @@ class Commands:
             ChangeLimits: self._change_limits,
             ChangeDownload: self._change_download,
             Explain: self._explain,
+            JudgePeer: self._judging.judge,
         }
 
     def _reply(self, token: Token, message: Message) -> None:
         """Whoever hears that something was done may rely on it, whatever happens next."""
-        self._turn.add(Reply(token, message, kept=isinstance(message, Done | Limits)))
+        self._turn.add(Reply(token, message, kept="catalogue" if isinstance(message, Done | Limits) else ""))
 
     def _fail(self, token: Token, error: ShoalError) -> None:
         self._reply(token, ControlFailed(0, error.code, error.message))

@@ -13,6 +13,7 @@ Nothing is kept for this: the answer is read off the state by which the download
     priority, busy     others come first               endgame               everything is asked for
     endgame            all it has is asked for         silent                nobody sends a byte
     silent, sending    it is at its own pace           source, choked        the sources' pace; no slot anywhere
+    blocked            our user wants no link with it
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from peer.core.haves import Haves
 from peer.core.interface import KnownContent
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
+from peer.core.opinions import Opinions
 from peer.core.priority import RANKS
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
@@ -61,7 +63,7 @@ class Explaining:
         haves: Haves,
         fetching: Fetching,
         downloads: Callable[[], list[Download]],
-        refused: Callable[[PeerId], bool],
+        opinions: Opinions,
         unequal: Callable[[Download], str],
         uploads: Uploads,
         slots: int,
@@ -76,7 +78,7 @@ class Explaining:
         self._haves = haves
         self._fetching = fetching
         self._downloads = downloads
-        self._refused = refused
+        self._opinions = opinions
         self._unequal = unequal
         self._uploads = uploads
         self._slots = slots
@@ -86,6 +88,8 @@ class Explaining:
         content, now = download.record.id, self._turn.now
         moves = download.state in (DownloadState.MANIFEST, DownloadState.FETCHING)
         rows = [self._row(download, link) for link in download.maps if moves and link in self._fetching.sources]
+        if moves:
+            rows += [_blocked(peer) for peer in download.candidates if self._opinions.blocked(peer)]
         unwritten = sum(job.size for job in self._fetching.jobs.values() if job.content == content)
         limit, limit_of = self._limit(download)
         cause, text = self._stopped(download) or self._decides(download, rows, unwritten)
@@ -153,7 +157,7 @@ class Explaining:
     def _decides(self, download: Download, rows: list[SourceExplained], unwritten: int) -> Reason:
         causes = {row.cause: row.text for row in rows}
         what = "its manifest" if download.layout is None else _many(download.missing.bit_count(), "missing chunk")
-        if not any(row.cause not in ("nothing", "withheld", "resting", "refused") for row in rows):
+        if not any(row.cause not in ("nothing", "withheld", "resting", "refused", "blocked") for row in rows):
             if seeds := sum(1 for row in rows if row.cause == "withheld"):
                 linked = f"{_many(seeds, 'seed')} linked, handing out chunks one by one, and none"
                 return "choked", f"{linked} for us right now; {what}"
@@ -191,6 +195,8 @@ class Explaining:
         held = sum(1 for row in rows if row.cause in ("resting", "refused"))
         offers = f"{_many(held, 'source')} not asked for now, and nobody else" if held else "nobody linked"
         more = f"; {unequal}" if (unequal := self._unequal(download)) else ""
+        if blocked := sum(1 for row in rows if row.cause == "blocked"):
+            more += f"; {_many(blocked, 'peer')} blocked here"
         reasons: dict[str, PeerId] = {}
         for peer in download.candidates:
             if peer not in self._neighbours.by_peer and (reason := self._neighbours.why_unreached(peer)):
@@ -225,7 +231,7 @@ class Explaining:
 
     def _reason(self, download: Download, source: Source) -> Reason:
         now = self._turn.now
-        if self._refused(source.peer):
+        if self._opinions.refused(source.peer):
             return "refused", "its reputation is too low; it is not asked"
         offers = download.layout is None or download.offered(source.link) & download.missing
         is_seed = self._haves.is_seed(source.link, download.record.id)
@@ -286,6 +292,10 @@ class Explaining:
 
 def _of_known(content: KnownContent, state: str, cause: str, text: str) -> Explained:
     return Explained(0, content.id, content.name, state, cause, text, 0.0, 0, 0, 0, 0, 0, "", [])
+
+
+def _blocked(peer: PeerId) -> SourceExplained:
+    return SourceExplained(peer, "blocked", "blocked here; `shoal reputation --clear` lifts that", 0.0, 0, 0, 0, 0)
 
 
 def _many(count: int, thing: str) -> str:

@@ -9,7 +9,8 @@ class Footing(Enum):
     """What a peer gave us, or failed to; only what we saw ourselves counts."""
 
     KNOWN = "known"
-    """It sent us verified bytes, in this run or an earlier one; or it passed on what we, a lone seed, gave it alone."""
+    """It sent us verified bytes, in this run or an earlier one; or it passed on what we, a lone seed, gave it alone; or
+    our user trusts it."""
     NEWCOMER = "newcomer"
     """It did not yet."""
     FREE_RIDER = "free rider"

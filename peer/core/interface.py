@@ -7,6 +7,8 @@ views of received or read bytes, in the simulator nothing at all.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
@@ -375,17 +377,23 @@ class KeepReputation(Struct, frozen=True, gc=False):
     standing: Standing
 
 
+class ForgetReputation(Struct, frozen=True, gc=False):
+    """Drop the standing of a peer and every event kept of it."""
+
+    peer: PeerId
+
+
 class Reply(Struct, frozen=True, gc=False):
     """Answer a command; the shell puts in the request id."""
 
     token: Token
     message: Message
-    kept: bool = False
-    """Only once everything that was to be kept so far is in the catalogue: a kill right after then loses nothing."""
+    kept: Literal["", "catalogue", "reputation"] = ""
+    """Only once everything that was to be kept there so far is kept: a kill right after then loses nothing."""
 
 
 CoreEffect = (
     LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData
     | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepLimits | RemoveItem
-    | KeepReputation | Reply
+    | KeepReputation | ForgetReputation | Reply
 )  # fmt: skip

@@ -6,6 +6,7 @@ that dialled each other keep one link: the lower id closes the link it dialled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -91,7 +92,11 @@ class _Attempts(Struct):
 class Neighbours:
     """All links of this peer and the dials under way."""
 
-    def __init__(self, settings: NodeSettings, turn: Turn) -> None:
+    def __init__(
+        self, settings: NodeSettings, turn: Turn, barred: Callable[[PeerId], bool] = lambda peer: False
+    ) -> None:
+        """`barred` tells with whom there is to be no link at all."""
+        self._barred = barred
         self._settings = settings
         self._turn = turn
         self.by_link: dict[LinkId, Neighbour] = {}
@@ -118,7 +123,7 @@ class Neighbours:
 
     def dial(self, peer: PeerId, endpoints: tuple[str, ...]) -> bool:
         """Dial unless that makes no sense now; True if a dial went out."""
-        if peer == self._settings.peer or not endpoints or self.connected(peer):
+        if peer == self._settings.peer or not endpoints or self.connected(peer) or self._barred(peer):
             return False
         if self.may_dial_at(peer) > self._turn.now:
             return False
@@ -159,25 +164,29 @@ class Neighbours:
     # -- links --
 
     def up(self, event: LinkUp) -> None:
-        """A link stands: greet, unless there are too many."""
+        """A link stands: greet, unless the peer is barred or there are too many."""
         if event.dialled:
             self.dialling.pop(event.peer, None)
-        else:
-            accepted = len(self.by_link) - self._dialled
-            if self._accepted_of(event.peer) >= LINKS_PER_PEER or accepted >= max(1, self._settings.links):
-                self._turn.hang_up(event.link)
-                return
+        if self._barred(event.peer) or not (event.dialled or self._accepts(event.peer)):
+            self._turn.hang_up(event.link)
+            return
         self._dialled += event.dialled
         self.by_link[event.link] = Neighbour(event, self._turn.now)
         self._links_of[event.peer] = self._links_of.get(event.peer, 0) + 1
         self._turn.send(event.link, Hello(self._settings.software, self._settings.name))
         self._turn.timers.set_earlier(("ping",), self._turn.now + self._settings.idle_ping / LOOKS)
 
-    def _accepted_of(self, peer: PeerId) -> int:
-        """Links accepted of one peer; few have more than one, so they are not counted one by one."""
+    def _accepts(self, peer: PeerId) -> bool:
+        """Whether there is room for one more link that a peer dialled."""
+        accepted_of_it = sum(not neighbour.dialled for neighbour in self.links_of(peer))
+        accepted = len(self.by_link) - self._dialled
+        return accepted_of_it < LINKS_PER_PEER and accepted < max(1, self._settings.links)
+
+    def links_of(self, peer: PeerId) -> list[Neighbour]:
+        """A peer's links, greeted or not; most of those asked about have none."""
         if peer not in self._links_of:
-            return 0
-        return sum(1 for neighbour in self.by_link.values() if neighbour.peer == peer and not neighbour.dialled)
+            return []
+        return [neighbour for neighbour in self.by_link.values() if neighbour.peer == peer]
 
     def greeted(self, neighbour: Neighbour, hello: Hello) -> LinkId | None:
         """Hello arrived; returns the link that must go because another to the same peer stays."""
@@ -214,8 +223,7 @@ class Neighbours:
             del self._links_of[neighbour.peer]
         if self.by_peer.get(neighbour.peer) is neighbour:
             del self.by_peer[neighbour.peer]
-            others = self.by_link.values() if neighbour.peer in self._links_of else ()
-            spare = next((n for n in others if n.peer == neighbour.peer and n.ready), None)
+            spare = next((other for other in self.links_of(neighbour.peer) if other.ready), None)
             if spare is not None:
                 self.by_peer[spare.peer] = spare
             else:

@@ -17,6 +17,7 @@ from bus import messages as sent
 from bus.boundary import (
     DialFailed,
     LinkBlocked,
+    LinkId,
     LinkLost,
     LinkUp,
     LinkWritable,
@@ -57,6 +58,7 @@ from peer.core.interface import (
     StoreFailed,
     Verified,
 )
+from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
 from peer.core.limits import RateLimits
@@ -99,7 +101,7 @@ class PeerNode:
         self.opinions = Opinions(settings.reputation, standings or {}, run_before, turn)
         self.shelf = Shelf(turn)
         self.limits = RateLimits(settings.limit_up, settings.limit_down, now)
-        self.neighbours = Neighbours(settings, turn)
+        self.neighbours = Neighbours(settings, turn, self.opinions.blocked)
         self.haves = Haves(turn, self.shelf)
         self.capacities = Capacities(turn, self.limits, self.neighbours, self.haves)
         self.reports = Reports(settings, turn, self.neighbours, self.capacities)
@@ -159,20 +161,10 @@ class PeerNode:
             self.haves,
             self.fetching,
             lambda: list(self.downloads.active.values()),
-            self.opinions.refused,
+            self.opinions,
             self.reports.unequal,
             self.uploads,
             settings.upload_slots,
-        )
-        self.commands = Commands(
-            settings,
-            turn,
-            self.shelf,
-            self.trackers,
-            self.downloads,
-            self.library,
-            self.limiting,
-            self.explaining,
         )
         self.swarms = Swarms(
             settings,
@@ -183,6 +175,27 @@ class PeerNode:
             self.downloads,
             choice,
             self.opinions.refused,
+        )
+        judging = Judging(
+            settings.peer,
+            turn,
+            self.opinions,
+            self.neighbours,
+            self.uploads,
+            self.downloads,
+            self.swarms,
+            self._end_link,
+        )
+        self.commands = Commands(
+            settings,
+            turn,
+            self.shelf,
+            self.trackers,
+            self.downloads,
+            self.library,
+            self.limiting,
+            self.explaining,
+            judging,
         )
         self.receiving = Receiving(
             turn,
@@ -312,11 +325,15 @@ class PeerNode:
     # -- callbacks of the parts --
 
     def _footing(self, peer: PeerId) -> Footing:
-        """On what footing a peer takes from us, by what it gave us or refused to give."""
-        if not self.opinions.counts or not self.opinions.newcomer(peer):
+        """On what footing a peer takes from us, by what it gave us or refused to give, or by our user's word."""
+        opinions = self.opinions
+        if not opinions.counts or opinions.trusted(peer) or not opinions.newcomer(peer):
             return Footing.KNOWN  # as everybody is where nothing counts
         took = self.neighbours.traffic[peer].up.total
         return Footing.FREE_RIDER if took and self.fetching.kept_waiting(peer) else Footing.NEWCOMER
+
+    def _end_link(self, link: LinkId, reason: str) -> None:
+        self.receiving.end_link(link, reason)
 
     def _download_started(self, record: DownloadRecord) -> None:
         self.swarms.look(record.id)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bus.boundary import ContentId, PeerId
-from bus.events import ReputationChanged
-from peer.core.interface import KeepReputation
+from bus.events import ReputationChanged, ReputationForgotten
+from peer.core.interface import ForgetReputation, KeepReputation
 from peer.core.reputation import ReputationBook
 from peer.core.settings import ReputationSettings
-from peer.core.standing import Standing
+from peer.core.standing import Change, Standing, Verdict
 from peer.core.turn import Turn
 
 
@@ -36,6 +36,12 @@ class Opinions:
     def banned(self, peer: PeerId) -> bool:
         return self.book.banned(peer, self.running_time)
 
+    def trusted(self, peer: PeerId) -> bool:
+        return self.book.verdict(peer) == "trusted"
+
+    def blocked(self, peer: PeerId) -> bool:
+        return self.book.verdict(peer) == "blocked"
+
     @property
     def counts(self) -> bool:
         """Whether the model tells peers apart at all."""
@@ -49,14 +55,29 @@ class Opinions:
         """Count an event of `size` bytes about a peer."""
         changes = self.book.record(peer, kind, self.running_time, size)
         for change in changes:
-            self._turn.add(KeepReputation(peer, change.type, content, size, change.change, change.standing))
+            self._keep(peer, change, content, size)
         if changes:
             self._publish(peer, kind)
+
+    def judge(self, peer: PeerId, verdict: Verdict) -> None:
+        """Our user's verdict about a peer, from now on and for good; empty takes it back."""
+        if change := self.book.judge(peer, verdict, self.running_time):
+            self._keep(peer, change, "", 0)
+            self._publish(peer, change.type)
+
+    def forget(self, peer: PeerId) -> None:
+        """Drop what is known of a peer, and our user's verdict."""
+        if self.book.forget(peer):
+            self._turn.add(ForgetReputation(peer))
+            self._turn.publish(ReputationForgotten(peer))
 
     def publish_all(self) -> None:
         """Publish every standing there is: at the start."""
         for peer in self.book.known():
             self._publish(peer, "")
+
+    def _keep(self, peer: PeerId, change: Change, content: ContentId, size: int) -> None:
+        self._turn.add(KeepReputation(peer, change.type, content, size, change.change, change.standing))
 
     def _publish(self, peer: PeerId, cause: str) -> None:
         flags = self.book.flags(peer, self.running_time)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bus import messages as sent
-from bus.boundary import DialFailed, LinkBlocked, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
+from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkLost, LinkUp, LinkWritable, Misbehaved, Received
 from bus.errors import RemoteProtocolError
 from peer.core.capacity import Capacities
 from peer.core.commands import Commands
@@ -53,8 +53,7 @@ class Receiving:
 
     def ping_due(self) -> None:
         for link, reason in self._neighbours.look():
-            self._turn.hang_up(link)
-            self.link_lost(LinkLost(link, reason))
+            self.end_link(link, reason)
 
     def _message_table(self) -> dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]]:
         fetching, uploads = self._downloads.fetching, self._uploads
@@ -92,6 +91,11 @@ class Receiving:
         self._uploads.seeding.link_lost(event.link)
         if neighbour is not None:
             self._swarms.look_soon(neighbour.peer)
+
+    def end_link(self, link: LinkId, reason: str) -> None:
+        """Hang up; no LinkLost follows, so what it would bring about is done here."""
+        self._turn.hang_up(link)
+        self.link_lost(LinkLost(link, reason))
 
     def dial_failed(self, event: DialFailed) -> None:
         if event.channel == "tracker":
@@ -140,8 +144,7 @@ class Receiving:
         """A stream whose order is broken cannot go on; a link that errs three times neither."""
         neighbour.errors += 1
         if neighbour.errors >= MAX_ERRORS:
-            self._turn.hang_up(neighbour.link)
-            self.link_lost(LinkLost(neighbour.link, "too many protocol errors"))
+            self.end_link(neighbour.link, "too many protocol errors")
         else:
             self._uploads.close(neighbour.link, "protocol")
             self._downloads.fetching.close_broken(neighbour.link)
@@ -149,8 +152,7 @@ class Receiving:
     def _hello(self, neighbour: Neighbour, message: sent.Hello) -> None:
         extra = self._neighbours.greeted(neighbour, message)
         if extra is not None:
-            self._turn.hang_up(extra)
-            self.link_lost(LinkLost(extra, "another link to the same peer stays"))
+            self.end_link(extra, "another link to the same peer stays")
         neighbour = self._neighbours.by_peer[neighbour.peer]
         self._capacities.tell(neighbour)
         for download in self._downloads.active.values():

@@ -5,6 +5,9 @@ A newcomer (nobody who has sent us verified bytes) stands at 0.5; how events mov
 
 A score under 0.2 leads to refusal, two bad chunks within 24 h to a ban, in the models that refuse and ban.
 
+Our user's verdict outranks all of that, in every model: whoever is trusted is neither refused nor banned and counts
+as 0.5 at least, whoever is blocked is refused.  Events go on counting beneath it, for the day it is taken back.
+
 Time is running time: seconds this peer has been running in all, so a jump of the wall clock
 changes nothing.
 """
@@ -22,8 +25,10 @@ from peer.core.standing import (
     NEUTRAL,
     SUCCESSFUL_UPLOAD,
     TOOK_DATA,
+    VERDICT_CHANGED,
     Change,
     Standing,
+    Verdict,
 )
 
 
@@ -43,19 +48,29 @@ class ReputationBook:
         return self._standings.get(peer)
 
     def score(self, peer: str, now: float) -> float:
-        """The score now, decayed towards neutral."""
+        """The score now, decayed towards neutral; of a trusted peer no less than that."""
         standing = self._standings.get(peer)
         if standing is None or standing.model != self._settings.model:
             return NEUTRAL
-        return self.model.aged(standing, now).score
+        score = self.model.aged(standing, now).score
+        return max(NEUTRAL, score) if standing.verdict == "trusted" else score
+
+    def verdict(self, peer: str) -> Verdict:
+        """Our user's, about this peer."""
+        standing = self._standings.get(peer)
+        return standing.verdict if standing is not None else ""
 
     def banned(self, peer: str, now: float) -> bool:
         standing = self._standings.get(peer)
-        return self.model.bans and standing is not None and standing.banned_until > now
+        if standing is None or standing.verdict == "trusted":
+            return False
+        return self.model.bans and standing.banned_until > now
 
     def refused(self, peer: str, now: float) -> bool:
         """Whether we neither serve nor ask this peer now."""
-        return self.banned(peer, now) or (self.model.refuses and self.score(peer, now) < self._settings.refuse_below)
+        if self.verdict(peer) == "blocked" or self.banned(peer, now):
+            return True
+        return self.model.refuses and self.score(peer, now) < self._settings.refuse_below
 
     def newcomer(self, peer: str) -> bool:
         """Whether this peer never sent us verified bytes."""
@@ -63,6 +78,9 @@ class ReputationBook:
         return standing is None or SUCCESSFUL_UPLOAD not in standing.events
 
     def flags(self, peer: str, now: float) -> list[str]:
+        """What a user should know: the verdict alone if there is one, for it decides."""
+        if verdict := self.verdict(peer):
+            return [verdict]
         flags = []
         if self.newcomer(peer):
             flags.append("newcomer")
@@ -71,6 +89,18 @@ class ReputationBook:
         if self.banned(peer, now):
             flags.append("banned")
         return flags
+
+    def judge(self, peer: str, verdict: Verdict, now: float) -> Change | None:
+        """Our user decided; returns what to keep of it, None if that is nothing new."""
+        if verdict == self.verdict(peer):
+            return None
+        standing = self._standings.get(peer, Standing(updated=now, model=self._settings.model))
+        self._standings[peer] = judged = replace(standing, verdict=verdict)
+        return Change(VERDICT_CHANGED[verdict], 0.0, judged)
+
+    def forget(self, peer: str) -> bool:
+        """Drop all that is known of a peer, the verdict too; whether there was anything."""
+        return self._standings.pop(peer, None) is not None
 
     def record(self, peer: str, kind: str, now: float, size: int) -> list[Change]:
         """Count an event of `size` bytes and return the changes it made, decay first; none if the model ignores it."""

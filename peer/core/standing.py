@@ -8,12 +8,13 @@
     TOOK_DATA            it took bytes from us: once per unit, and once for the rest of a stream
 
 TOOK_DATA is kept only by models in which it counts.  DECAY is no event of its own: the score drifted back towards
-neutral since the last one.  MODEL_CHANGED neither: the configuration names another model, which begins anew.
+neutral since the last one.  MODEL_CHANGED neither: the configuration names another model, which begins anew.  Nor are
+TRUSTED, BLOCKED and CLEARED: our user's verdict changed, and the score stayed.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -27,6 +28,11 @@ CORRUPTED_DATA: Final = "CORRUPTED_DATA"
 TOOK_DATA: Final = "TOOK_DATA"
 DECAY: Final = "DECAY"
 MODEL_CHANGED: Final = "MODEL_CHANGED"
+
+Verdict = Literal["", "trusted", "blocked"]
+"""What our user decided about a peer, whatever its score; empty: nothing."""
+VERDICT_CHANGED: Final[dict[Verdict, str]] = {"trusted": "TRUSTED", "blocked": "BLOCKED", "": "CLEARED"}
+"""As what a new verdict is kept among the events."""
 
 
 class Standing(Struct, frozen=True):
@@ -47,10 +53,12 @@ class Standing(Struct, frozen=True):
     """What speaks for the peer, in the model's own measure; 0 in a model that keeps the score alone."""
     bad: float = 0.0
     """What speaks against it."""
+    verdict: Verdict = ""
+    """Our user's; it leaves all the rest as it is."""
 
 
 class Change(Struct, frozen=True):
-    """One change of a score: DECAY, MODEL_CHANGED, or the kind of event."""
+    """One change of a score: DECAY, MODEL_CHANGED, a verdict (a change of 0), or the kind of event."""
 
     type: str
     change: float

@@ -30,6 +30,7 @@ from bus.messages import (
     FoundContent,
     Have,
     Hello,
+    JudgePeer,
     Message,
     Open,
     Opened,
@@ -254,7 +255,10 @@ class Noise:
         )
 
     def _command(self) -> Happening:
-        message = self._one([Pause(1, CONTENT), Resume(1, CONTENT), Verify(1, CONTENT), SearchContents(1, "x")])
+        verdict: Any = self._one(["trust", "block", "clear", "forget"])
+        judge = JudgePeer(1, self._one([peer_id(SEED), peer_id(2), OTHER]), verdict)
+        about = [Pause(1, CONTENT), Resume(1, CONTENT), Verify(1, CONTENT), SearchContents(1, "x"), judge]
+        message = self._one(about)
         return Happening(LEECHER, Command((CONTROL, 1), message))
 
 
@@ -407,13 +411,15 @@ class Noisy:
     # -- and after it --
 
     def end_noise(self) -> None:
-        """All strangers go; the user lets the download go on."""
+        """All strangers go; the user lets the download go on, and has nothing against anybody."""
         for number in (SEED, LEECHER):
             for link, neighbour in list(self.node(number).neighbours.by_link.items()):
                 if neighbour.peer in STRANGERS:
                     self.feed(number, LinkLost(link, "the noise is over"))
         self.pass_time(1.0)
         self.feed(LEECHER, Command((CONTROL, 1), Resume(1, CONTENT)))
+        for number in (SEED, 2):
+            self.feed(LEECHER, Command((CONTROL, 1), JudgePeer(1, peer_id(number), "clear")))
 
     def check_books(self, number: int) -> None:
         """Every count is what a recount gives."""

@@ -33,6 +33,7 @@ EVENTS = st.one_of(
     st.builds(lambda p, n: events.LinkIsUp(p, f"peer {n}", "h", True, 1.0 * n, 0.0, n, n, ""), IDS, NUMBERS),
     st.builds(lambda p, n: events.LinkIsLost(p, f"peer {n}", "h", False, 0.0, 0.0, n, n, "gone"), IDS, NUMBERS),
     st.builds(lambda p, n: events.ReputationChanged(p, n / 3, [], {}, ""), IDS, NUMBERS),
+    st.builds(events.ReputationForgotten, IDS),
     st.builds(lambda c, p, n: events.UploadProgress(c, p, n, 0.0), IDS, IDS, NUMBERS),
     st.builds(lambda c, p: events.UploadEnded(c, p, 0), IDS, IDS),
     st.builds(lambda n: events.ContentHashing(f"/{n}", "n", n, 3, 0, 1), NUMBERS),

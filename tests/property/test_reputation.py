@@ -17,6 +17,7 @@ from peer.core.standing import (
     TIMED_OUT,
     TOOK_DATA,
     Standing,
+    Verdict,
 )
 
 PEER = "a" * 64
@@ -97,6 +98,41 @@ def test_good_events_never_lower_a_score_and_bad_ones_never_lift_it(
     book.record(PEER, kind, now, size)
     moved = book.score(PEER, now) - before
     assert moved >= -1e-12 if kind in GOOD else moved <= 1e-12
+
+
+@models
+@given(
+    drawn=CONFIGURED,
+    history=HISTORY,
+    verdicts=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["", "trusted", "blocked"])), max_size=6),
+)
+@settings(max_examples=40, deadline=None)
+def test_verdicts_decide_alone_and_leave_what_the_events_made_as_it_is(
+    model: str, drawn: ReputationSettings, history: list[tuple[str, float, int]], verdicts: list[tuple[int, Verdict]]
+) -> None:
+    chosen = named(model, drawn)
+    judged, plain, now, standing = ReputationBook(chosen, {}), ReputationBook(chosen, {}), 0.0, Standing()
+    for place, (kind, pause, size) in enumerate(history):
+        for verdict in [verdict for at, verdict in verdicts if at == place]:
+            if change := judged.judge(PEER, verdict, now):
+                assert change.change == 0.0
+                standing = change.standing
+            judged = ReputationBook(chosen, {PEER: standing} if judged.known() else {})  # as after a restart
+        now += pause
+        plain.record(PEER, kind, now, size)
+        for moved in judged.record(PEER, kind, now, size):
+            standing = moved.standing
+        word = judged.verdict(PEER)
+        assert judged.refused(PEER, now) == {"trusted": False, "blocked": True, "": plain.refused(PEER, now)}[word]
+        assert word != "trusted" or (judged.score(PEER, now) >= 0.5 and not judged.banned(PEER, now))
+        assert judged.flags(PEER, now) == ([word] if word else plain.flags(PEER, now))
+    judged.judge(PEER, "", now)
+    assert judged.score(PEER, now) == pytest.approx(plain.score(PEER, now), abs=1e-9)
+    assert judged.banned(PEER, now) == plain.banned(PEER, now)
+    known = judged.known()
+    assert judged.forget(PEER) == bool(known)
+    assert judged.newcomer(PEER)
+    assert judged.score(PEER, now) == 0.5
 
 
 @pytest.mark.parametrize("model", ["smoothing", "beta"])

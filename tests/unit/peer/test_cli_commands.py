@@ -25,6 +25,7 @@ from bus.messages import (
     Explained,
     ExplainReputation,
     FoundContent,
+    JudgePeer,
     Pause,
     Progress,
     Remove,
@@ -316,8 +317,31 @@ def test_a_score_is_explained_by_its_events(shoal, peer):
     assert peer.asked[0].peer == P[:8]
 
 
-def test_an_explanation_needs_a_peer_s_id(shoal, peer):
-    assert shoal("reputation", "--explain", "south").code == 2
+def test_an_explanation_says_what_the_user_decided(shoal, peer):
+    event = ReputationEvent("2030-01-01T00:00:00Z", "BLOCKED", "", 0, 0.0, 0.5)
+    peer.answers[ExplainReputation] = lambda request: [ReputationExplained(0, P, 0.5, [event], "blocked")]
+    last = shoal("reputation", "--explain", P).out.splitlines()[-1]
+    assert last == f"{P} has 0.5000; you blocked it, whatever its score"
+
+
+@pytest.mark.parametrize("option", ["--explain", "--trust", "--block", "--clear", "--forget"])
+def test_about_reputation_a_peer_is_named_by_its_id(shoal, peer, option):
+    assert shoal("reputation", option, "south").code == 2
+    assert peer.asked == []
+
+
+@pytest.mark.parametrize("verdict", ["trust", "block", "clear", "forget"])
+def test_a_verdict_is_sent_and_said(shoal, peer, verdict):
+    peer.answers[JudgePeer] = lambda request: [Done(0, P)]
+    done = shoal("reputation", f"--{verdict}", P[:8].upper(), "--json")
+    assert done.data == {"peer": P, "verdict": verdict}
+    assert done.err.startswith(f"shoal: {P} is ")
+    assert peer.asked == [JudgePeer(1, P[:8], verdict)]
+
+
+def test_one_verdict_at_a_time(shoal, peer):
+    assert shoal("reputation", "--trust", P, "--block", A).code == 2
+    assert shoal("reputation", "--explain", P, "--block", A).code == 2
     assert peer.asked == []
 
 

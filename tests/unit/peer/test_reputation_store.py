@@ -5,12 +5,12 @@ import sqlite3
 
 import pytest
 
-from bus.errors import ERR_DATABASE, ShoalError
+from bus.errors import ERR_DATABASE, ERR_DISK, ShoalError
 from bus.messages import ReputationEvent
 from peer.core.interface import KeepReputation
 from peer.core.reputation import ReputationBook
 from peer.core.settings import ReputationSettings
-from peer.core.standing import Standing
+from peer.core.standing import Standing, Verdict
 from peer.reputation_store import KEPT_EVENTS, ReputationStore
 
 ANA, BEN = "a" * 64, "b" * 64
@@ -42,6 +42,11 @@ class Life:
     def record(self, peer: str, kind: str, running: float, size: int = 0) -> None:
         for change in self.book.record(peer, kind, running, size):
             self.store.keep(KeepReputation(peer, change.type, "c" * 64, size, change.change, change.standing), running)
+
+    def judge(self, peer: str, verdict: Verdict, running: float) -> None:
+        change = self.book.judge(peer, verdict, running)
+        assert change is not None
+        self.store.keep(KeepReputation(peer, change.type, "", 0, change.change, change.standing), running)
 
 
 def test_standings_come_back_as_the_book_had_them(path):
@@ -128,6 +133,67 @@ def test_running_time_goes_on_from_where_it_was(path):
     again = ReputationStore(path)
     assert again.load() == ({}, 42.5)
     again.close()
+
+
+def kept(store: ReputationStore) -> ShoalError | None:
+    """Wait until all is kept, or could not be."""
+    found: queue.SimpleQueue[ShoalError | None] = queue.SimpleQueue()
+    store.when_kept(found.put)
+    return found.get(timeout=60)
+
+
+def test_a_verdict_is_kept_with_its_event_and_a_forgotten_peer_leaves_nothing(path):
+    store = ReputationStore(path)
+    life = Life(store)
+    for peer in (ANA, BEN):
+        life.record(peer, "CORRUPTED_DATA", 1.0)
+        life.judge(peer, "blocked", 2.0)
+    assert store.verdict(ANA) == "blocked"
+    life.book.forget(BEN)
+    store.forget(BEN)
+    assert kept(store) is None
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM events WHERE peer = ?", (BEN,)).fetchone() == (0,)
+    connection.close()
+    store.close()
+    again = ReputationStore(path)
+    standings, _ = again.load()
+    assert standings == {ANA: life.book.standing(ANA)}
+    assert (standings[ANA].verdict, standings[ANA].events) == ("blocked", {"CORRUPTED_DATA": 1})
+    assert [(event.type, event.change) for event in explained(again, ANA)][-1] == ("BLOCKED", 0.0)
+    assert again.verdict(BEN) == ""
+    Life(again).record(BEN, "TIMED_OUT", 3.0)
+    assert [event.type for event in explained(again, BEN)] == ["TIMED_OUT"]
+    again.close()
+
+
+def test_what_an_earlier_program_kept_is_read_and_such_a_program_does_not_open_what_this_one_wrote(path):
+    store = ReputationStore(path)
+    store.keep(KeepReputation(ANA, "TIMED_OUT", "", 0, -0.05, Standing(0.45, 1.0)), 1.0)
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    again = ReputationStore(path)
+    assert again.load()[0] == {ANA: Standing(0.45, 1.0)}
+    again.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+
+
+def test_whoever_waits_hears_that_a_verdict_could_not_be_kept(path):
+    store = ReputationStore(path)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE events")
+    connection.commit()
+    Life(store).judge(ANA, "blocked", 1.0)
+    error = kept(store)
+    assert error is not None
+    assert error.code == ERR_DISK
+    connection.close()
+    store.close()
 
 
 def test_damage_is_said_and_a_newer_program_s_file_is_refused(path):

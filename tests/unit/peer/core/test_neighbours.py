@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bus.boundary import DialFailed, LinkId, LinkUp, Send
+from bus.boundary import Dial, DialFailed, HangUp, LinkId, LinkUp, Send
 from bus.messages import Hello, Ping, Pong
 from peer.core import neighbours
 from peer.core.neighbours import Neighbours
@@ -51,6 +51,21 @@ def test_failed_dials_of_long_ago_are_forgotten(book: Neighbours) -> None:
     for number in range(1, 9):
         book.dial_failed(DialFailed("data", peer(number), "nobody is there"))
     assert [number for number in range(1, 9) if book.may_dial_at(peer(number))] == [6, 7, 8]
+
+
+def test_whoever_is_barred_is_neither_dialled_nor_accepted_nor_kept_when_a_dial_was_under_way() -> None:
+    barred: list[str] = []
+    turn = Turn(random.Random(1), 0.0, 0.0)
+    book = Neighbours(SETTINGS, turn, barred.__contains__)
+    assert book.dial(peer(1), ("tcp://10.0.0.1:1",))
+    barred.append(peer(1))
+    book.up(LinkUp(LinkId(1), "data", peer(1), "10.0.0.1", True))
+    book.up(LinkUp(LinkId(2), "data", peer(1), "10.0.0.1", False))
+    assert not book.dial(peer(1), ("tcp://10.0.0.1:1",))
+    assert turn.take_effects() == [Dial("data", peer(1), ("tcp://10.0.0.1:1",)), HangUp(LinkId(1)), HangUp(LinkId(2))]
+    assert not book.connected(peer(1))
+    linked(book, 2)
+    assert book.connected(peer(2))
 
 
 def pings(book: Neighbours, until: float) -> list[tuple[float, LinkId]]:
