@@ -98,7 +98,6 @@ class ReputationStore:
     def forget(self, peer: PeerId) -> None:
         """Drop the standing of a peer and every event kept of it."""
         self._standings.pop(peer, None)
-        self._numbers.pop(peer, None)
         self._database.submit(lambda connection: _forget(connection, peer), self._noted)
 
     def when_kept(self, done: Callable[[ShoalError | None], None]) -> None:

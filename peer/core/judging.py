@@ -72,7 +72,7 @@ class Judging:
         elif self._opinions.refused(peer):
             self._end_streams(peer, "reputation")
         else:
-            self._welcome(peer)
+            self._swarms.look_soon(peer)  # perhaps it was refused until now
         self._turn.add(Reply(token, Done(0, peer), kept="reputation"))
 
     def _named(self, text: str) -> PeerId:
@@ -106,12 +106,3 @@ class Judging:
             source = fetching.sources.get(neighbour.link)
             if source is not None and source.state is not SourceState.IDLE:
                 fetching.close(source, reason)
-
-    def _welcome(self, peer: PeerId) -> None:
-        """Perhaps it was refused before: show it our interest if it is linked, else look for it."""
-        neighbour = self._neighbours.by_peer.get(peer)
-        if neighbour is None:
-            self._swarms.look_soon(peer)
-            return
-        for download in self._downloads.active.values():
-            self._downloads.fetching.greet(neighbour, download)

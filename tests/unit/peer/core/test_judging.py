@@ -101,6 +101,18 @@ def test_a_blocked_source_is_explained_and_others_are_asked_instead() -> None:
     assert told.swarm.run(120.0), "the other leecher passes on what it gets"
 
 
+def test_who_is_cleared_is_dialled_soon_though_others_send() -> None:
+    told = Told(SwarmScenario(leechers=2, size=256 * MIB, seed_rates=RATES, leecher_rates=RATES))
+    told.begin()
+    told.judge(LEECHER, SEED, "block")
+    told.pass_time(20.0)
+    assert told.linked(LEECHER, peer_id(2))
+    assert not told.linked(LEECHER, SEED)
+    told.judge(LEECHER, SEED, "clear")
+    told.pass_time(2.0)
+    assert told.linked(LEECHER, SEED)
+
+
 def test_where_only_blocked_peers_have_it_that_is_why_there_is_no_source() -> None:
     told = Told()
     told.begin()
