@@ -100,6 +100,7 @@ from bus.messages.declaring import (
     StreamNumber,
     WantNumber,
 )
+from bus.messages.locating import Locate, Located
 from bus.messages.proof import NONCE_SIZE, Introduce, Prove
 from bus.messages.tracker import (
     Announce,
@@ -130,6 +131,7 @@ __all__ = [
     "Closed", "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared",
     "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found",
     "FoundContent", "Get", "Have", "Hello", "Hex64", "Instruct", "Introduce", "Kind", "Leave", "Limits", "ListFiles",
+    "Locate", "Located",
     "Message", "Name", "Open", "Opened", "Part", "Parts", "PathText", "Pause", "Ping", "Pong", "Port", "Priority",
     "Progress", "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove",
     "Renew", "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search",
