@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test test-hwm1 check docs demo experiment validate bench bench-first bench-rivals lock clean
+.PHONY: setup run test test-hwm1 test-rest check docs demo experiment validate bench bench-first bench-rivals lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -19,6 +19,10 @@ test: setup
 # The tests on real processes once more with one message of room in every socket: credit does the work then.
 test-hwm1: setup
 	@SHOAL__NETWORK__HWM=1 $(BIN)/python -m pytest tests/system
+
+# Requests made up from the OpenAPI document, right and wrong ones: no failure, and no status that it does not list.
+test-rest: setup
+	@SHOAL_REST_EXAMPLES=50 $(BIN)/python -m pytest tests/integration/test_gateway_contract.py
 
 check: .venv/.ok
 	$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ from bus import errors, events, messages
 from bus.codec import MAX_DEPTH, MAX_FRAMES
 from bus.units import format_size
 from docs.commands import command_list
+from docs.rest import endpoints, rest_records
 from docs.rooms import rooms
 from docs.scenarios import behaviours, scenario_keys
 from docs.settings import setting_sections
@@ -217,6 +218,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "commands": command_list,
     "scenario keys": scenario_keys,
     "behaviours": behaviours,
+    "endpoints": endpoints,
+    "rest records": rest_records,
     "rooms": rooms,
 }
 """Name in the documents -> what makes it."""

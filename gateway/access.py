@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from bus.errors import ERR_CONFIG, ERR_HOST, ERR_KEY_FILE, ERR_LIMIT, ERR_RATE, ERR_TOKEN, ShoalError
 from gateway import problems
+from gateway.tickets import Tickets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -132,6 +133,7 @@ class Gate:
     def __init__(self, token: str, password: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._token = token.encode()
         self._password = password.encode()
+        self.tickets = Tickets(token)
         self._clock = clock
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._lock = threading.Lock()

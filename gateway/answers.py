@@ -1,27 +1,38 @@
-"""Reading requests and writing answers: typed bodies in, JSON out, lists in pages."""
+"""Reading requests and writing answers: typed bodies in, JSON out, lists sorted, filtered and in pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from flask import Response, request
-from msgspec import Struct
+from msgspec import Struct, inspect
 
 from bus.errors import ERR_USAGE, ShoalError
+from gateway.query import MAX_NUMBER, Number, Text
 
 JSON: Final = "application/json"
-PAGE_SIZE: Final = 100
 MAX_PAGE: Final = 1000
 
+CURSOR: Final = Number("cursor", "the `next_cursor` of the page before", 0, 0, MAX_NUMBER)
+LIMIT: Final = Number("limit", "rows of one page", 100, 1, MAX_PAGE)
+SORT: Final = Text("sort", "a field to sort by, with `-` before it from high to low")
+WORDS: Final = Text("q", "only rows that have each of these words in some text")
+LIST_QUERY: Final = (CURSOR, LIMIT, SORT, WORDS)
+"""What every list of rows takes."""
+_NO_WORDS: Final = ("have",)
+"""Fields that are text only in form."""
+
 B = TypeVar("B", bound=Struct)
+T = TypeVar("T")
 
 
-class Listing(Struct, frozen=True):
+class Listing(Struct, Generic[T], frozen=True):
     """One page of a list."""
 
-    items: Sequence[object]
+    items: Sequence[T]
     next_cursor: str | None
     """What to pass as `cursor` for the next page; null at the end."""
 
@@ -54,35 +65,46 @@ def body_as(kind: type[B]) -> B:
         raise ShoalError(ERR_USAGE, f"the request's body: {error}") from None
 
 
-def listing(rows: Sequence[object]) -> Response:
-    """One page of `rows`, as the query's `limit` and `cursor` ask."""
-    first = number("cursor", 0, 0, 2**53)
-    size = number("limit", PAGE_SIZE, 1, MAX_PAGE)
-    following = first + size
-    return answer(Listing(rows[first:following], str(following) if following < len(rows) else None))
+def listing(rows: Sequence[B], kind: type[B]) -> Response:
+    """One page of `rows`, as the query asks (`LIST_QUERY`)."""
+    chosen = _sorted(_matching(rows, WORDS.read()), kind, SORT.read())
+    first = CURSOR.read()
+    following = first + LIMIT.read()
+    return answer(Listing(chosen[first:following], str(following) if following < len(chosen) else None))
 
 
-def number(name: str, default: int, low: int, high: int) -> int:
-    """A number from the query.
-
-    Raises:
-        ShoalError: ERR_USAGE if it is no number or out of range.
-    """
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):
-        raise ShoalError(ERR_USAGE, f"{name}={text!r} is no whole number from {low} to {high}")
-    return int(text)
+def _matching(rows: Sequence[B], words: str) -> Sequence[B]:
+    wanted = words.casefold().split()
+    return [row for row in rows if _holds(row, wanted)] if wanted else rows
 
 
-def switch(name: str) -> bool:
-    """A query parameter that is true, false or absent.
+def _holds(row: Struct, words: Sequence[str]) -> bool:
+    texts = (getattr(row, field) for field in row.__struct_fields__ if field not in _NO_WORDS)
+    text = "\n".join(text for text in texts if isinstance(text, str)).casefold()
+    return all(word in text for word in words)
 
-    Raises:
-        ShoalError: ERR_USAGE for anything else.
-    """
-    text = request.args.get(name, "false")
-    if text not in {"true", "false"}:
-        raise ShoalError(ERR_USAGE, f"{name}={text!r} is neither true nor false")
-    return text == "true"
+
+def _sorted(rows: Sequence[B], kind: type[B], order: str) -> Sequence[B]:
+    field = order.removeprefix("-")
+    if not field:
+        return rows
+    if field not in sortable(kind):
+        raise ShoalError(ERR_USAGE, f"sort={order[:80]!r}: give one of {', '.join(sortable(kind))}, or - and one")
+    # What is not known comes last, whichever way.
+    known = [row for row in rows if getattr(row, field) is not None]
+    unknown = [row for row in rows if getattr(row, field) is None]
+    return [*sorted(known, key=lambda row: _rank(getattr(row, field)), reverse=order.startswith("-")), *unknown]
+
+
+def _rank(value: Any) -> Any:
+    """What a value of a sortable field is sorted by."""
+    return value.casefold() if isinstance(value, str) else value
+
+
+@cache
+def sortable(kind: type[Struct]) -> tuple[str, ...]:
+    """The fields of a row that have an order: texts, numbers, times, switches."""
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    collections = (inspect.CollectionType, inspect.DictType, inspect.StructType)
+    return tuple(field.name for field in described.fields if not isinstance(field.type, collections))

@@ -94,7 +94,8 @@ class WebApp:
         self._add_probes()
         self._add_errors()
         self._add_socket()
-        self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max).blueprint())
+        streams = max(1, threads // 4)
+        self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max, streams).blueprint())
         self.flask.after_request(_hear_out)
         self.flask.after_request(_secure)
         self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)
@@ -231,9 +232,10 @@ def _hear_out(response: Response) -> Response:
 
 def _secure(response: Response) -> Response:
     """The headers of every answer.  The Host has been checked, so it may be repeated."""
-    response.headers["Content-Security-Policy"] = (
+    response.headers.setdefault(  # the data of contents has a stricter one
+        "Content-Security-Policy",
         f"default-src 'self'; connect-src 'self' ws://{request.host} wss://{request.host}; object-src 'none'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"

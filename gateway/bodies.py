@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
 
@@ -43,13 +43,117 @@ class SharedContent(Struct, frozen=True):
 
 
 class DownloadRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to fetch: either by its id or by a link."""
+
     id: messages.PathText = ""
+    """Or 8 or more of its first digits."""
     link: messages.PathText = ""
     only: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
+    """Files or folders of a tree; empty: all of it."""
+    priority: messages.Priority | UnsetType = UNSET
+    """Downloads of a higher one are asked for first."""
+    sequential: bool = False
+    """Fetch its chunks from first to last."""
 
 
-class ItemPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    action: Literal["pause", "resume", "verify"]
+Rate = Annotated[int, Meta(ge=0, le=2**63 - 1)] | Literal["default"] | None
+"""Bytes a second; 0 or null: no limit; default: the configuration's, of a content none of its own."""
+Action = Literal["pause", "resume", "verify"]
+
+
+class LimitsPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rate limits to change: bytes a second; 0 or null for none, `default` for the configuration's."""
+
+    up: Rate | UnsetType = UNSET
+    down: Rate | UnsetType = UNSET
+
+
+class SharePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a share; what is not named stays as it is."""
+
+    action: Action | UnsetType = UNSET
+    limits: LimitsPatch | UnsetType = UNSET
+    """Its own; of a content, `default` is none."""
+
+
+class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a download; what is not named stays as it is."""
+
+    action: Action | UnsetType = UNSET
+    priority: messages.Priority | UnsetType = UNSET
+    """Only while it runs."""
+    sequential: bool | UnsetType = UNSET
+    """Its chunks from first to last; only while it runs."""
+    limits: LimitsPatch | UnsetType = UNSET
+    """Its own; of a content, `default` is none."""
+
+
+class OwnLimits(Struct, frozen=True):
+    """A content with limits of its own."""
+
+    id: str
+    up: int
+    """Bytes a second; 0: none of its own."""
+    down: int
+
+
+class LimitsInForce(Struct, frozen=True):
+    """Rate limits, as `shoal limit` tells them: bytes a second; 0: unlimited."""
+
+    id: str
+    """Of this content; empty: of all together."""
+    up: int
+    down: int
+    up_is_set: bool
+    """Set while running, and so kept across restarts; else the configuration's."""
+    down_is_set: bool
+    effective_up: int
+    """The smallest that applies."""
+    effective_down: int
+    contents: list[OwnLimits]
+
+
+class FileItem(Struct, frozen=True):
+    """One file of a content."""
+
+    index: int
+    """What `file` of its data takes."""
+    path: str
+    """Empty for a content that is a single file."""
+    size: int
+    executable: bool
+
+
+class Ticket(Struct, frozen=True):
+    """What lets whoever has it read one content's data for an hour."""
+
+    ticket: str
+    expires: datetime
+    url: str
+    """Path of the data with the ticket in its query; add `&file=N` for a file of a tree."""
+
+
+class ContentExplanation(Struct, frozen=True):
+    """Why a content moves as fast as it does, as `shoal explain` tells it."""
+
+    id: str
+    name: str
+    state: str
+    cause: str
+    """complete, paused, error, disk, no_source, choked, credit, rate_limit, priority, endgame, silent or source"""
+    text: str
+    rate: float
+    """Bytes a second now."""
+    chunks_missing: int
+    chunks_free: int
+    """Of those, chunks that nobody is asked for."""
+    bytes_to_come: int
+    bytes_unwritten: int
+    limit: int
+    """Bytes a second; 0: none."""
+    limit_of: str
+    """all, or content."""
+    sources: list[messages.SourceExplained]
 
 
 class TrackerState(Struct, frozen=True):

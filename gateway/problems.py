@@ -14,6 +14,7 @@ from bus.errors import (
     ERR_LIMIT,
     ERR_NOT_FOUND,
     ERR_REFUSED,
+    ERR_STATE,
     ERR_TOKEN,
     ERR_TOO_LARGE,
     ERR_USAGE,
@@ -26,6 +27,7 @@ _CODE_OF_STATUS: Final = {
     401: ERR_TOKEN,
     403: ERR_REFUSED,
     404: ERR_NOT_FOUND,
+    409: ERR_STATE,
     413: ERR_TOO_LARGE,
     414: ERR_TOO_LARGE,
     431: ERR_TOO_LARGE,
@@ -80,6 +82,6 @@ def respond_to_refusal(error: HTTPException) -> Response:
     status = error.code or 500
     response = respond(_CODE_OF_STATUS.get(status, ERR_USAGE), error.description or error.name, status)
     for name, value in error.get_headers():
-        if name == "Allow":
+        if name in ("Allow", "Content-Range"):
             response.headers[name] = value
     return response

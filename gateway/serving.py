@@ -6,6 +6,7 @@ the socket here makes the port known before anything starts, and an occupied one
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -18,9 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
-from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ShoalError
+from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ERR_TOO_LARGE, ERR_USAGE, ShoalError
+from gateway import problems
 from gateway.access import is_any_address
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 GRACEFUL: Final = 1
 """Seconds that requests get to end when the server stops (gunicorn counts in whole ones)."""
+LONGEST_LINE: Final = 8190
+"""Bytes of a request's first line, the most that gunicorn can take: a path of a file in a query may be long."""
+_UNREADABLE: Final = {LimitRequestLine: (ERR_TOO_LARGE, 414), LimitRequestHeaders: (ERR_TOO_LARGE, 431)}
 READY_WITHIN: Final = 30.0
 """Seconds in which a new server answers its first request."""
 
@@ -69,6 +76,7 @@ class WebServer(BaseApplication):
             "threads": self._threads,
             "graceful_timeout": GRACEFUL,
             "keepalive": 5,
+            "limit_request_line": LONGEST_LINE,
             "logger_class": _Log,
             "loglevel": "warning",
             "control_socket_disable": True,  # its default path is the same for every gateway of a user
@@ -118,6 +126,18 @@ class _Worker(ThreadWorker):
         super().handle_exit(sig, frame)
         # In the loop rather than here, in a signal handler.
         self.method_queue.defer(self._let_go)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """A request that cannot be parsed is refused as all others are, not with a page of gunicorn's."""
+        if req is not None or not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        code, status = _UNREADABLE.get(type(exc), (ERR_USAGE, 400))
+        detail = " ".join(f"the request cannot be read: {exc}"[:500].split())
+        body = problems.encode(problems.problem(code, detail, "", status))
+        head = f"HTTP/1.1 {status} Refused\r\nConnection: close\r\nContent-Type: {problems.CONTENT_TYPE}\r\n"
+        with contextlib.suppress(OSError):  # it is gone already
+            write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def _let_go(self) -> None:
         self.murder_keepalived(force=True)  # type: ignore[call-arg]  # the stubs are of an older version

@@ -37,13 +37,18 @@ class Contents:
             raise ShoalError(ERR_NOT_FOUND, f"content {content[:16]} is not here; it was removed, or is not ready yet")
         return source
 
-    def layout(self, content: str) -> Layout | None:
-        """Layout of a content, named by its id or by 8 or more of its first digits if only one has them."""
+    def find(self, content: str) -> tuple[ContentId, Source] | None:
+        """A content named by its id, or by 8 or more of its first digits if only one has them."""
         found = self.shared.get(content) or self.downloads.get(content)
-        if found is None and len(content) >= SHORTEST_PREFIX:
-            matches = dict(self._beginning_with(content))
-            found = next(iter(matches.values())) if len(matches) == 1 else None
-        return found.layout if found is not None else None
+        if found is not None:
+            return content, found
+        matches = dict(self._beginning_with(content)) if len(content) >= SHORTEST_PREFIX else {}
+        return next(iter(matches.items())) if len(matches) == 1 else None
+
+    def layout(self, content: str) -> Layout | None:
+        """Layout of a content, named as for `find`."""
+        found = self.find(content)
+        return found[1].layout if found is not None else None
 
     def _beginning_with(self, digits: str) -> Iterator[tuple[ContentId, Source]]:
         for known in (self.downloads, self.shared):

@@ -2,7 +2,7 @@
 
 SharePath          hashed in a thread; progress is sent while it runs
 Snapshot           from the publisher's own fold of its events
-ListFiles          from the storage's layouts
+ListFiles, Locate  from the storage's layouts; the core is told where somebody reads
 ExplainReputation  from the reputation store
 everything else    a Command for the core
 """
@@ -26,6 +26,7 @@ from bus.messages import (
     FileRow,
     Files,
     ListFiles,
+    Locate,
     Message,
     Progress,
     ReputationExplained,
@@ -85,6 +86,10 @@ class Control:
                     self._share(token, message)
                 case ListFiles():
                     self._files(token, message)
+                case Locate():
+                    located = self._storage.locate(message)
+                    self._feed(Command(token, replace(message, content=located.content, file=located.file)))
+                    self.reply(Reply(token, located))
                 case ExplainReputation():
                     self._explain(token, message)
                 case _:

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.messages import Locate, Located
 from bus.places import PeerPlaces
 from bus.settings import TransferSettings
 from peer.catalogue import Catalogue
@@ -63,6 +64,7 @@ from peer.descriptors import OpenFiles
 from peer.files import FileOps
 from peer.hashing import Hasher, Hashing
 from peer.lifecycle import Lifecycle
+from peer.locating import locate
 from peer.preparing import Disk
 from peer.reading import check_chunk, list_holding, listed_digest, read, read_failed
 from peer.shared import SharedFiles
@@ -192,6 +194,10 @@ class Storage:
     def layout_of(self, content: str) -> Layout | None:
         """Layout of a content, named by its id or by 8 or more of its first digits; None if it is not known."""
         return self._contents.layout(content)
+
+    def locate(self, message: Locate) -> Located:
+        """Where a file may be read, and how much of it; raises as `locate` of peer/locating.py does."""
+        return locate(self._contents, message)
 
     def files_of(self, content: str) -> tuple[Entry, ...]:
         """Entries of a content, named as for `layout_of`; none if it is not known."""

@@ -208,8 +208,13 @@ def _rows_of(event: events.Event) -> list[RowKey]:
             return [(rows.DOWNLOADS, content)]
         case events.UploadProgress(content=content, peer=peer) | events.UploadEnded(content=content, peer=peer):
             return [(rows.UPLOADS, f"{content}/{peer}")]
-        case events.SwarmHasChanged(content=content):
-            return [(rows.SHARES, content), (rows.DOWNLOADS, content)]
+        case (
+            events.SwarmHasChanged(content=content)
+            | events.LimitsChanged(content=content)
+            | events.LimitsCleared(content=content)
+        ):
+            # The limits of all contents together are said of none.
+            return [(rows.SHARES, content), (rows.DOWNLOADS, content)] if content else [(rows.PEER, rows.SELF)]
         case events.LinkRow(peer=peer):
             return [(rows.PEERS, peer), (rows.REPUTATION, peer), (rows.PEER, rows.SELF)]
         case events.ReputationChanged(peer=peer) | events.ReputationForgotten(peer=peer):

@@ -57,6 +57,9 @@ class PeerRow(Row, frozen=True):
     """Bytes free where downloads go."""
     upload_max: int
     """Longest upload that the gateway takes."""
+    up_limit: int
+    """Bytes a second of all contents together; 0: unlimited."""
+    down_limit: int
     stale: bool
     """The peer has been silent for too long: the rest of the state may be old."""
 
@@ -87,6 +90,9 @@ class ShareRow(Row, frozen=True):
     added: datetime | None
     seeds: int | None
     leechers: int | None
+    up_limit: int
+    """Of its own, bytes a second; 0: none."""
+    down_limit: int
 
 
 class HashingRow(Row, frozen=True):
@@ -129,6 +135,17 @@ class DownloadRow(Row, frozen=True):
     finished: datetime | None
     seeds: int | None
     leechers: int | None
+    priority: str
+    """high, normal or low: those of a higher one are asked for first."""
+    sequential: bool
+    """Its chunks are fetched from first to last."""
+    up_limit: int
+    """Of its own, bytes a second; 0: none."""
+    down_limit: int
+    optimum_seconds: float | None
+    """The least time that any way of sharing could need."""
+    optimum_share: float | None
+    """How much of that optimum it reaches, 1 at best."""
 
 
 class UploadRow(Row, frozen=True):

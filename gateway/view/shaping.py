@@ -31,6 +31,7 @@ class Shaper:
     def this_peer(self, name: str, upload_max: int, stale: bool, disk_free: int | None) -> rows.PeerRow:
         links = self._published.of(events.LinkRow, "peers")
         started = next(iter(self._published.of(events.PeerStarted, "peer")), None)
+        up_limit, down_limit = self._limits("")
         return rows.PeerRow(
             name=started.name if started else name,
             id=started.id if started else "",
@@ -42,6 +43,8 @@ class Shaper:
             down_rate=sum(link.down_rate for link in links),
             disk_free=disk_free,
             upload_max=upload_max,
+            up_limit=up_limit,
+            down_limit=down_limit,
             stale=stale,
         )
 
@@ -56,6 +59,7 @@ class Shaper:
         if found is None:
             return None
         swarm = self._find(events.SwarmHasChanged, "swarms", key)
+        up_limit, down_limit = self._limits(key)
         return rows.ShareRow(
             id=found.id,
             name=found.name,
@@ -70,6 +74,8 @@ class Shaper:
             added=rows.moment(found.added),
             seeds=swarm.seeds if swarm else None,
             leechers=swarm.leechers if swarm else None,
+            up_limit=up_limit,
+            down_limit=down_limit,
         )
 
     def hashing(self, key: str) -> rows.HashingRow | None:
@@ -83,6 +89,7 @@ class Shaper:
         if found is None:
             return None
         swarm = self._find(events.SwarmHasChanged, "swarms", key)
+        up_limit, down_limit = self._limits(key)
         return rows.DownloadRow(
             id=found.id,
             name=found.name,
@@ -107,6 +114,12 @@ class Shaper:
             finished=rows.moment(found.finished),
             seeds=swarm.seeds if swarm else None,
             leechers=swarm.leechers if swarm else None,
+            priority=found.priority,
+            sequential=found.sequential,
+            up_limit=up_limit,
+            down_limit=down_limit,
+            optimum_seconds=found.optimum_seconds or None,
+            optimum_share=found.optimum_share or None,
         )
 
     def upload(self, key: str) -> rows.UploadRow | None:
@@ -146,6 +159,11 @@ class Shaper:
             events=found.events,
             cause=found.cause,
         )
+
+    def _limits(self, content: str) -> tuple[int, int]:
+        """(up, down) of a content, or with "" of all together."""
+        found = self._find(events.LimitsChanged, "limits", content)
+        return (found.up, found.down) if found else (0, 0)
 
     def _find(self, kind: type[E], section: str, *key: str) -> E | None:
         found = self._published.sections[section].get(key)

@@ -16,7 +16,7 @@ from peer.core.download import Download, DownloadState
 from peer.core.granting import Granting
 from peer.core.interface import Forget
 from peer.core.neighbours import Neighbours
-from peer.core.picker import PICKERS, Sequential
+from peer.core.picker import PICKERS, SEQUENTIAL
 from peer.core.priority import in_turn
 from peer.core.settings import NodeSettings
 from peer.core.source import Source, SourceState
@@ -37,7 +37,6 @@ Little: what waits at a slow source cannot be asked of a faster one."""
 WINDOW_MIN: Final = 32 * 1024
 STEAL_EVERY: Final = 0.25
 """Seconds between looks for work to take over."""
-SEQUENTIAL: Final = Sequential()
 
 
 class Asking:

@@ -24,6 +24,7 @@ from bus.messages import (
     Get,
     JudgePeer,
     Limits,
+    Locate,
     Message,
     Pause,
     Remove,
@@ -125,6 +126,7 @@ class Commands:
             ChangeDownload: self._change_download,
             Explain: self._explain,
             JudgePeer: self._judging.judge,
+            Locate: self._read_from,
         }
 
     def _reply(self, token: Token, message: Message) -> None:
@@ -314,6 +316,12 @@ class Commands:
         sequential = message.order == "sequential" if message.order else download.record.sequential
         self._downloads.change(download, message.priority or download.record.priority, sequential)
         self._reply(token, Done(0, content))
+
+    def _read_from(self, token: Token, message: Locate) -> None:
+        """The shell answers; a download that is read while it runs goes on where it is read."""
+        download = self._downloads.active.get(message.content)
+        if download is not None:
+            download.read_from(message.file, message.offset)
 
     def _explain(self, token: Token, message: Explain) -> None:
         content = self._item(message.content)

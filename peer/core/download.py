@@ -12,13 +12,15 @@ from msgspec.structs import replace
 from bus.boundary import LinkId, PeerId
 from bus.errors import ERR_DISK_FULL, LocalProtocolError
 from bus.events import ItemState, SourceRow
-from peer.core.bitmap import Range, mask_of
+from peer.core.bitmap import Range, mask_of, span
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
 from peer.core.optimum import Least
-from peer.core.picker import Availability, Picker
+from peer.core.picker import SEQUENTIAL, Availability, Picker
 from peer.core.rates import Meter
 
+READ_AHEAD: Final = 16 * 2**20
+"""Bytes from where somebody reads that are fetched before all others: seconds of any film, and at least two chunks."""
 STALLED_AFTER: Final = 10.0
 """Seconds without a byte until a download with sources is called stalled."""
 
@@ -81,6 +83,7 @@ class Download:
         self.wanted = 0
         self.asked = 0
         """Chunks asked of some source, or received and not yet verified."""
+        self.read_next = 0  # chunks that somebody is about to read: they come first, from first to last
         self.lists: dict[str, tuple[Range, ...]] = {}
         """Digest lists still to be fetched: file id -> its chunks."""
         self._unlisted = 0
@@ -208,6 +211,15 @@ class Download:
         self.lists_open.pop(manifest, None)
         self.lists_asked.pop(manifest, None)
 
+    def read_from(self, file: int, offset: int) -> None:
+        """Somebody reads this file from there on."""
+        if self.layout is None or file >= len(self.layout.files):
+            return
+        entry = self.layout.files[file]
+        chunks, size = self.layout.chunks_of(entry), self.layout.chunk_sizes[entry]
+        ahead = chunks[offset // size :][: max(2, READ_AHEAD // size)]
+        self.read_next = span(ahead.start, len(ahead))
+
     def pick(self, link: LinkId, size: int, picker: Picker, rng: random.Random) -> tuple[int, int]:
         """Choose chunks of about `size` bytes to ask of a source: (mask, bytes); (0, 0) if it has none.
 
@@ -216,6 +228,8 @@ class Download:
         candidates = self.open_chunks & self.offered(link)
         if not candidates or self.layout is None:
             return 0, 0
+        if soon := candidates & self.read_next:
+            candidates, picker = soon, SEQUENTIAL
         chunk = picker.pick(candidates, self.availability, rng)
         mask, taken = self.layout.run(candidates, chunk, size)
         self.asked |= mask

@@ -59,7 +59,9 @@ class Layout:
     the next one.
     """
 
-    __slots__ = ("_listed", "all_chunks", "chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts")
+    __slots__ = (
+        "_files", "_listed", "all_chunks", "chunk_sizes", "chunks", "entries", "kind", "positions", "size", "starts",
+    )  # fmt: skip
 
     def __init__(self, kind: Kind, entries: Sequence[Entry]) -> None:
         """`kind` is "file" (one entry) or "tree".
@@ -93,6 +95,15 @@ class Layout:
         self.all_chunks = (1 << total) - 1
         """Bitmask of every chunk."""
         self._listed: frozenset[str] | None = None
+        self._files: Sequence[int] | None = None
+
+    @property
+    def files(self) -> Sequence[int]:
+        """The entries that are files: `files[n]` is the index of the n-th one."""
+        if self._files is None:
+            found = [index for index, entry in enumerate(self.entries) if not entry.directory]
+            self._files = range(len(found)) if len(found) == len(self.entries) else found
+        return self._files
 
     def has_list(self, file_id: str) -> bool:
         """Whether a file of this tree has a digest list of its own: one of more than one chunk."""

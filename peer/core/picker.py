@@ -94,6 +94,8 @@ class Sequential(Picker):
         return (candidates & -candidates).bit_length() - 1
 
 
+SEQUENTIAL: Final = Sequential()
+
 PICKERS: Final[dict[str, type[Picker]]] = {
     "rarest-first": RarestFirst,
     "random": RandomOrder,

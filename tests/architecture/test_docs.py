@@ -115,7 +115,7 @@ def test_every_rest_endpoint_is_documented():
         for method in (rule.methods or set()) - {"HEAD"}
         if rule.rule.startswith("/api/")
     }
-    assert set(re.findall(r"^\| `([A-Z]+ /api/[^`]+)` \|", text("docs/COMMANDS.md"), re.MULTILINE)) == served
+    assert set(re.findall(r"^\| `([A-Z]+ /api/[^`]+)` \|", text("docs/REST.md"), re.MULTILINE)) == served
 
 
 def test_an_undocumented_message_is_found():

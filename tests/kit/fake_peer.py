@@ -7,6 +7,7 @@ its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
+    lies ID READY PATH      the first READY bytes of that download may be read at PATH
     flood N                 publishes N events as fast as it can, then one that sets a known last state
     hang                    answers nothing any more, and is silent
 """
@@ -17,6 +18,7 @@ import argparse
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -68,6 +70,11 @@ class FakePeer:
         self.links.listen("control", places.control)
         self.found: dict[str, messages.FoundContent] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
+        self.limits: dict[str, tuple[int, int]] = {}
+        self.lies: dict[str, tuple[str, int]] = {}
+        """Where the bytes of a download are, and how many of them from the beginning on."""
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """Size and modification time of each shared file when somebody first asked where it is."""
         self.hanging = False
         self.publish(
             events.PeerStarted(
@@ -124,15 +131,81 @@ class FakePeer:
                 self.publish(events.TransferRemoved(content, data))
                 return messages.Done(request, content)
             case messages.ExplainReputation(request, peer):
+                check_id(peer)
                 return messages.ReputationExplained(request, peer, 0.51, EXPLAINED)
             case messages.ListFiles(request):
                 files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
                 return messages.Files(request, files, 0)
+        return self.steer(message)
+
+    def steer(self, message: messages.Message) -> messages.Message:
+        match message:
+            case messages.ChangeDownload(request, content, priority, order):
+                transfer = self.running(content)
+                self.transfers[content] = msgspec.structs.replace(
+                    transfer,
+                    priority=priority or transfer.priority,
+                    sequential=order == "sequential" if order else transfer.sequential,
+                )
+                self.publish(self.transfers[content])
+                return messages.Done(request, content)
+            case messages.ChangeLimits(request, content, up, down):
+                up, down = (
+                    self.limits.get(content, (0, 0))[n] if rate < 0 else rate for n, rate in enumerate((up, down))
+                )
+                self.limits[content] = (up, down)
+                self.publish(events.LimitsChanged(content, up, down))
+                own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
+                return messages.Limits(request, content, up, down, True, True, up, down, own)
+            case messages.Explain(request, content):
+                check_id(content)
+                source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
+                return messages.Explained(
+                    request, content, "n", "stalled", "choked", "no slot", 0.0, 4, 4, 0, 0, 0, "", [source]
+                )
+            case messages.Locate():
+                return self.locate(message)
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def locate(self, message: messages.Locate) -> messages.Located:
+        """A share lies where it was shared from; a download where a test said, with as much of it as it said."""
+        shared = self.publisher.state.sections["contents"].get((message.content,))
+        if not isinstance(shared, events.ContentShared):
+            return self.locate_download(message)
+        root = Path(shared.path)
+        files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+        names = [str(path.relative_to(root)) if path != root else "" for path in files]
+        if (message.path or names[0]) not in names or message.file >= len(names):
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, "there is no such file")
+        file = names.index(message.path) if message.path else message.file
+        status = files[file].lstat()
+        size = self.sizes.setdefault(str(files[file]), (status.st_size, status.st_mtime_ns))
+        return messages.Located(
+            message.request, message.content, shared.kind, file, names[file], size[0], shared.path, names[file],  # type: ignore[arg-type]
+            max(0, size[0] - message.offset), size[1],
+        )  # fmt: skip
+
+    def locate_download(self, message: messages.Locate) -> messages.Located:
+        transfer = self.running(message.content)
+        path, ready = self.lies.get(message.content, ("", 0))
+        if not path:
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, "its files are not known")
+        return messages.Located(
+            message.request, message.content, "file", 0, "", transfer.size, path, "", max(0, ready - message.offset), 0
+        )
+
+    def running(self, content: str) -> events.TransferProgress:
+        transfer = self.transfers.get(content)
+        if transfer is None:
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{content} is no download of this peer")
+        if transfer.finished:
+            raise errors.ShoalError(errors.ERR_STATE, f"{transfer.name} is complete")
+        return transfer
 
     def share(self, link: LinkId, request: int, path: Path, name: str, upload: bool) -> None:
         """Two steps of pretended hashing, then the answer."""
-        if not path.exists() or path.name == REFUSED:
+        # A generated path such as "/" would be hashed in earnest.
+        if len(path.parts) < 3 or not path.is_absolute() or not path.exists() or path.name == REFUSED:
             raise errors.ShoalError(errors.ERR_UNREADABLE, f"{path} cannot be read")
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         size = sum(file.stat().st_size for file in files)
@@ -236,6 +309,11 @@ class FakePeer:
         elif order == "found":
             found = msgspec.json.decode(rest, type=messages.FoundContent)
             self.found[found.id] = found
+        elif order == "lies":
+            content, ready, path = rest.split(" ", 2)
+            self.lies[content] = (path, int(ready))
+            if content in self.transfers:
+                self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
         elif order == "flood":
             for number in range(int(rest)):
                 self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
@@ -252,6 +330,12 @@ class FakePeer:
         if not self.hanging:
             self.publisher.close()
         self.context.term()
+
+
+def check_id(text: str) -> None:
+    """An answer with anything else for an id would not be understood."""
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise errors.ShoalError(errors.ERR_NOT_FOUND, "nothing has that id")
 
 
 def _fields(transfer: events.Transfer) -> dict[str, Any]:

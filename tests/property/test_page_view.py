@@ -38,6 +38,8 @@ EVENTS = st.one_of(
     st.builds(lambda c, p: events.UploadEnded(c, p, 0), IDS, IDS),
     st.builds(lambda n: events.ContentHashing(f"/{n}", "n", n, 3, 0, 1), NUMBERS),
     st.builds(lambda n: events.ContentHashed(f"/{n}", ""), NUMBERS),
+    st.builds(events.LimitsChanged, st.one_of(st.just(""), IDS), NUMBERS, NUMBERS),
+    st.builds(events.LimitsCleared, IDS),
     st.builds(lambda n: events.TrackerReached(f"tcp://t:{n}", "k", "reached", ""), NUMBERS),
 )
 STEPS = st.lists(

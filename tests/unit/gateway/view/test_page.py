@@ -71,6 +71,23 @@ def test_a_download_shows_progress_and_unknown_eta_as_null():
     assert (row.progress, row.eta, row.finished) == (0.25, None, None)
 
 
+def test_a_download_shows_how_it_is_fetched_and_how_near_the_optimum():
+    row = Feed().hear(transfer(priority="high", sequential=True, optimum_share=0.5)).row(rows.DOWNLOADS, CONTENT)
+    assert isinstance(row, rows.DownloadRow)
+    assert (row.priority, row.sequential, row.optimum_share, row.optimum_seconds) == ("high", True, 0.5, None)
+
+
+def test_limits_show_where_they_hold_and_go_when_they_are_cleared():
+    feed = Feed()
+    feed.hear(shared(), transfer(id=OTHER), events.LimitsChanged("", 7, 8))
+    view = feed.hear(events.LimitsChanged(CONTENT, 1, 2), events.LimitsChanged(OTHER, 3, 4))
+    found = [view.row(rows.SHARES, CONTENT), view.row(rows.DOWNLOADS, OTHER), view.row(rows.PEER, rows.SELF)]
+    assert [(row.up_limit, row.down_limit) for row in found] == [(1, 2), (3, 4), (7, 8)]  # type: ignore[union-attr]
+    row = feed.hear(events.LimitsCleared(CONTENT)).row(rows.SHARES, CONTENT)
+    assert isinstance(row, rows.ShareRow)
+    assert (row.up_limit, row.down_limit) == (0, 0)
+
+
 def test_an_empty_finished_download_is_complete():
     row = Feed().hear(transfer(size=0, bytes_done=0, finished=2e9)).row(rows.DOWNLOADS, CONTENT)
     assert isinstance(row, rows.DownloadRow)
