@@ -7,6 +7,7 @@ its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
+    shares N                shares N files that are not there
     flood N                 publishes N events as fast as it can, then one that sets a known last state
     hang                    answers nothing any more, and is silent
 """
@@ -236,6 +237,13 @@ class FakePeer:
         elif order == "found":
             found = msgspec.json.decode(rest, type=messages.FoundContent)
             self.found[found.id] = found
+        elif order == "shares":
+            for number in range(int(rest)):
+                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
+                shared = events.ContentShared(
+                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
+                )
+                self.publish(shared)
         elif order == "flood":
             for number in range(int(rest)):
                 self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))

@@ -17,6 +17,8 @@ class Items {
   /** Keys of the lines that the filter lets through, sorted. */
   order = $state.raw<readonly string[]>([]);
   counts = $state.raw<Counts>(new Tally().copy);
+  /** Change it by `narrow`. */
+  filter = $state.raw<Filter>(EVERYTHING);
 
   // Nothing reactive is read where changes are made, so an effect may make them.
   private changes = 0;
@@ -28,7 +30,7 @@ class Items {
   private sending = new Map<string, Sending>();
   private uploads = new Map<string, Map<string, UploadRow>>();
   private tally = new Tally();
-  private filter: Filter = EVERYTHING;
+  private narrowed: Filter = EVERYTHING;
   private compare: Compare = () => 0;
   private moved = new Set<string>();
   private reordered = -REORDER_MS;
@@ -46,7 +48,7 @@ class Items {
   /** Whether the filter lets it through. */
   isShown(key: string): boolean {
     const item = this.items.get(key);
-    return item !== undefined && shows(this.filter, item);
+    return item !== undefined && shows(this.narrowed, item);
   }
 
   uploadRows(): UploadRow[] {
@@ -54,11 +56,15 @@ class Items {
     return [...this.uploads.values()].flatMap((uploads) => [...uploads.values()]);
   }
 
-  /** What to show, in which order. */
-  arrange(filter: Filter, compare: Compare): void {
+  narrow(filter: Filter): void {
     this.filter = filter;
+    this.narrowed = filter;
+    this.arrange();
+  }
+
+  sort(compare: Compare): void {
     this.compare = compare;
-    this.arrangeAll();
+    this.arrange();
   }
 
   replace(state: PageState): void {
@@ -78,7 +84,7 @@ class Items {
       this.tally.count(item, 1);
       if (!first) journal.note(before.get(key), item);
     }
-    this.arrangeAll();
+    this.arrange();
   }
 
   apply(set: Changes["set"], remove: Changes["remove"]): void {
@@ -153,12 +159,12 @@ class Items {
   }
 
   private moves(before: Item | undefined, after: Item | undefined): boolean {
-    const was = before !== undefined && shows(this.filter, before);
-    const is = after !== undefined && shows(this.filter, after);
+    const was = before !== undefined && shows(this.narrowed, before);
+    const is = after !== undefined && shows(this.narrowed, after);
     return was !== is || (was && is && this.compare(before, after) !== 0);
   }
 
-  private arrangeAll(): void {
+  private arrange(): void {
     this.sorted = [];
     this.moved = new Set(this.items.keys());
     this.publish();
@@ -174,7 +180,7 @@ class Items {
     const placed: Item[] = [];
     for (const key of moved) {
       const item = this.items.get(key);
-      if (item && shows(this.filter, item)) placed.push(item);
+      if (item && shows(this.narrowed, item)) placed.push(item);
     }
     placed.sort(this.compare);
     const kept = this.sorted.filter((key) => !moved.has(key));
