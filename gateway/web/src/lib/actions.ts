@@ -73,7 +73,7 @@ export const ACTIONS: Record<ActionId, Action> = {
     allows: hasData,
     perform: (item) => remove(item, true),
   },
-}; // prettier-ignore
+};
 
 export function allowed(id: ActionId, chosen: readonly Item[]): Item[] {
   return chosen.filter(ACTIONS[id].allows);

@@ -7,7 +7,7 @@ import { stateWord } from "./words";
 
 export type ColumnId =
   | "name" | "size" | "progress" | "state" | "down" | "up" | "eta" | "seeds" | "leechers" | "sent" | "ratio" | "added"
-  | "done" | "left" | "kind" | "files" | "chunks" | "finished" | "path" | "id"; // prettier-ignore
+  | "done" | "left" | "kind" | "files" | "chunks" | "finished" | "path" | "id";
 
 export interface Column {
   id: ColumnId;
@@ -93,7 +93,7 @@ export const COLUMNS: readonly Column[] = [
     (item) => format.moment(item.finished)),
   column("path", "Path", "Where it lies on the peer's machine", 260, false, (item) => item.path, (item) => item.path),
   column("id", "Id", "Of the content, everywhere the same", 150, false, (item) => item.id, (item) => item.id),
-]; // prettier-ignore
+];
 
 export const COLUMN = Object.fromEntries(COLUMNS.map((each) => [each.id, each])) as Record<ColumnId, Column>;
 

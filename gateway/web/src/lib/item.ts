@@ -55,7 +55,7 @@ const NOTHING = {
   id: "", kind: "file", error: "", code: "", complete: false, down: 0, up: 0, sent: 0, eta: null, seconds: 0,
   seeds: null, leechers: null, sources: [], takers: [], added: 0, finished: 0, path: "", upload: false, files: null,
   chunks: 0, chunksDone: 0, have: "", duplicate: 0, rejected: 0,
-} satisfies Partial<Item>; // prettier-ignore
+} satisfies Partial<Item>;
 
 function taken(uploads: Uploads): Pick<Item, "takers" | "up" | "sent"> {
   const takers = uploads ? [...uploads.values()] : [];
