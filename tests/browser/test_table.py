@@ -137,8 +137,8 @@ def test_columns_are_remembered(web, open_page):
     expect(line_named(page, "cod")).to_be_visible()
     page.get_by_role("button", name="Columns").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Seeds").uncheck()
-    dialog.get_by_label("Path").check()
+    dialog.get_by_role("checkbox", name="Seeds").uncheck()
+    dialog.get_by_role("checkbox", name="Path").check()
     page.keyboard.press("Escape")
     size = page.get_by_role("columnheader", name="Size")
     size.get_by_role("button").focus()
@@ -165,7 +165,7 @@ def test_columns_are_remembered(web, open_page):
     assert "Seeds" not in names
     assert "Path" in names
     assert order == "descending"
-    assert dict(zip(names, widths, strict=True))["State"] == 172
+    assert dict(zip(names, widths, strict=True))["State"] == 184
     page.reload()
     expect(line_named(page, "cod")).to_be_visible()
     assert looks() == before
@@ -218,6 +218,7 @@ def test_hostile_names_are_text(tmp_path, open_page):
         assert page.locator("#app :is(img, script, b)").count() == 0
         assert page.evaluate("window.broken") is None
         assert dialogs == []
+        page.close()
 
 
 def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_page):
@@ -247,6 +248,7 @@ def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_p
         expect(page.locator("#line-0")).to_contain_text("share 00000")
         page.get_by_label("Filter by name or id").fill("0042")
         expect(page.get_by_text(re.compile("^1[0-9] of 10,000 items"))).to_be_visible()
+        page.close()
 
 
 def test_a_share_is_paused_resumed_verified_and_removed_by_keyboard_alone(tmp_path, open_page):

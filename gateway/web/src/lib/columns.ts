@@ -62,17 +62,17 @@ function kindWord(item: Item): string {
 }
 
 export const COLUMNS: readonly Column[] = [
-  column("name", "Name", "What it is called", 280, true, (item) => item.lower, (item) => item.name),
+  column("name", "Name", "What it is called", 260, true, (item) => item.lower, (item) => item.name),
   column("size", "Size", "Of the whole content", 86, true, (item) => item.size, (item) => bytes(item.size)),
   column("progress", "Progress", "How much of it is here and verified", 130, true, (item) => item.progress,
     (item) => format.percent(item.progress)),
-  column("state", "State", "What it is doing", 132, true, (item) => stateWord(item.state), (item) => stateWord(item.state)),
+  column("state", "State", "What it is doing", 144, true, (item) => stateWord(item.state), (item) => stateWord(item.state)),
   column("down", "Down", "What arrives, a second", 96, true, (item) => item.down, (item) => rate(item.down)),
   column("up", "Up", "What leaves, a second", 96, true, (item) => item.up, (item) => rate(item.up)),
   column("eta", "Left", "Time until it is complete, at this rate", 96, true,
     (item) => (item.complete ? null : item.eta), eta),
-  column("seeds", "Seeds", "Peers that have all of it", 66, true, (item) => item.seeds, (item) => amount(item.seeds)),
-  column("leechers", "Leechers", "Peers that fetch it", 82, true, (item) => item.leechers,
+  column("seeds", "Seeds", "Peers that have all of it", 70, true, (item) => item.seeds, (item) => amount(item.seeds)),
+  column("leechers", "Leechers", "Peers that fetch it", 94, true, (item) => item.leechers,
     (item) => amount(item.leechers)),
   column("sent", "Sent", "To other peers, since this peer started", 90, false, (item) => item.sent,
     (item) => bytes(item.sent)),
