@@ -35,7 +35,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
     # A name of two words, found by the second; slow enough to be watched.
     song = tmp_path / "northern wind.flac"
     song.write_bytes(os.urandom(SIZE))
-    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "8 MiB/s"}}) as swarm:
+    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "6 MiB/s"}}) as swarm:
         north, south = swarm.peer("north"), swarm.peer("south")
 
         at_north = open_page(page_of(north))
@@ -63,7 +63,9 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
         bar = download.get_by_role("progressbar")
         seen = {eventually(lambda: 0 < percent(bar) < 100 and percent(bar), within=30)}
         expect(download).to_contain_text("Downloading")
+        seen.add(percent(bar))
         expect(details(at_south, download)).to_contain_text("from 1 of 1 source")
+        seen.add(percent(bar))
         at_south.screenshot(path=tmp_path / "south-downloads.png", full_page=True)
 
         def is_complete() -> bool:

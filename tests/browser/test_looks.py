@@ -24,7 +24,6 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
         yield web
 
 
-
 VIEWS = ("Transfers", "Network", "Reputation", "Search")
 WIDE = """() => {
     // What lies in a box that scrolls sticks out no further than the box.
