@@ -35,7 +35,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
     # A name of two words, found by the second; slow enough to be watched.
     song = tmp_path / "northern wind.flac"
     song.write_bytes(os.urandom(SIZE))
-    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "6 MiB/s"}}) as swarm:
+    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "4 MiB/s"}}) as swarm:
         north, south = swarm.peer("north"), swarm.peer("south")
 
         at_north = open_page(page_of(north))

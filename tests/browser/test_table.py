@@ -56,6 +56,14 @@ def shared(content: str, name: str) -> events.ContentShared:
     return events.ContentShared(content, name, "file", 2**20, 1, 1, f"/s/{name}", False, "seeding", "", 2e9)
 
 
+def busy_seconds(page: Page) -> float:
+    """Processor time of the page's main thread so far: unlike a clock, it does not tell what else the machine does."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+
 def headings(page: Page) -> list[str]:
     return page.get_by_role("columnheader").all_inner_texts()
 
@@ -226,14 +234,10 @@ def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_p
         web.order(f"shares {MANY}")
         eventually(lambda: len(web.get(f"/shares?cursor={MANY - 1}")["items"]) == 1, within=20)
         page = open_page(web.page)
-        page.add_init_script(
-            "new MutationObserver((_, self) => { if (document.querySelector('[data-key]'))"
-            " { window.firstLine = performance.now(); self.disconnect(); } })"
-            ".observe(document, {childList: true, subtree: true})"
-        )
+        before = busy_seconds(page)
         page.reload()
         expect(page.get_by_text("10,000 items")).to_be_visible()
-        assert page.evaluate("window.firstLine") < 1500
+        assert busy_seconds(page) - before < 1.5
         grid = page.get_by_role("grid")
         assert 10 < page.locator("[data-key]").count() < 60
         assert grid.get_attribute("aria-rowcount") == str(MANY + 1)
