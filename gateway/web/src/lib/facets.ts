@@ -16,7 +16,7 @@ export const KINDS: Record<Kind, [label: string, meaning: string]> = {
 export interface Filter {
   kind: Kind;
   state: StateFilter;
-  /** Lower case; a line is shown if it has every one of them. */
+  /** Lower case; a line is shown if its name has every one of them, or its id begins with it. */
   words: readonly string[];
 }
 
@@ -33,7 +33,7 @@ function kindsOf(item: Item): Kind[] {
 export function shows(filter: Filter, item: Item): boolean {
   if (filter.state !== "all" && item.state !== filter.state) return false;
   if (filter.kind !== "all" && !kindsOf(item).includes(filter.kind)) return false;
-  return filter.words.every((word) => item.lower.includes(word));
+  return filter.words.every((word) => item.lower.includes(word) || item.id.startsWith(word));
 }
 
 /** Counts that follow each change of a line. */

@@ -13,7 +13,7 @@ export interface Item {
   id: string;
   role: Role;
   name: string;
-  /** What the filter box looks in. */
+  /** The name in lower case, as it is sorted and filtered by. */
   lower: string;
   kind: string;
   state: ShownState;
@@ -66,10 +66,6 @@ function taken(uploads: Uploads): Pick<Item, "takers" | "up" | "sent"> {
   };
 }
 
-function sought(name: string, id: string): string {
-  return `${name.toLowerCase()} ${id}`;
-}
-
 function time(text: string | null): number {
   return text === null ? 0 : Date.parse(text);
 }
@@ -82,7 +78,7 @@ export function itemOfDownload(row: DownloadRow, uploads: Uploads): Item {
     id: row.id,
     role: "download",
     name: row.name || row.id.slice(0, 8),
-    lower: sought(row.name, row.id),
+    lower: row.name.toLowerCase(),
     kind: row.kind,
     state: row.state,
     error: row.error,
@@ -116,7 +112,7 @@ export function itemOfShare(row: ShareRow, uploads: Uploads): Item {
     id: row.id,
     role: "share",
     name: row.name,
-    lower: sought(row.name, row.id),
+    lower: row.name.toLowerCase(),
     kind: row.kind,
     state: row.state,
     error: row.error,
@@ -142,7 +138,7 @@ export function itemOfHashing(row: HashingRow): Item {
     key: `hashing:${row.path}`,
     role: "hashing",
     name: row.name,
-    lower: sought(row.name, ""),
+    lower: row.name.toLowerCase(),
     kind: row.files > 1 ? "tree" : "file",
     state: "hashing",
     size: row.size,
@@ -161,7 +157,7 @@ export function itemOfSending(sending: Sending): Item {
     key: `sending:${sending.id}`,
     role: "sending",
     name: sending.name,
-    lower: sought(sending.name, ""),
+    lower: sending.name.toLowerCase(),
     state: sending.phase === "waiting" ? "queued" : "sending",
     size: sending.size,
     done: sending.sent,
