@@ -12,5 +12,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
     target: "es2022",
+    // The first that know light-dark(), by which each colour stands once.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },
 });

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from bus.ready import PeerUp
 from tests.kit.dropping import drop
 from tests.kit.swarm import Swarm
+from tests.kit.table import details, line_named, view
 from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -34,14 +35,15 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
     # A name of two words, found by the second; slow enough to be watched.
     song = tmp_path / "northern wind.flac"
     song.write_bytes(os.urandom(SIZE))
-    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "8 MiB/s"}}) as swarm:
+    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "4 MiB/s"}}) as swarm:
         north, south = swarm.peer("north"), swarm.peer("south")
 
         at_north = open_page(page_of(north))
+        view(at_north, "Network")
         expect(at_north.get_by_role("region", name="This peer", exact=True)).to_contain_text("Reached", timeout=WITHIN)
+        view(at_north, "Transfers")
         drop(at_north, song)
-        share = at_north.get_by_role("region", name="Shared by this peer").locator("[data-id]")
-        expect(share).to_contain_text("northern wind.flac", timeout=WITHIN)
+        expect(line_named(at_north, "northern wind.flac")).to_contain_text("Sharing", timeout=WITHIN)
 
         at_south = open_page(page_of(south))
         result = at_south.get_by_role("region", name="Search results").get_by_role("listitem")
@@ -56,11 +58,14 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
         expect(result).to_contain_text("1 seed")
         at_south.get_by_role("button", name="Download northern wind.flac").click()
 
-        download = at_south.get_by_role("region", name="Downloads").locator("[data-id]")
+        view(at_south, "Transfers")
+        download = line_named(at_south, "northern wind.flac")
         bar = download.get_by_role("progressbar")
         seen = {eventually(lambda: 0 < percent(bar) < 100 and percent(bar), within=30)}
         expect(download).to_contain_text("Downloading")
-        expect(download).to_contain_text("from 1 of 1 source")
+        seen.add(percent(bar))
+        expect(details(at_south, download)).to_contain_text("from 1 of 1 source")
+        seen.add(percent(bar))
         at_south.screenshot(path=tmp_path / "south-downloads.png", full_page=True)
 
         def is_complete() -> bool:
@@ -72,14 +77,16 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
         expect(download).to_contain_text("Sharing")
         expect(at_south.get_by_role("log")).to_contain_text("northern wind.flac is complete")
 
+        expect(details(at_south, download, "Sources").get_by_role("row", name="north")).to_contain_text("24.0 MiB")
+        expect(details(at_south, download, "Events")).to_contain_text("Complete: 24.0 MiB")
+        view(at_south, "Reputation")
         ranking = at_south.locator(f"#reputation [data-peer='{north.id}']")
         expect(ranking).to_contain_text("north")
         expect(ranking).to_contain_text("0.51")  # it began at 0.50
         ranking.get_by_role("button").click()
         expect(at_south.get_by_role("dialog")).to_contain_text("It sent us verified data")
         at_south.keyboard.press("Escape")
-        download.get_by_text("Sources and parts").click()
-        expect(download.get_by_role("row", name="north")).to_contain_text("24.0 MiB")
+        view(at_north, "Network")
         expect(at_north.get_by_role("region", name="Peers")).to_contain_text("south")
 
         fetched = Path(south.download_dir) / "northern wind.flac"

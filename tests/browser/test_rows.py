@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bus import events
+from tests.kit.table import act, button, details, line, view
 from tests.kit.web_peer import WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -32,6 +33,7 @@ def test_a_peer_without_a_newest_event_is_told_by_what_was_seen_of_it(web, open_
     seen = {"SUCCESSFUL_DOWNLOAD": 1, "TIMED_OUT": 1200}
     web.publish(events.ReputationChanged("a7" * 32, 0.4, ["newcomer"], seen, ""))
     page = open_page(web.page)
+    view(page, "Reputation")
     expect(page.locator(f"#reputation [data-peer='{'a7' * 32}']")).to_contain_text(
         "sent nothing of a wanted chunk in time (1,200×), finished a download from us (1×)"
     )
@@ -42,9 +44,10 @@ def test_only_those_who_offer_something_count_as_sources(web, open_page):
     web.publish(odd_transfer("c1", "no_sources", [gone, good]))
     web.publish(odd_transfer("c2", "downloading", [gone, empty, good]))
     page = open_page(web.page)
-    expect(page.locator(f"#downloads [data-id='{'c2' * 32}']")).to_contain_text("from 0 of 1 source")
-    without = page.locator(f"#downloads [data-id='{'c1' * 32}']")
-    expect(without).to_contain_text("No sources")
+    expect(details(page, line(page, "c2" * 32))).to_contain_text("from 0 of 1 source")
+    expect(line(page, "c1" * 32)).to_contain_text("No sources")
+    without = details(page, line(page, "c1" * 32))
+    expect(without).to_contain_text("Nobody who can be reached")
     expect(without).not_to_contain_text(re.compile("of . source"))
 
 
@@ -53,23 +56,25 @@ def test_what_failed_is_tried_again_or_verified(web, open_page):
     web.publish(odd_transfer("f2", "error", []))
     web.publish(events.ContentShared("f3" * 32, "f3", "file", 9, 1, 1, "/d/f3", False, "error", "it changed", 1e9))
     page = open_page(web.page)
-    again, damaged = (page.locator(f"#downloads [data-id='{name * 32}']") for name in ("f1", "f2"))
-    expect(again).to_contain_text("the disk is full ERR_DISK_FULL")
-    again.get_by_role("button", name="Try again").click()
+    again, damaged, share = (line(page, name * 32) for name in ("f1", "f2", "f3"))
+    expect(details(page, again)).to_contain_text("the disk is full ERR_DISK_FULL")
+    act(page, again, "Resume")
     expect(again).to_contain_text("Downloading")
-    expect(again).not_to_contain_text("the disk is full")
-    damaged.get_by_role("button", name="Verify").click()
+    expect(details(page, again)).not_to_contain_text("the disk is full")
+    act(page, damaged, "Verify")
     expect(damaged).to_contain_text("Verifying")
-    share = page.locator(f"#shares [data-id='{'f3' * 32}']")
-    share.get_by_role("button", name="Verify").click()
+    expect(button(page, "Verify")).to_be_disabled()
+    expect(details(page, share)).to_contain_text("it changed")
+    act(page, share, "Verify")
     expect(page.get_by_role("log")).to_contain_text("f3 is being verified")
-    expect(share).not_to_contain_text("it changed")
-    expect(share.get_by_role("button", name="Verify")).to_have_count(0)
+    expect(share).to_contain_text("Sharing")
+    expect(details(page, share)).not_to_contain_text("it changed")
 
 
 def test_a_score_is_explained_on_a_click(web, open_page):
     web.publish(events.ReputationChanged("5a" * 32, 0.51, [], {"SUCCESSFUL_UPLOAD": 3}, "SUCCESSFUL_UPLOAD"))
     page = open_page(web.page)
+    view(page, "Reputation")
     page.locator(f"#reputation [data-peer='{'5a' * 32}'] button").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("It sent us verified data")

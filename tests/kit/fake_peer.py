@@ -8,6 +8,7 @@ its standard input is one order of a test:
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
+    shares N                shares N files that are not there
     flood N                 publishes N events as fast as it can, then one that sets a known last state
     hang                    answers nothing any more, and is silent
 """
@@ -314,6 +315,13 @@ class FakePeer:
             self.lies[content] = (path, int(ready))
             if content in self.transfers:
                 self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
+        elif order == "shares":
+            for number in range(int(rest)):
+                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
+                shared = events.ContentShared(
+                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
+                )
+                self.publish(shared)
         elif order == "flood":
             for number in range(int(rest)):
                 self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))

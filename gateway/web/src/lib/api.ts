@@ -1,7 +1,7 @@
 // REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
 
 import { session } from "./session.svelte";
-import type { Explanation, FoundContent, SharedAnswer } from "./types";
+import type { Explanation, FileRow, FoundContent, SharedAnswer } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -51,6 +51,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return (text ? JSON.parse(text) : undefined) as T;
 }
 
+export type Change = "pause" | "resume" | "verify";
+
 interface Listing<T> {
   items: T[];
   next_cursor: string | null;
@@ -63,12 +65,11 @@ export const api = {
     call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`).then((found) => found.items),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
-  resumeShare: (id: string) => call<void>("PATCH", `/shares/${id}`, { action: "resume" }),
-  verifyShare: (id: string) => call<void>("PATCH", `/shares/${id}`, { action: "verify" }),
+  changeShare: (id: string, action: Change) => call<void>("PATCH", `/shares/${id}`, { action }),
   download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
-  pause: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "pause" }),
-  resume: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "resume" }),
-  verify: (id: string) => call<void>("PATCH", `/downloads/${id}`, { action: "verify" }),
+  changeDownload: (id: string, action: Change) => call<void>("PATCH", `/downloads/${id}`, { action }),
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
+  files: (id: string, cursor: string) =>
+    call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
 };

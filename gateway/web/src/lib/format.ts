@@ -35,9 +35,18 @@ export function duration(seconds: number): string {
   return `${whole} s`;
 }
 
-export function moment(time: string | null): string {
-  if (time === null) return "";
-  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+/** A time in RFC 3339, or in milliseconds since 1970; none is nothing. */
+export function moment(time: string | number | null): string {
+  const date = new Date(time ?? NaN);
+  return time === 0 || Number.isNaN(date.getTime()) ? "" : MOMENT.format(date);
+}
+
+/** The time of a day, from milliseconds since 1970. */
+export function clock(time: number): string {
+  return CLOCK.format(time);
 }
 
 export function count(number: number, singular: string, plural: string = `${singular}s`): string {

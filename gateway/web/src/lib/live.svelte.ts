@@ -2,8 +2,13 @@
 //
 // Every frame is acknowledged, and the gateway sends the next one only then. After an interruption the page says which
 // state it has and gets what it missed; a frame that does not follow makes it ask for everything again.
+//
+// What can be long (shares, downloads, uploads) goes to `items`, which changes in place; the rest is few rows, and is
+// replaced.
 
 import { io, type Socket } from "socket.io-client";
+import { items } from "./items.svelte";
+import { journal } from "./journal";
 import { session } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
 import type { Changes, Notice, PageState, Snapshot } from "./types";
@@ -23,7 +28,10 @@ class Live {
   /** Whether there has been a snapshot since the page was opened. */
   ready = $state(false);
   // Rows are replaced, never changed, so only what differs is drawn again.
-  state = $state.raw<PageState>(nothing());
+  peer = $state.raw<PageState["peer"]>({});
+  tracker = $state.raw<PageState["tracker"]>({});
+  peers = $state.raw<PageState["peers"]>({});
+  reputation = $state.raw<PageState["reputation"]>({});
 
   private epoch = "";
   private seq = 0;
@@ -55,7 +63,8 @@ class Live {
     this.socket = null;
     this.forget();
     this.ready = false;
-    this.state = nothing();
+    this.take(nothing());
+    journal.clear();
   }
 
   private lost(socket: Socket): void {
@@ -77,7 +86,7 @@ class Live {
   private replace(frame: Snapshot, got?: () => void): void {
     this.epoch = frame.epoch;
     this.seq = frame.seq;
-    this.state = frame.state;
+    this.take(frame.state);
     this.ready = true;
     got?.();
   }
@@ -89,21 +98,36 @@ class Live {
       return;
     }
     this.seq = frame.seq;
-    const state: Record<string, Record<string, unknown>> = { ...this.state };
-    for (const [section, rows] of Object.entries(frame.set)) state[section] = { ...state[section], ...rows };
-    for (const [section, keys] of Object.entries(frame.remove)) {
-      const rows = { ...state[section] };
-      for (const key of keys) delete rows[key];
-      state[section] = rows;
-    }
-    this.state = state as unknown as PageState;
+    const { set, remove } = frame;
+    this.peer = changed(this.peer, set.peer, remove.peer);
+    this.tracker = changed(this.tracker, set.tracker, remove.tracker);
+    this.peers = changed(this.peers, set.peers, remove.peers);
+    this.reputation = changed(this.reputation, set.reputation, remove.reputation);
+    items.apply(set, remove);
     got?.();
+  }
+
+  private take(state: PageState): void {
+    this.peer = state.peer;
+    this.tracker = state.tracker;
+    this.peers = state.peers;
+    this.reputation = state.reputation;
+    items.replace(state);
   }
 
   private forget(): void {
     this.epoch = "";
     this.seq = 0;
   }
+}
+
+type Rows<R> = Record<string, R>;
+
+function changed<R>(rows: Rows<R>, set: Rows<R> | undefined, remove: string[] | undefined): Rows<R> {
+  if (!set && !remove) return rows;
+  const after = { ...rows, ...set };
+  for (const key of remove ?? []) delete after[key];
+  return after;
 }
 
 export const live = new Live();

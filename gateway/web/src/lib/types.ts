@@ -161,6 +161,12 @@ export interface FoundContent {
   leechers: number;
 }
 
+export interface FileRow {
+  path: string;
+  size: number;
+  executable: boolean;
+}
+
 export interface ReputationEvent {
   time: string;
   type: string;

@@ -1,41 +1,45 @@
 // States and events in words: colour never says anything alone.
 
-import type { DownloadRow, ItemState, SourceRow } from "./types";
+import type { ShownState } from "./item";
+import type { SourceRow } from "./types";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";
 
-const STATES: Record<ItemState, [word: string, tone: Tone, meaning: string]> = {
+/** In the order of a life. */
+export const STATES: Record<ShownState, [word: string, tone: Tone, meaning: string]> = {
   queued: ["Queued", "calm", "It waits for its turn"],
-  hashing: ["Hashing", "busy", "Its digests are being computed"],
+  sending: ["Uploading", "busy", "It is on its way from this browser to the peer"],
+  hashing: ["Hashing", "busy", "Its digests are being computed; it is offered when they are done"],
   downloading: ["Downloading", "busy", "Chunks are arriving"],
   stalled: ["Stalled", "warn", "There are sources, but nothing is arriving from them"],
   no_sources: ["No sources", "warn", "Nobody who can be reached offers what is missing; it goes on by itself when somebody does"],
   verifying: ["Verifying", "busy", "What is on disk is being hashed again"],
   seeding: ["Sharing", "good", "It is complete and offered to others"],
   paused: ["Paused", "calm", "It neither fetches nor offers anything until it is resumed"],
-  error: ["Error", "bad", "Something is wrong with it; what, is said below"],
+  error: ["Error", "bad", "Something is wrong with it"],
 };
 
-export function stateWord(state: ItemState): string {
+export function stateWord(state: ShownState): string {
   return STATES[state]?.[0] ?? state;
 }
 
-export function stateTone(state: ItemState): Tone {
+export function stateTone(state: ShownState): Tone {
   return STATES[state]?.[1] ?? "calm";
 }
 
-export function stateMeaning(state: ItemState): string {
+export function stateMeaning(state: ShownState): string {
   return STATES[state]?.[2] ?? "";
 }
 
-export function isComplete(download: DownloadRow): boolean {
-  return download.finished !== null;
+/** The state in a sentence, with the reason if it is an error. */
+export function explained(state: ShownState, error: string): string {
+  return error ? `${stateMeaning(state)}: ${error}` : stateMeaning(state);
 }
 
 /** Those that can be asked for something; a row stays when a source that gave something has gone. */
-export function reachableSources(download: DownloadRow): SourceRow[] {
-  if (download.state === "no_sources") return [];
-  return download.sources.filter((source) => source.state !== "gone" && source.chunks > 0);
+export function reachableSources(item: { state: ShownState; sources: SourceRow[] }): SourceRow[] {
+  if (item.state === "no_sources") return [];
+  return item.sources.filter((source) => source.state !== "gone" && source.chunks > 0);
 }
 
 const SOURCE_STATES: Record<string, string> = {

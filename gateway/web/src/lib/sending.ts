@@ -3,6 +3,7 @@
 import { ApiError, errorOf } from "./api";
 import type { Parcel } from "./dropped";
 import * as format from "./format";
+import { items } from "./items.svelte";
 import { session } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
 import type { SharedAnswer } from "./types";
@@ -16,7 +17,7 @@ export interface Sending {
 }
 
 class Uploads {
-  shown = $state.raw<Sending[]>([]);
+  private shown: readonly Sending[] = [];
   private parcels = new Map<number, Parcel>();
   private requests = new Map<number, XMLHttpRequest>();
   private next = 1;
@@ -32,7 +33,7 @@ class Uploads {
       }
       const id = this.next++;
       this.parcels.set(id, parcel);
-      this.shown = [...this.shown, { id, name: parcel.name, size: parcel.size, sent: 0, phase: "waiting" }];
+      this.show([...this.shown, { id, name: parcel.name, size: parcel.size, sent: 0, phase: "waiting" }]);
     }
     void this.work();
   }
@@ -83,13 +84,18 @@ class Uploads {
   }
 
   private change(id: number, values: Partial<Sending>): void {
-    this.shown = this.shown.map((sending) => (sending.id === id ? { ...sending, ...values } : sending));
+    this.show(this.shown.map((sending) => (sending.id === id ? { ...sending, ...values } : sending)));
   }
 
   private drop(id: number): void {
     this.parcels.delete(id);
     this.requests.delete(id);
-    this.shown = this.shown.filter((sending) => sending.id !== id);
+    this.show(this.shown.filter((sending) => sending.id !== id));
+  }
+
+  private show(shown: readonly Sending[]): void {
+    this.shown = shown;
+    items.send(shown);
   }
 }
 

@@ -1,0 +1,167 @@
+// One line of the table: a download or a share with its uploads, or what is on its way to become a share.
+
+import type { Sending } from "./sending";
+import type { DownloadRow, HashingRow, ItemState, ShareRow, SourceRow, UploadRow } from "./types";
+
+export type Role = "download" | "share" | "hashing" | "sending";
+export type ShownState = ItemState | "sending";
+
+/** Sizes are bytes, rates bytes a second, times milliseconds since 1970; 0 is unknown or never. */
+export interface Item {
+  /** The content's id; for what has none yet, something no id looks like. */
+  key: string;
+  id: string;
+  role: Role;
+  name: string;
+  /** The name in lower case, as it is sorted and filtered by. */
+  lower: string;
+  kind: string;
+  state: ShownState;
+  error: string;
+  code: string;
+  size: number;
+  done: number;
+  /** 0 to 1. */
+  progress: number;
+  complete: boolean;
+  down: number;
+  up: number;
+  /** Sent since the peer started. */
+  sent: number;
+  /** Seconds. */
+  eta: number | null;
+  /** Seconds that the download took so far. */
+  seconds: number;
+  seeds: number | null;
+  leechers: number | null;
+  sources: SourceRow[];
+  takers: UploadRow[];
+  added: number;
+  finished: number;
+  path: string;
+  /** Received through the page: its data is the peer's to delete. */
+  upload: boolean;
+  files: number | null;
+  chunks: number;
+  chunksDone: number;
+  have: string;
+  duplicate: number;
+  rejected: number;
+}
+
+export type Uploads = ReadonlyMap<string, UploadRow> | undefined;
+
+const NOTHING = {
+  id: "", kind: "file", error: "", code: "", complete: false, down: 0, up: 0, sent: 0, eta: null, seconds: 0,
+  seeds: null, leechers: null, sources: [], takers: [], added: 0, finished: 0, path: "", upload: false, files: null,
+  chunks: 0, chunksDone: 0, have: "", duplicate: 0, rejected: 0,
+} satisfies Partial<Item>;
+
+function taken(uploads: Uploads): Pick<Item, "takers" | "up" | "sent"> {
+  const takers = uploads ? [...uploads.values()] : [];
+  return {
+    takers,
+    up: takers.reduce((sum, upload) => sum + upload.rate, 0),
+    sent: takers.reduce((sum, upload) => sum + upload.bytes, 0),
+  };
+}
+
+function time(text: string | null): number {
+  return text === null ? 0 : Date.parse(text);
+}
+
+export function itemOfDownload(row: DownloadRow, uploads: Uploads): Item {
+  return {
+    ...NOTHING,
+    ...taken(uploads),
+    key: row.id,
+    id: row.id,
+    role: "download",
+    name: row.name || row.id.slice(0, 8),
+    lower: row.name.toLowerCase(),
+    kind: row.kind,
+    state: row.state,
+    error: row.error,
+    code: row.error_code,
+    size: row.size,
+    done: row.bytes_done,
+    progress: row.progress,
+    complete: row.finished !== null,
+    down: row.down_rate,
+    eta: row.eta,
+    seconds: row.seconds,
+    seeds: row.seeds,
+    leechers: row.leechers,
+    sources: row.sources,
+    added: time(row.added),
+    finished: time(row.finished),
+    path: row.path,
+    chunks: row.chunks,
+    chunksDone: row.chunks_done,
+    have: row.have,
+    duplicate: row.duplicate_bytes,
+    rejected: row.rejected_bytes,
+  };
+}
+
+export function itemOfShare(row: ShareRow, uploads: Uploads): Item {
+  return {
+    ...NOTHING,
+    ...taken(uploads),
+    key: row.id,
+    id: row.id,
+    role: "share",
+    name: row.name,
+    lower: row.name.toLowerCase(),
+    kind: row.kind,
+    state: row.state,
+    error: row.error,
+    size: row.size,
+    done: row.size,
+    progress: 1,
+    complete: true,
+    seeds: row.seeds,
+    leechers: row.leechers,
+    added: time(row.added),
+    path: row.path,
+    upload: row.upload,
+    files: row.files,
+    chunks: row.chunks,
+    chunksDone: row.chunks,
+    have: "ff",
+  };
+}
+
+export function itemOfHashing(row: HashingRow): Item {
+  return {
+    ...NOTHING,
+    key: `hashing:${row.path}`,
+    role: "hashing",
+    name: row.name,
+    lower: row.name.toLowerCase(),
+    kind: row.files > 1 ? "tree" : "file",
+    state: "hashing",
+    size: row.size,
+    done: row.bytes_done,
+    progress: row.size > 0 ? row.bytes_done / row.size : 0,
+    // What has just begun stands where what was just added will stand.
+    added: Infinity,
+    path: row.path,
+    files: row.files,
+  };
+}
+
+export function itemOfSending(sending: Sending): Item {
+  return {
+    ...NOTHING,
+    key: `sending:${sending.id}`,
+    role: "sending",
+    name: sending.name,
+    lower: sending.name.toLowerCase(),
+    state: sending.phase === "waiting" ? "queued" : "sending",
+    size: sending.size,
+    done: sending.sent,
+    progress: sending.size > 0 ? sending.sent / sending.size : 0,
+    added: Infinity,
+  };
+}

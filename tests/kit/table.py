@@ -1,0 +1,44 @@
+"""The page as a test reads it and acts on it: its views, the lines of its table, and the pane with their details."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page
+
+
+def view(page: Page, name: str) -> None:
+    """Go to another view."""
+    page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
+
+
+def line(page: Page, content: str) -> Locator:
+    """The line of a content."""
+    return page.get_by_role("grid").locator(f"[data-id='{content}']")
+
+
+def line_named(page: Page, name: str) -> Locator:
+    """The lines with a name, or a part of one."""
+    return page.get_by_role("grid").locator("[data-id]").filter(has_text=name)
+
+
+def button(page: Page, label: str) -> Locator:
+    """What can be done with the selected lines."""
+    return page.get_by_role("group", name="With what is selected").get_by_role("button", name=label, exact=True)
+
+
+def act(page: Page, row: Locator, label: str) -> None:
+    """Select one line and press a button of the toolbar."""
+    row.click()
+    button(page, label).click()
+
+
+def details(page: Page, row: Locator, tab: str = "General") -> Locator:
+    """Open the pane of one line at a tab; what the tab shows."""
+    row.dblclick()
+    pane = page.get_by_role("region", name="Details")
+    pane.get_by_role("tab", name=tab).click()
+    return pane.get_by_role("tabpanel")
+
+
+def shown_names(page: Page) -> list[str]:
+    """The names of the lines in the document, from above."""
+    return page.get_by_role("grid").locator("[data-key] [data-column=name]").all_inner_texts()
