@@ -16,8 +16,8 @@ def line(page: Page, content: str) -> Locator:
 
 
 def line_named(page: Page, name: str) -> Locator:
-    """The lines with a name, or a part of one."""
-    return page.get_by_role("grid").locator("[data-id]").filter(has_text=name)
+    """The lines of contents with a name, or a part of one; not of what is still on its way to be one."""
+    return page.get_by_role("grid").locator("[data-id]:not([data-id=''])").filter(has_text=name)
 
 
 def button(page: Page, label: str) -> Locator:

@@ -138,6 +138,7 @@ class Items {
 
   private refresh(touched: ReadonlySet<string>): void {
     if (touched.size === 0) return;
+    let came = false;
     for (const key of touched) {
       const before = this.items.get(key);
       const after = this.make(key);
@@ -150,10 +151,12 @@ class Items {
       }
       journal.note(before, after);
       if (this.moves(before, after)) this.moved.add(key);
+      came ||= (before === undefined) !== (after === undefined);
     }
     this.publish();
     if (this.moved.size === 0) return;
-    const wait = this.reordered + REORDER_MS - performance.now();
+    // What comes or goes has its place at once: a gap that closes and opens again would move what is pointed at.
+    const wait = came ? 0 : this.reordered + REORDER_MS - performance.now();
     if (wait <= 0) this.reorder();
     else this.timer ??= setTimeout(() => this.reorder(), wait);
   }
