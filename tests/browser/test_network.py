@@ -29,7 +29,7 @@ def link(peer: str, name: str, up: float, down: float) -> events.LinkProgress:
 
 
 def network(open_page, web: WebPeer, **options: object) -> Page:
-    page = open_page(web.page, **options)
+    page: Page = open_page(web.page, **options)
     view(page, "Network")
     return page
 
@@ -91,7 +91,7 @@ def changes(page: Page, during: Callable[[], None], seconds: float) -> float:
 
     eventually(time_is_over, within=10, every=0.01)
     redrawn, end = page.evaluate("[window.redrawn, performance.now()]")
-    return float(redrawn) / ((end - begin) / 1000)
+    return float(1000 * redrawn / (end - begin))
 
 
 def test_the_drawing_changes_four_times_a_second_at_most_and_for_who_wants_no_motion_with_its_numbers_only(
