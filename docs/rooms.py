@@ -9,7 +9,7 @@ from typing import Final
 from docs.wording import one_line, table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "docs")
+PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "tests/long", "docs")
 MADE: Final = frozenset({"node_modules", "static", "__pycache__"})
 
 

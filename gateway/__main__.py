@@ -54,7 +54,7 @@ def serve(name: str, loaded: Loaded) -> None:
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
             web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads)
-            live.start(web.pages.state_changed, web.pages.tell)
+            live.start(web.pages.state_changed, web.pages.tell, web.pages.hear)
             web.pages.start()
 
             def stop() -> None:

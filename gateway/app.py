@@ -28,6 +28,7 @@ from gateway.api import Api
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
+from gateway.tapping import Tapping
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -77,6 +78,7 @@ class WebApp:
         self._socketio = SocketIO(
             self.flask,
             async_mode="threading",
+            async_handlers=False,  # what a page says is taken in the order in which it says it
             cors_allowed_origins=origins_of(hosts),
             cors_credentials=False,
             max_http_buffer_size=MAX_BODY,
@@ -154,6 +156,16 @@ class WebApp:
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
             self.pages.leave(request.sid)  # type: ignore[attr-defined]
+
+        @self._socketio.on("tap", namespace=NAMESPACE)
+        def tap(wanted: object = None) -> None:
+            # A page that asks for what makes no sense gets nothing.
+            with contextlib.suppress(msgspec.ValidationError):
+                self.pages.tap(request.sid, msgspec.convert(wanted, Tapping).topic)  # type: ignore[attr-defined]
+
+        @self._socketio.on("untap", namespace=NAMESPACE)
+        def untap(*_: object) -> None:
+            self.pages.tap(request.sid, None)  # type: ignore[attr-defined]
 
 
 def _quiet(name: str) -> logging.Logger:

@@ -40,7 +40,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
 
         at_north = open_page(page_of(north))
         view(at_north, "Network")
-        expect(at_north.get_by_role("region", name="This peer", exact=True)).to_contain_text("Reached", timeout=WITHIN)
+        expect(at_north.get_by_role("region", name="Trackers")).to_contain_text("Reached", timeout=WITHIN)
         view(at_north, "Transfers")
         drop(at_north, song)
         expect(line_named(at_north, "northern wind.flac")).to_contain_text("Sharing", timeout=WITHIN)

@@ -9,7 +9,9 @@ its standard input is one order of a test:
     found JSON              lets a content be found (FoundContent)
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
+    skip STREAM N           counts N events of a stream that it does not publish
     flood N                 publishes N events as fast as it can, then one that sets a known last state
+    storm RATE SECONDS      publishes so many events a second for so long; see tests/kit/storm.py
     hang                    answers nothing any more, and is silent
 """
 
@@ -38,12 +40,15 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
+from tests.kit.storm import Storm
 
 CHUNK = 2**20
 STEP = 0.1
 """Seconds between two steps of a download."""
 REFUSED = "refuse me"
 """A file of this name is not shared."""
+READING = (messages.Snapshot, messages.ControlPing, messages.SearchContents)
+"""Requests that change nothing and that nobody counts."""
 SOURCES = ("5" * 64, "7" * 64)
 """Ids of the two peers that every download comes from."""
 
@@ -96,6 +101,8 @@ class FakePeer:
 
     def hear(self, event: LinkEvent) -> None:
         if isinstance(event, Received) and not self.hanging:
+            if not isinstance(event.message, READING):
+                print(type(event.message).__name__, flush=True)  # noqa: T201  for tests that count what was asked for
             try:
                 answer = self.answer(event.link, event.message)
             except errors.ShoalError as error:
@@ -302,7 +309,7 @@ class FakePeer:
         self.publish(events.ReputationChanged(SOURCES[0], 0.51, [], {"SUCCESSFUL_UPLOAD": 1}, "SUCCESSFUL_UPLOAD"))
         return moved
 
-    def obey(self, line: str) -> None:
+    def obey(self, line: str) -> None:  # noqa: C901
         order, _, rest = line.strip().partition(" ")
         if order == "publish":
             topic, _, fields = rest.partition(" ")
@@ -322,10 +329,16 @@ class FakePeer:
                     content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
                 )
                 self.publish(shared)
+        elif order == "skip":
+            stream, skipped = rest.split()
+            self.publisher.seqs[stream] = self.publisher.seqs.get(stream, 0) + int(skipped)
         elif order == "flood":
             for number in range(int(rest)):
                 self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
             self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
+        elif order == "storm":
+            rate, seconds = rest.split()
+            Storm(self.reactor, self.publisher, float(rate), float(seconds), self.places.data_dir)
         elif order == "hang":
             self.hanging = True
             self.publisher.close()

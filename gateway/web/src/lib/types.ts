@@ -190,3 +190,21 @@ export interface SharedAnswer {
   link: string;
   skipped: string[];
 }
+
+export interface TappedEvent {
+  type: string;
+  seq: number;
+  /** Seconds since 1970. */
+  time: number;
+  /** The fields as JSON, or the first of them if `cut`. */
+  body: string;
+  cut: boolean;
+  missed: number;
+}
+
+export interface EventsFrame {
+  events: TappedEvent[];
+  dropped: number;
+  counts: Record<string, number>;
+  missed: Record<string, number>;
+}
