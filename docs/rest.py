@@ -18,7 +18,7 @@ _NOBODY: Final = cast("Any", None)
 
 def routes() -> list[Route]:
     """Every endpoint, as the gateway declares it."""
-    return Api(_NOBODY, _NOBODY, Path(), 0).routes
+    return Api(_NOBODY, _NOBODY, Path(), 0, 1).routes
 
 
 def endpoints() -> str:

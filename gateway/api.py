@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from flask import Blueprint, Response, request
 
@@ -31,9 +30,6 @@ from gateway.rest.reading import Reading
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 
-STREAMS: Final = 16
-"""Reads of data at a time, where nothing else is said."""
-
 
 class Api:
     """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time."""
@@ -44,7 +40,7 @@ class Api:
         gate: Gate,
         uploads_dir: Path,
         upload_max: int,
-        streams: int = STREAMS,
+        streams: int,
         stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gate = gate

@@ -34,4 +34,4 @@ class Opinions:
     def explain_reputation(self, peer: str) -> Response:
         """The events that made one score, oldest first."""
         told = self._items.ask(messages.ExplainReputation(0, peer[:512]), messages.ReputationExplained)
-        return answer(Explanation(told.peer, told.score, told.events))
+        return answer(Explanation(told.peer, told.score, told.events, told.verdict))

@@ -108,7 +108,7 @@ def test_every_command_and_option_is_documented():
 
 def test_every_rest_endpoint_is_documented():
     app = Flask("gateway")
-    app.register_blueprint(Api(cast("Any", None), cast("Any", None), Path(), 0).blueprint())
+    app.register_blueprint(Api(cast("Any", None), cast("Any", None), Path(), 0, 1).blueprint())
     served = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
