@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
+from gateway.view.rows import Verdict
 
 
 class SessionRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,8 +136,22 @@ class Explanation(Struct, frozen=True):
     peer: str
     score: float
     events: list[messages.ReputationEvent]
-    verdict: Literal["", "trusted", "blocked"]
+    verdict: Verdict
     """The user's own; the score is that of the events all the same."""
+
+
+class ReputationPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the user decides about a peer."""
+
+    verdict: Literal["trusted", "blocked"] | None
+    """trusted: never refused or banned; blocked: no link with it; null: its score decides again."""
+
+
+class Judged(Struct, frozen=True):
+    """A peer of which nothing is kept."""
+
+    peer: str
+    verdict: Verdict
 
 
 class Started(Struct, frozen=True):
