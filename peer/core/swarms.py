@@ -212,7 +212,7 @@ class Swarms:
         self._shut_out.setdefault(peer, {}).update(dict.fromkeys(contents, True))
 
     def let_in(self, peer: PeerId) -> None:
-        """A peer is refused no more: look for it now, for it may have dialled in vain so often that it rests for long."""
+        """A peer is refused no more: look for it now, for after many dials in vain it rests for long."""
         self._neighbours.forgive(peer)
         self.look_soon(peer)
         wanted = self._shut_out.pop(peer, {})
