@@ -72,4 +72,7 @@ export const api = {
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
+  judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
+    call<void>("PATCH", `/reputation/${peer}`, { verdict }),
+  forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
 };

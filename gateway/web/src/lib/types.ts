@@ -111,11 +111,14 @@ export interface OtherPeerRow {
   reason: string;
 }
 
+export type Verdict = "" | "trusted" | "blocked";
+
 export interface ReputationRow {
   peer: string;
   name: string;
   score: number;
   flags: string[];
+  verdict: Verdict;
   events: Record<string, number>;
   cause: string;
 }
@@ -180,6 +183,7 @@ export interface Explanation {
   peer: string;
   score: number;
   events: ReputationEvent[];
+  verdict: Verdict;
 }
 
 export interface SharedAnswer {
