@@ -27,6 +27,7 @@ from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
 from gateway.rest.reading import Reading
+from gateway.rest.settings import Configured, SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 
@@ -41,6 +42,7 @@ class Api:
         uploads_dir: Path,
         upload_max: int,
         streams: int,
+        configured: Configured,
         stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gate = gate
@@ -59,6 +61,7 @@ class Api:
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),
+            *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""
 

@@ -22,6 +22,8 @@ export interface PeerRow {
   down_rate: number;
   disk_free: number | null;
   upload_max: number;
+  up_limit: number;
+  down_limit: number;
   stale: boolean;
 }
 
@@ -193,4 +195,32 @@ export interface SharedAnswer {
   files: number;
   link: string;
   skipped: string[];
+}
+
+/** Bytes a second; 0: unlimited. */
+export interface LimitsInForce {
+  up: number;
+  down: number;
+  up_is_set: boolean;
+  down_is_set: boolean;
+  effective_up: number;
+  effective_down: number;
+}
+
+export interface SettingShown {
+  key: string;
+  text: string;
+  allowed: string;
+  default: string;
+  value: string;
+  origin: "default" | "file" | "environment" | "flag" | "running";
+  origin_name: string;
+  live: boolean;
+  after_restart?: string;
+}
+
+export interface SettingsShown {
+  file: string;
+  file_error: string;
+  sections: { name: string; text: string; settings: SettingShown[] }[];
 }
