@@ -184,6 +184,8 @@ class PeerNode:
             self.uploads,
             self.downloads,
             self.swarms,
+            self.shelf,
+            self.haves,
             self._end_link,
         )
         self.commands = Commands(

@@ -217,7 +217,7 @@ def test_the_page_follows_without_a_reload(web, open_page):
     page.evaluate("window.unloaded = false")
     view(page, "Reputation")
     web.publish(events.ReputationChanged("b" * 64, 0.97, [], {}, ""))
-    expect(page.get_by_role("region", name="Reputation").get_by_role("listitem").first).to_contain_text("0.97")
+    expect(page.get_by_role("region", name="Reputation").locator("tbody tr").first).to_contain_text("0.97")
     assert page.evaluate("window.unloaded") is False
 
 

@@ -59,6 +59,13 @@ EXPLAINED = [
 ]
 """Why anybody's score is what it is."""
 
+VERDICTS: dict[str, tuple[list[str], str]] = {
+    "trust": (["trusted"], "TRUSTED"),
+    "block": (["blocked"], "BLOCKED"),
+    "clear": ([], "CLEARED"),
+}
+"""Flags and cause of a verdict."""
+
 
 class FakePeer:
     """All of it; everything happens in the reactor's thread."""
@@ -165,6 +172,10 @@ class FakePeer:
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
                 return messages.Limits(request, content, up, down, True, True, up, down, own)
+            case messages.JudgePeer(request, peer, verdict):
+                check_id(peer)
+                self.judge(peer, verdict)
+                return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
@@ -174,6 +185,17 @@ class FakePeer:
             case messages.Locate():
                 return self.locate(message)
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def judge(self, peer: str, verdict: str) -> None:
+        if verdict == "forget":
+            self.publish(events.ReputationForgotten(peer))
+            return
+        known = self.publisher.state.sections["reputation"].get((peer,))
+        before = (
+            known if isinstance(known, events.ReputationChanged) else events.ReputationChanged(peer, 0.5, [], {}, "")
+        )
+        flags, cause = VERDICTS[verdict]
+        self.publish(msgspec.structs.replace(before, flags=flags, cause=cause))
 
     def locate(self, message: messages.Locate) -> messages.Located:
         """A share lies where it was shared from; a download where a test said, with as much of it as it said."""

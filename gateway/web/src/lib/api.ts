@@ -2,6 +2,7 @@
 
 import { session } from "./session.svelte";
 import type { Explanation, FileRow, FoundContent, SharedAnswer } from "./types";
+import type { LimitsInForce, SettingsShown } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -72,4 +73,11 @@ export const api = {
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
+  judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
+    call<void>("PATCH", `/reputation/${peer}`, { verdict }),
+  forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
+  settings: () => call<SettingsShown>("GET", "/settings"),
+  limits: () => call<LimitsInForce>("GET", "/limits"),
+  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
+    call<LimitsInForce>("PATCH", "/limits", limits),
 };

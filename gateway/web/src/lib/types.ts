@@ -22,6 +22,8 @@ export interface PeerRow {
   down_rate: number;
   disk_free: number | null;
   upload_max: number;
+  up_limit: number;
+  down_limit: number;
   stale: boolean;
 }
 
@@ -111,11 +113,14 @@ export interface OtherPeerRow {
   reason: string;
 }
 
+export type Verdict = "" | "trusted" | "blocked";
+
 export interface ReputationRow {
   peer: string;
   name: string;
   score: number;
   flags: string[];
+  verdict: Verdict;
   events: Record<string, number>;
   cause: string;
 }
@@ -180,6 +185,7 @@ export interface Explanation {
   peer: string;
   score: number;
   events: ReputationEvent[];
+  verdict: Verdict;
 }
 
 export interface SharedAnswer {
@@ -207,4 +213,32 @@ export interface EventsFrame {
   dropped: number;
   counts: Record<string, number>;
   missed: Record<string, number>;
+}
+
+/** Bytes a second; 0: unlimited. */
+export interface LimitsInForce {
+  up: number;
+  down: number;
+  up_is_set: boolean;
+  down_is_set: boolean;
+  effective_up: number;
+  effective_down: number;
+}
+
+export interface SettingShown {
+  key: string;
+  text: string;
+  allowed: string;
+  default: string;
+  value: string;
+  origin: "default" | "file" | "environment" | "flag" | "running";
+  origin_name: string;
+  live: boolean;
+  after_restart?: string;
+}
+
+export interface SettingsShown {
+  file: string;
+  file_error: string;
+  sections: { name: string; text: string; settings: SettingShown[] }[];
 }
