@@ -53,7 +53,8 @@ def serve(name: str, loaded: Loaded) -> None:
             tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
-            web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads)
+            folders = [loaded.resolve(folder) for folder in gateway.folders]
+            web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, folders)
             live.start(web.pages.state_changed, web.pages.tell)
             web.pages.start()
 

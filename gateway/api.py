@@ -8,7 +8,7 @@ become one interface, with what holds for all of them: the token, ETags, and POS
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
 from gateway.live import Live
@@ -36,7 +37,9 @@ STREAMS: Final = 16
 
 
 class Api:
-    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time."""
+    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time;
+    `folders` may be looked into.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Api:
         upload_max: int,
         streams: int = STREAMS,
         stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
+        folders: Sequence[Path] = (),
     ) -> None:
         self._gate = gate
         self._repeats = Repeats()
@@ -59,7 +63,7 @@ class Api:
             ),
             *Reading(items, stamp).routes(),
             *Opinions(items).routes(),
-            *Shares(items, uploads_dir, upload_max).routes(),
+            *Shares(items, uploads_dir, upload_max, Folders(folders)).routes(),
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),
