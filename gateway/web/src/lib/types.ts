@@ -190,3 +190,22 @@ export interface SharedAnswer {
   link: string;
   skipped: string[];
 }
+
+export interface FileListing {
+  items: FileRow[];
+  next_cursor: string | null;
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  /** In all. */
+  files: number;
+}
+
+export interface FolderListing {
+  /** Empty: these are the folders to begin with. */
+  path: string;
+  parent: string | null;
+  items: { name: string; path: string; kind: "file" | "folder"; size: number; modified: string | null }[];
+  more: boolean;
+}
