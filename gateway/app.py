@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +67,7 @@ class WebApp:
         hosts: names under which the page may be opened.
         threads: requests and open pages served at a time.
         configured: where the settings come from, for who asks.
+        folders: may be looked into, to choose what to share.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class WebApp:
         hosts: list[str],
         threads: int,
         configured: Configured,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._live = live
         self._gate = gate
@@ -106,7 +108,8 @@ class WebApp:
         self._add_errors()
         self._add_socket()
         streams = max(1, threads // 4)
-        self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max, streams, configured).blueprint())
+        api = Api(live, gate, uploads_dir, upload_max, streams, configured, folders)
+        self.flask.register_blueprint(api.blueprint())
         self.flask.after_request(_hear_out)
         self.flask.after_request(_secure)
         self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)

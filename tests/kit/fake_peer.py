@@ -7,6 +7,7 @@ its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
+    tree ID JSON            that content has these files, [[path, size], ...]
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
     skip STREAM N           counts N events of a stream that it does not publish
@@ -82,6 +83,7 @@ class FakePeer:
         self.links = Links(self.reactor, self.context, self.identity, self.hear, hwm=256)
         self.links.listen("control", places.control)
         self.found: dict[str, messages.FoundContent] = {}
+        self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
         self.lies: dict[str, tuple[str, int]] = {}
@@ -148,9 +150,8 @@ class FakePeer:
             case messages.ExplainReputation(request, peer):
                 check_id(peer)
                 return messages.ReputationExplained(request, peer, 0.51, EXPLAINED)
-            case messages.ListFiles(request):
-                files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
-                return messages.Files(request, files, 0)
+            case messages.ListFiles():
+                return self.list_files(message)
         return self.steer(message)
 
     def steer(self, message: messages.Message) -> messages.Message:
@@ -196,6 +197,23 @@ class FakePeer:
         )
         flags, cause = VERDICTS[verdict]
         self.publish(msgspec.structs.replace(before, flags=flags, cause=cause))
+
+    def list_files(self, message: messages.ListFiles) -> messages.Files:
+        """A page of files: those a test told of, or two; of what nobody shares none."""
+        content = message.content.removeprefix("shoal:").partition("?")[0]
+        if re.fullmatch("9+", content):
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"no peer shares {content}; check the id, or share it first")
+        two = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
+        files, found = self.trees.get(content, two), self.found.get(content)
+        if found is not None and found.kind == "file":
+            files = [messages.FileRow("", found.size, False)]
+        last = message.first + 200
+        name = found.name if found else ""
+        size = sum(file.size for file in files)
+        page = files[message.first : last]
+        following = last if last < len(files) else 0
+        kind = found.kind if found else "tree"
+        return messages.Files(message.request, page, following, content, name, kind, size, len(files))
 
     def locate(self, message: messages.Locate) -> messages.Located:
         """A share lies where it was shared from; a download where a test said, with as much of it as it said."""
@@ -339,6 +357,9 @@ class FakePeer:
         elif order == "found":
             found = msgspec.json.decode(rest, type=messages.FoundContent)
             self.found[found.id] = found
+        elif order == "tree":
+            content, _, listed = rest.partition(" ")
+            self.trees[content] = [messages.FileRow(path, size, False) for path, size in msgspec.json.decode(listed)]
         elif order == "lies":
             content, ready, path = rest.split(" ", 2)
             self.lies[content] = (path, int(ready))

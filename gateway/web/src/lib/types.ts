@@ -242,3 +242,22 @@ export interface SettingsShown {
   file_error: string;
   sections: { name: string; text: string; settings: SettingShown[] }[];
 }
+
+export interface FileListing {
+  items: FileRow[];
+  next_cursor: string | null;
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  /** In all. */
+  files: number;
+}
+
+export interface FolderListing {
+  /** Empty: these are the folders to begin with. */
+  path: string;
+  parent: string | null;
+  items: { name: string; path: string; kind: "file" | "folder"; size: number; modified: string | null }[];
+  more: boolean;
+}
