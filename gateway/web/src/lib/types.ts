@@ -48,6 +48,8 @@ export interface ShareRow {
   added: string | null;
   seeds: number | null;
   leechers: number | null;
+  up_limit: number;
+  down_limit: number;
 }
 
 export interface HashingRow {
@@ -66,6 +68,8 @@ export interface SourceRow {
   chunks: number;
   state: string;
 }
+
+export type Priority = "high" | "normal" | "low";
 
 export interface DownloadRow {
   id: string;
@@ -91,6 +95,12 @@ export interface DownloadRow {
   finished: string | null;
   seeds: number | null;
   leechers: number | null;
+  priority: Priority;
+  sequential: boolean;
+  up_limit: number;
+  down_limit: number;
+  optimum_seconds: number | null;
+  optimum_share: number | null;
 }
 
 export interface UploadRow {
