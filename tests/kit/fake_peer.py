@@ -41,7 +41,7 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
-from tests.kit.storm import Storm
+from tests.kit.orders import ORDERS
 
 CHUNK = 2**20
 STEP = 0.1
@@ -349,44 +349,9 @@ class FakePeer:
         self.publish(events.ReputationChanged(SOURCES[0], 0.51, [], {"SUCCESSFUL_UPLOAD": 1}, "SUCCESSFUL_UPLOAD"))
         return moved
 
-    def obey(self, line: str) -> None:  # noqa: C901
+    def obey(self, line: str) -> None:
         order, _, rest = line.strip().partition(" ")
-        if order == "publish":
-            topic, _, fields = rest.partition(" ")
-            self.publish(msgspec.json.decode(fields, type=events.BY_TOPIC[topic].type))
-        elif order == "found":
-            found = msgspec.json.decode(rest, type=messages.FoundContent)
-            self.found[found.id] = found
-        elif order == "tree":
-            content, _, listed = rest.partition(" ")
-            self.trees[content] = [messages.FileRow(path, size, False) for path, size in msgspec.json.decode(listed)]
-        elif order == "lies":
-            content, ready, path = rest.split(" ", 2)
-            self.lies[content] = (path, int(ready))
-            if content in self.transfers:
-                self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
-        elif order == "shares":
-            for number in range(int(rest)):
-                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
-                shared = events.ContentShared(
-                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
-                )
-                self.publish(shared)
-        elif order == "skip":
-            stream, skipped = rest.split()
-            self.publisher.seqs[stream] = self.publisher.seqs.get(stream, 0) + int(skipped)
-        elif order == "flood":
-            for number in range(int(rest)):
-                self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
-            self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
-        elif order == "storm":
-            rate, seconds = rest.split()
-            Storm(self.reactor, self.publisher, float(rate), float(seconds), self.places.data_dir)
-        elif order == "hang":
-            self.hanging = True
-            self.publisher.close()
-        else:
-            raise ValueError(f"unknown order {line!r}")
+        ORDERS[order](self, rest)
 
     def run(self) -> None:
         self.reactor.run()
