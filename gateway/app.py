@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,7 @@ from gateway.api import Api
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
+from gateway.rest.settings import Configured
 from gateway.tapping import Tapping
 
 if TYPE_CHECKING:
@@ -65,10 +66,20 @@ class WebApp:
         live: the connection to the peer; started and stopped by the caller.
         hosts: names under which the page may be opened.
         threads: requests and open pages served at a time.
+        configured: where the settings come from, for who asks.
+        folders: may be looked into, to choose what to share.
     """
 
     def __init__(
-        self, live: Live, gate: Gate, uploads_dir: Path, upload_max: int, hosts: list[str], threads: int
+        self,
+        live: Live,
+        gate: Gate,
+        uploads_dir: Path,
+        upload_max: int,
+        hosts: list[str],
+        threads: int,
+        configured: Configured,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._live = live
         self._gate = gate
@@ -97,7 +108,8 @@ class WebApp:
         self._add_errors()
         self._add_socket()
         streams = max(1, threads // 4)
-        self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max, streams).blueprint())
+        api = Api(live, gate, uploads_dir, upload_max, streams, configured, folders)
+        self.flask.register_blueprint(api.blueprint())
         self.flask.after_request(_hear_out)
         self.flask.after_request(_secure)
         self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)

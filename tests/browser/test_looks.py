@@ -24,7 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
         yield web
 
 
-VIEWS = ("Transfers", "Network", "Reputation", "Search", "Bus")
+VIEWS = ("Transfers", "Network", "Reputation", "Bus", "Settings", "Search")
 WIDE = """() => {
     // What lies in a box that scrolls sticks out no further than the box.
     const clip = (e) => { const b = e.parentElement.closest('[role=grid], nav, [role=tablist], [role=tabpanel]');

@@ -92,7 +92,6 @@ def test_a_search_a_download_and_its_progress_to_the_end(web, open_page):
     page = open_page(web.page)
     page.keyboard.press("s")
     page.keyboard.type("ocean")
-    page.keyboard.press("Enter")
     results = page.get_by_role("region", name="Search results")
     expect(results.get_by_role("listitem")).to_have_count(2)
     expect(results).to_contain_text("3 seeds · 1 leecher")
@@ -120,7 +119,8 @@ def test_a_search_a_download_and_its_progress_to_the_end(web, open_page):
 def test_a_download_is_paused_resumed_and_removed_with_its_data(web, open_page):
     page = open_page(web.page)
     page.get_by_role("searchbox").fill(f"shoal:{SLOW.id}?name=x")
-    page.get_by_role("search").get_by_role("button", name="Download").click()
+    page.get_by_role("search").get_by_role("button", name="Open").click()
+    page.get_by_role("dialog", name=SLOW.name).get_by_role("button", name="Download").click()
     item = line(page, SLOW.id)
     expect(item).to_contain_text("Downloading")
     expect(details(page, item)).to_contain_text("left")
@@ -217,7 +217,7 @@ def test_the_page_follows_without_a_reload(web, open_page):
     page.evaluate("window.unloaded = false")
     view(page, "Reputation")
     web.publish(events.ReputationChanged("b" * 64, 0.97, [], {}, ""))
-    expect(page.get_by_role("region", name="Reputation").get_by_role("listitem").first).to_contain_text("0.97")
+    expect(page.get_by_role("region", name="Reputation").locator("tbody tr").first).to_contain_text("0.97")
     assert page.evaluate("window.unloaded") is False
 
 

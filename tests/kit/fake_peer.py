@@ -7,6 +7,7 @@ its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
+    tree ID JSON            that content has these files, [[path, size], ...]
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
     skip STREAM N           counts N events of a stream that it does not publish
@@ -59,6 +60,13 @@ EXPLAINED = [
 ]
 """Why anybody's score is what it is."""
 
+VERDICTS: dict[str, tuple[list[str], str]] = {
+    "trust": (["trusted"], "TRUSTED"),
+    "block": (["blocked"], "BLOCKED"),
+    "clear": ([], "CLEARED"),
+}
+"""Flags and cause of a verdict."""
+
 
 class FakePeer:
     """All of it; everything happens in the reactor's thread."""
@@ -75,6 +83,7 @@ class FakePeer:
         self.links = Links(self.reactor, self.context, self.identity, self.hear, hwm=256)
         self.links.listen("control", places.control)
         self.found: dict[str, messages.FoundContent] = {}
+        self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
         self.lies: dict[str, tuple[str, int]] = {}
@@ -141,9 +150,8 @@ class FakePeer:
             case messages.ExplainReputation(request, peer):
                 check_id(peer)
                 return messages.ReputationExplained(request, peer, 0.51, EXPLAINED)
-            case messages.ListFiles(request):
-                files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
-                return messages.Files(request, files, 0)
+            case messages.ListFiles():
+                return self.list_files(message)
         return self.steer(message)
 
     def steer(self, message: messages.Message) -> messages.Message:
@@ -165,6 +173,10 @@ class FakePeer:
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
                 return messages.Limits(request, content, up, down, True, True, up, down, own)
+            case messages.JudgePeer(request, peer, verdict):
+                check_id(peer)
+                self.judge(peer, verdict)
+                return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
@@ -174,6 +186,34 @@ class FakePeer:
             case messages.Locate():
                 return self.locate(message)
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def judge(self, peer: str, verdict: str) -> None:
+        if verdict == "forget":
+            self.publish(events.ReputationForgotten(peer))
+            return
+        known = self.publisher.state.sections["reputation"].get((peer,))
+        before = (
+            known if isinstance(known, events.ReputationChanged) else events.ReputationChanged(peer, 0.5, [], {}, "")
+        )
+        flags, cause = VERDICTS[verdict]
+        self.publish(msgspec.structs.replace(before, flags=flags, cause=cause))
+
+    def list_files(self, message: messages.ListFiles) -> messages.Files:
+        """A page of files: those a test told of, or two; of what nobody shares none."""
+        content = message.content.removeprefix("shoal:").partition("?")[0]
+        if re.fullmatch("9+", content):
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"no peer shares {content}; check the id, or share it first")
+        two = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
+        files, found = self.trees.get(content, two), self.found.get(content)
+        if found is not None and found.kind == "file":
+            files = [messages.FileRow("", found.size, False)]
+        last = message.first + 200
+        name = found.name if found else ""
+        size = sum(file.size for file in files)
+        page = files[message.first : last]
+        following = last if last < len(files) else 0
+        kind = found.kind if found else "tree"
+        return messages.Files(message.request, page, following, content, name, kind, size, len(files))
 
     def locate(self, message: messages.Locate) -> messages.Located:
         """A share lies where it was shared from; a download where a test said, with as much of it as it said."""
@@ -317,6 +357,9 @@ class FakePeer:
         elif order == "found":
             found = msgspec.json.decode(rest, type=messages.FoundContent)
             self.found[found.id] = found
+        elif order == "tree":
+            content, _, listed = rest.partition(" ")
+            self.trees[content] = [messages.FileRow(path, size, False) for path, size in msgspec.json.decode(listed)]
         elif order == "lies":
             content, ready, path = rest.split(" ", 2)
             self.lies[content] = (path, int(ready))

@@ -6,6 +6,7 @@ export const VIEWS = {
   network: "Network",
   reputation: "Reputation",
   bus: "Bus",
+  settings: "Settings",
 } as const;
 export type View = keyof typeof VIEWS;
 

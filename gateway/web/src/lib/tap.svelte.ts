@@ -2,7 +2,7 @@
 // is missing. The gateway sends it only to pages that ask for it, and of a flood the newest with the number of the rest.
 
 import { live } from "./live.svelte";
-import { Rates, type TypeRate } from "./rates";
+import { Rates, type TypeRate } from "./frequencies";
 import type { EventsFrame, TappedEvent } from "./types";
 
 const MOST = 1000;
