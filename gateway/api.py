@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from flask import Blueprint, Response, request
 
@@ -29,11 +28,9 @@ from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
 from gateway.rest.reading import Reading
+from gateway.rest.settings import Configured, SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
-
-STREAMS: Final = 16
-"""Reads of data at a time, where nothing else is said."""
 
 
 class Api:
@@ -47,9 +44,10 @@ class Api:
         gate: Gate,
         uploads_dir: Path,
         upload_max: int,
-        streams: int = STREAMS,
-        stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
+        streams: int,
+        configured: Configured,
         folders: Sequence[Path] = (),
+        stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gate = gate
         self._repeats = Repeats()
@@ -67,6 +65,7 @@ class Api:
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),
+            *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""
 

@@ -22,9 +22,10 @@ from werkzeug.http import parse_range_header
 
 from bus import messages
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
+from bus.readable import ContentExplanation, content_explanation
 from gateway.access import Gate
 from gateway.answers import CURSOR, answer
-from gateway.bodies import ContentExplanation, FileItem, FileListing, Ticket
+from gateway.bodies import FileItem, FileListing, Ticket
 from gateway.items import Items
 from gateway.query import Number, Text
 from gateway.reader import Reader
@@ -98,12 +99,7 @@ class ContentsGroup:
     def explain(self, content: str) -> Response:
         """Why it is as fast as it is, or stuck: what decides, and each source; of a share, how fast it goes out."""
         told = self._items.ask(messages.Explain(0, content[:512]), messages.Explained)
-        return answer(
-            ContentExplanation(
-                told.content, told.name, told.state, told.cause, told.text, told.rate, told.missing, told.free,
-                told.to_come, told.unwritten, told.limit, told.limit_of, told.sources,
-            )
-        )  # fmt: skip
+        return answer(content_explanation(told))
 
     def make_ticket(self, content: str) -> Response:
         """A ticket: whoever has it may read this content's data for an hour, and do nothing else."""

@@ -186,6 +186,8 @@ class PeerNode:
             self.uploads,
             self.downloads,
             self.swarms,
+            self.shelf,
+            self.haves,
             self._end_link,
         )
         self.searching = Searching(turn, self.trackers)

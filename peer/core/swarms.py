@@ -6,7 +6,7 @@ a push named and that has not linked within 5 s: perhaps nobody can dial the see
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bus.boundary import ContentId, DialFailed, PeerId
@@ -40,6 +40,8 @@ POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
 """A seed dials a leecher that a push named and that has not linked by then."""
+SEARCHED: Final = 4
+"""Swarms that are asked where a peer is that is let in again: one is enough, the others may have lost it."""
 
 
 class Swarms:
@@ -66,6 +68,10 @@ class Swarms:
         self._refused = refused
         self._introduce: dict[PeerId, dict[ContentId, bool]] = {}
         self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
+        self._shut_out: dict[PeerId, dict[ContentId, bool]] = {}
+        """Peers that were blocked, and what they wanted of us then."""
+        self._let_in: dict[PeerId, dict[ContentId, bool]] = {}
+        """The same, of those that are blocked no more and not found yet."""
 
     def tracker_reached(self) -> None:
         """A tracker was reached: ask it for the swarms of all downloads."""
@@ -78,6 +84,10 @@ class Swarms:
             self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
         if download := self._downloads.fetched.get(swarm.content):
             self._meet(download, swarm.peers)
+        for member in swarm.peers if self._let_in else ():
+            if swarm.content in self._let_in.get(member.peer, {}):
+                self._introduce[member.peer] = self._let_in.pop(member.peer)
+                self._neighbours.dial(member.peer, tuple(member.endpoints))
 
     def changed(self, push: SwarmChanged) -> None:
         self._turn.publish(SwarmHasChanged(push.content, push.seeds, push.leechers))
@@ -200,9 +210,25 @@ class Swarms:
                 at = max(self._turn.now + 1.0, self._neighbours.may_dial_at(peer))
                 self._turn.timers.set_earlier(("look", content), at)
 
+    def shut_out(self, peer: PeerId, contents: Iterable[ContentId]) -> None:
+        """A peer is blocked that wants these contents of us."""
+        self._let_in.pop(peer, None)
+        self._shut_out.setdefault(peer, {}).update(dict.fromkeys(contents, True))
+
+    def let_in(self, peer: PeerId) -> None:
+        """A peer is refused no more: look for it now, for after many dials in vain it rests for long."""
+        self._neighbours.forgive(peer)
+        self.look_soon(peer)
+        wanted = self._shut_out.pop(peer, {})
+        if wanted and not self._neighbours.connected(peer):
+            self._let_in[peer] = wanted
+            for content in list(wanted)[:SEARCHED]:
+                self._trackers.query(content)
+
     def introduced(self, peer: PeerId) -> list[ContentId]:
         """The contents a peer that just linked is to be told of, because a push named it."""
         for download in self._downloads.fetched.values():
             download.unequal.pop(peer, None)
         self._introduce_to.pop(peer, None)
+        self._let_in.pop(peer, None)
         return list(self._introduce.pop(peer, {}))

@@ -87,6 +87,19 @@ def test_a_score_is_explained_by_its_events(web):
     assert [event["type"] for event in told["events"]] == ["DECAY", "DECAY", "SUCCESSFUL_UPLOAD"]
 
 
+def test_a_peer_is_trusted_blocked_cleared_and_forgotten(web):
+    peer = f"/reputation/{'c' * 64}"
+    for verdict in ("trusted", "blocked"):
+        answer = web.call("PATCH", peer, json={"verdict": verdict})
+        assert (answer.status_code, answer.json()["verdict"], answer.json()["flags"]) == (200, verdict, [verdict])
+    assert web.call("PATCH", peer, json={"verdict": None}).json()["flags"] == []
+    assert web.call("DELETE", peer).status_code == 204
+    assert "c" * 64 not in [row["peer"] for row in web.get("/reputation")["items"]]
+    refused = web.call("PATCH", peer, json={"verdict": "banned"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "ERR_USAGE")
+    assert web.call("DELETE", "/reputation/nobody").status_code == 404
+
+
 def test_the_files_of_a_content_are_listed(web):
     files = web.get(f"/contents/{'e3' * 32}/files")
     assert [file["path"] for file in files["items"]] == ["docs/read me.txt", "run"]

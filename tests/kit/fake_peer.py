@@ -10,7 +10,9 @@ its standard input is one order of a test:
     tree ID JSON            that content has these files, [[path, size], ...]
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
+    skip STREAM N           counts N events of a stream that it does not publish
     flood N                 publishes N events as fast as it can, then one that sets a known last state
+    storm RATE SECONDS      publishes so many events a second for so long; see tests/kit/storm.py
     hang                    answers nothing any more, and is silent
 """
 
@@ -39,12 +41,15 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
+from tests.kit.orders import ORDERS
 
 CHUNK = 2**20
 STEP = 0.1
 """Seconds between two steps of a download."""
 REFUSED = "refuse me"
 """A file of this name is not shared."""
+READING = (messages.Snapshot, messages.ControlPing, messages.SearchContents)
+"""Requests that change nothing and that nobody counts."""
 SOURCES = ("5" * 64, "7" * 64)
 """Ids of the two peers that every download comes from."""
 
@@ -54,6 +59,13 @@ EXPLAINED = [
     messages.ReputationEvent("2026-01-02T03:04:05Z", "SUCCESSFUL_UPLOAD", "a" * 64, 2**26, 0.01, 0.51),
 ]
 """Why anybody's score is what it is."""
+
+VERDICTS: dict[str, tuple[list[str], str]] = {
+    "trust": (["trusted"], "TRUSTED"),
+    "block": (["blocked"], "BLOCKED"),
+    "clear": ([], "CLEARED"),
+}
+"""Flags and cause of a verdict."""
 
 
 class FakePeer:
@@ -98,6 +110,8 @@ class FakePeer:
 
     def hear(self, event: LinkEvent) -> None:
         if isinstance(event, Received) and not self.hanging:
+            if not isinstance(event.message, READING):
+                print(type(event.message).__name__, flush=True)  # noqa: T201  for tests that count what was asked for
             try:
                 answer = self.answer(event.link, event.message)
             except errors.ShoalError as error:
@@ -160,6 +174,10 @@ class FakePeer:
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
                 return messages.Limits(request, content, up, down, True, True, up, down, own)
+            case messages.JudgePeer(request, peer, verdict):
+                check_id(peer)
+                self.judge(peer, verdict)
+                return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
@@ -169,6 +187,17 @@ class FakePeer:
             case messages.Locate():
                 return self.locate(message)
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def judge(self, peer: str, verdict: str) -> None:
+        if verdict == "forget":
+            self.publish(events.ReputationForgotten(peer))
+            return
+        known = self.publisher.state.sections["reputation"].get((peer,))
+        before = (
+            known if isinstance(known, events.ReputationChanged) else events.ReputationChanged(peer, 0.5, [], {}, "")
+        )
+        flags, cause = VERDICTS[verdict]
+        self.publish(msgspec.structs.replace(before, flags=flags, cause=cause))
 
     def list_files(self, message: messages.ListFiles) -> messages.Files:
         """A page of files: those a test told of, or two; of what nobody shares none."""
@@ -321,38 +350,9 @@ class FakePeer:
         self.publish(events.ReputationChanged(SOURCES[0], 0.51, [], {"SUCCESSFUL_UPLOAD": 1}, "SUCCESSFUL_UPLOAD"))
         return moved
 
-    def obey(self, line: str) -> None:  # noqa: C901
+    def obey(self, line: str) -> None:
         order, _, rest = line.strip().partition(" ")
-        if order == "publish":
-            topic, _, fields = rest.partition(" ")
-            self.publish(msgspec.json.decode(fields, type=events.BY_TOPIC[topic].type))
-        elif order == "found":
-            found = msgspec.json.decode(rest, type=messages.FoundContent)
-            self.found[found.id] = found
-        elif order == "tree":
-            content, _, listed = rest.partition(" ")
-            self.trees[content] = [messages.FileRow(path, size, False) for path, size in msgspec.json.decode(listed)]
-        elif order == "lies":
-            content, ready, path = rest.split(" ", 2)
-            self.lies[content] = (path, int(ready))
-            if content in self.transfers:
-                self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
-        elif order == "shares":
-            for number in range(int(rest)):
-                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
-                shared = events.ContentShared(
-                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
-                )
-                self.publish(shared)
-        elif order == "flood":
-            for number in range(int(rest)):
-                self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
-            self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
-        elif order == "hang":
-            self.hanging = True
-            self.publisher.close()
-        else:
-            raise ValueError(f"unknown order {line!r}")
+        ORDERS[order](self, rest)
 
     def run(self) -> None:
         self.reactor.run()

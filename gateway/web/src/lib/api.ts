@@ -1,7 +1,8 @@
 // REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
 
 import { session } from "./session.svelte";
-import type { Explanation, FileListing, FileRow, FolderListing, FoundContent, SharedAnswer } from "./types";
+import type { Explanation, FileListing, FileRow, FolderListing, FoundContent, Priority, SharedAnswer } from "./types";
+import type { LimitsInForce, SettingsShown } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -51,7 +52,13 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   return (text ? JSON.parse(text) : undefined) as T;
 }
 
-export type Change = "pause" | "resume" | "verify";
+/** What to change of a share or download; what is not named stays as it is. Limits: bytes a second, 0 for none. */
+export interface Patch {
+  action?: "pause" | "resume" | "verify";
+  priority?: Priority;
+  sequential?: boolean;
+  limits?: { up?: number; down?: number };
+}
 
 interface Listing<T> {
   items: T[];
@@ -67,9 +74,9 @@ export const api = {
     ),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
-  changeShare: (id: string, action: Change) => call<void>("PATCH", `/shares/${id}`, { action }),
+  changeShare: (id: string, patch: Patch) => call<void>("PATCH", `/shares/${id}`, patch),
   download: (wanted: { id?: string; link?: string; only?: string[] }) => call<{ id: string }>("POST", "/downloads", wanted),
-  changeDownload: (id: string, action: Change) => call<void>("PATCH", `/downloads/${id}`, { action }),
+  changeDownload: (id: string, patch: Patch) => call<void>("PATCH", `/downloads/${id}`, patch),
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
@@ -80,4 +87,11 @@ export const api = {
       "GET", `/contents/${id}/files?limit=5000&cursor=${cursor}&link=${encodeURIComponent(link)}`, undefined, signal,
     ),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
+  judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
+    call<void>("PATCH", `/reputation/${peer}`, { verdict }),
+  forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
+  settings: () => call<SettingsShown>("GET", "/settings"),
+  limits: () => call<LimitsInForce>("GET", "/limits"),
+  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
+    call<LimitsInForce>("PATCH", "/limits", limits),
 };

@@ -22,6 +22,8 @@ export interface PeerRow {
   down_rate: number;
   disk_free: number | null;
   upload_max: number;
+  up_limit: number;
+  down_limit: number;
   stale: boolean;
 }
 
@@ -46,6 +48,8 @@ export interface ShareRow {
   added: string | null;
   seeds: number | null;
   leechers: number | null;
+  up_limit: number;
+  down_limit: number;
 }
 
 export interface HashingRow {
@@ -64,6 +68,8 @@ export interface SourceRow {
   chunks: number;
   state: string;
 }
+
+export type Priority = "high" | "normal" | "low";
 
 export interface DownloadRow {
   id: string;
@@ -89,6 +95,12 @@ export interface DownloadRow {
   finished: string | null;
   seeds: number | null;
   leechers: number | null;
+  priority: Priority;
+  sequential: boolean;
+  up_limit: number;
+  down_limit: number;
+  optimum_seconds: number | null;
+  optimum_share: number | null;
 }
 
 export interface UploadRow {
@@ -111,11 +123,14 @@ export interface OtherPeerRow {
   reason: string;
 }
 
+export type Verdict = "" | "trusted" | "blocked";
+
 export interface ReputationRow {
   peer: string;
   name: string;
   score: number;
   flags: string[];
+  verdict: Verdict;
   events: Record<string, number>;
   cause: string;
 }
@@ -180,6 +195,7 @@ export interface Explanation {
   peer: string;
   score: number;
   events: ReputationEvent[];
+  verdict: Verdict;
 }
 
 export interface SharedAnswer {
@@ -189,6 +205,52 @@ export interface SharedAnswer {
   files: number;
   link: string;
   skipped: string[];
+}
+
+export interface TappedEvent {
+  type: string;
+  seq: number;
+  /** Seconds since 1970. */
+  time: number;
+  /** The fields as JSON, or the first of them if `cut`. */
+  body: string;
+  cut: boolean;
+  missed: number;
+}
+
+export interface EventsFrame {
+  events: TappedEvent[];
+  dropped: number;
+  counts: Record<string, number>;
+  missed: Record<string, number>;
+}
+
+/** Bytes a second; 0: unlimited. */
+export interface LimitsInForce {
+  up: number;
+  down: number;
+  up_is_set: boolean;
+  down_is_set: boolean;
+  effective_up: number;
+  effective_down: number;
+}
+
+export interface SettingShown {
+  key: string;
+  text: string;
+  allowed: string;
+  default: string;
+  value: string;
+  origin: "default" | "file" | "environment" | "flag" | "running";
+  origin_name: string;
+  live: boolean;
+  after_restart?: string;
+}
+
+export interface SettingsShown {
+  file: string;
+  file_error: string;
+  sections: { name: string; text: string; settings: SettingShown[] }[];
 }
 
 export interface FileListing {

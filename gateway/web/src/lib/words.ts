@@ -1,7 +1,7 @@
 // States and events in words: colour never says anything alone.
 
 import type { ShownState } from "./item";
-import type { SourceRow } from "./types";
+import type { Priority, SourceRow } from "./types";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";
 
@@ -17,6 +17,13 @@ export const STATES: Record<ShownState, [word: string, tone: Tone, meaning: stri
   seeding: ["Sharing", "good", "It is complete and offered to others"],
   paused: ["Paused", "calm", "It neither fetches nor offers anything until it is resumed"],
   error: ["Error", "bad", "Something is wrong with it"],
+};
+
+/** And what to sort by. */
+export const PRIORITIES: Record<Priority, [word: string, rank: number]> = {
+  high: ["High", 2],
+  normal: ["Normal", 1],
+  low: ["Low", 0],
 };
 
 export function stateWord(state: ShownState): string {
@@ -66,13 +73,19 @@ const REPUTATION_EVENTS: Record<string, [word: string, tone: Tone]> = {
   DECAY: ["drifted back towards 0.5", "calm"],
 };
 
+const VERDICT_EVENTS: Record<string, string> = {
+  TRUSTED: "you trusted it",
+  BLOCKED: "you blocked it",
+  CLEARED: "you took your verdict back",
+};
+
 export function eventWord(type: string): string {
-  return REPUTATION_EVENTS[type]?.[0] ?? type.toLowerCase().replaceAll("_", " ");
+  return REPUTATION_EVENTS[type]?.[0] ?? VERDICT_EVENTS[type] ?? type.toLowerCase().replaceAll("_", " ");
 }
 
 /** The event as a sentence: the score drifts, everything else is something that the peer did. */
 export function eventSentence(type: string): string {
-  if (!(type in REPUTATION_EVENTS)) return eventWord(type);
+  if (!(type in REPUTATION_EVENTS)) return eventWord(type).replace(/^./, (first) => first.toUpperCase());
   return `${type === "DECAY" || type === "MODEL_CHANGED" ? "The score" : "It"} ${eventWord(type)}`;
 }
 
@@ -91,6 +104,8 @@ const FLAGS: Record<string, string> = {
   newcomer: "newcomer: it has sent us nothing yet",
   refused: "refused: its score is too low to be served",
   banned: "banned for a while: it sent corrupted data",
+  trusted: "trusted by you: it is never refused",
+  blocked: "blocked by you: it gets nothing, and nothing is taken from it",
 };
 
 export function flagMeaning(flag: string): string {
