@@ -127,7 +127,8 @@ class FakePeer:
             case messages.ControlPing(request):
                 return messages.Done(request)
             case messages.SearchContents(request, words):
-                named = [found for found in self.found.values() if words.lower() in found.name.lower()]
+                wanted = words.lower().split()
+                named = [one for one in self.found.values() if all(word in one.name.lower() for word in wanted)]
                 return messages.SearchResults(request, named)
             case messages.SharePath(request, path, name, upload):
                 self.share(link, request, Path(path), name, upload)
