@@ -3,6 +3,7 @@
 SharePath          hashed in a thread; progress is sent while it runs
 Snapshot           from the publisher's own fold of its events
 ListFiles, Locate  from the storage's layouts; the core is told where somebody reads
+ListHeld           from the storage
 ExplainReputation  from the reputation store
 everything else    a Command for the core
 """
@@ -26,6 +27,7 @@ from bus.messages import (
     FileRow,
     Files,
     ListFiles,
+    ListHeld,
     Locate,
     Message,
     Progress,
@@ -86,6 +88,8 @@ class Control:
                     self._share(token, message)
                 case ListFiles():
                     self._files(token, message)
+                case ListHeld():
+                    self.reply(Reply(token, self._storage.held(message)))
                 case Locate():
                     located = self._storage.locate(message)
                     self._feed(Command(token, replace(message, content=located.content, file=located.file)))

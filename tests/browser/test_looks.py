@@ -24,6 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
         yield web
 
 
+TABS = ("General", "Files", "Sources", "Pieces", "Rates", "Explanation", "Events")
 VIEWS = ("Transfers", "Network", "Reputation", "Search")
 WIDE = """() => {
     // What lies in a box that scrolls sticks out no further than the box.
@@ -40,7 +41,7 @@ WIDE = """() => {
 def test_nothing_sticks_out_at_any_width(web, open_page, width, height, dark):
     page = open_page(web.page, width, height, dark)
     expect(page.get_by_role("grid")).to_contain_text(MARKUP)
-    for tab in ("General", "Files", "Sources", "Pieces", "Events"):
+    for tab in TABS:
         details(page, line(page, "d1" * 32), tab)
         assert page.evaluate(WIDE) == []
     for name in VIEWS:
@@ -87,7 +88,7 @@ def test_every_text_is_readable_on_its_ground(web, open_page, appearance):
     page = open_page(web.page, dark=appearance == "Dark")
     page.get_by_label("Appearance").select_option(appearance)
     expect(page.get_by_role("grid")).to_contain_text(MARKUP)
-    for tab in ("General", "Files", "Sources", "Pieces", "Events"):
+    for tab in TABS:
         details(page, line(page, "d1" * 32), tab)
         assert faint_texts(page) == []
     for name in VIEWS:

@@ -1,7 +1,9 @@
 // REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
 
 import { session } from "./session.svelte";
-import type { Explanation, FileRow, FoundContent, Priority, SharedAnswer } from "./types";
+import type {
+  ContentExplanation, ContentPieces, Explanation, FileHeld, FileRow, FoundContent, Priority, RatesOverTime, SharedAnswer, Span,
+} from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -64,6 +66,17 @@ interface Listing<T> {
   next_cursor: string | null;
 }
 
+/** How much is here of the first so many files. */
+async function held(id: string, files: number): Promise<FileHeld[]> {
+  const rows: FileHeld[] = [];
+  for (let next: string | null = "0"; next !== null && rows.length < files; ) {
+    const page: Listing<FileHeld> = await call("GET", `/contents/${id}/held?cursor=${next}`);
+    rows.push(...page.items);
+    next = page.next_cursor;
+  }
+  return rows;
+}
+
 export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
@@ -77,5 +90,11 @@ export const api = {
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
+  rates: (span: Span) => call<RatesOverTime>("GET", `/rates?span=${span}`),
+  ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
+  pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
+  held,
+  fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
+  explainContent: (id: string) => call<ContentExplanation>("GET", `/contents/${id}/explanation`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
 };
