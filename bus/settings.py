@@ -25,7 +25,10 @@ Bytes = Annotated[int, Meta(ge=0, extra={"form": forms.SIZE})]
 # Twice the largest data message, so that a message always fits half a window: the receiver announces credit when half
 # is free, and a window that cannot take the next message then waits for ever.
 Window = Annotated[int, Meta(ge=2 * MIB, le=16 * GIB, extra={"form": forms.SIZE})]
-Rate = Annotated[int, Meta(ge=0, extra={"form": forms.RATE})]
+LIVE: Final = "live"
+"""Marks a setting that can be changed while the peer runs."""
+
+Rate = Annotated[int, Meta(ge=0, extra={"form": forms.RATE, LIVE: True})]
 # A millisecond is as fine as the reactor's timers are.
 Seconds = Annotated[float, Meta(ge=0.001, le=366 * DAY, extra={"form": forms.DURATION})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -227,6 +230,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Host names, besides localhost and `host`, by which browsers may call the page."""
     threads: Annotated[int, Meta(ge=2, le=1024)] = 64
     """Requests and open pages served at a time."""
+    folders: tuple[FilePath, ...] = ("~",)
+    """Folders that the page shows, with all below but hidden names and links, when a path is chosen to be shared; `~`
+    is the home of who runs it. Any path may be typed all the same."""
 
 
 class EventSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from docs.wording import one_line, table
+from bus.wording import one_line
+from docs.wording import table
 from peer.cli.entry import shoal
 
 

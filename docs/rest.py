@@ -8,7 +8,8 @@ from typing import Any, Final, cast, get_args, get_origin
 
 from msgspec import Struct, inspect
 
-from docs.wording import field_texts, struct_of, table, text_of, type_in_words
+from bus.wording import field_texts, struct_of, text_of, type_in_words
+from docs.wording import table
 from gateway.answers import Listing
 from gateway.api import Api
 from gateway.routes import EVERYWHERE, PREFIX, Route
@@ -18,7 +19,7 @@ _NOBODY: Final = cast("Any", None)
 
 def routes() -> list[Route]:
     """Every endpoint, as the gateway declares it."""
-    return Api(_NOBODY, _NOBODY, Path(), 0).routes
+    return Api(_NOBODY, _NOBODY, Path(), 0, 1, _NOBODY).routes
 
 
 def endpoints() -> str:

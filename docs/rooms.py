@@ -6,10 +6,11 @@ import ast
 from pathlib import Path
 from typing import Final
 
-from docs.wording import one_line, table
+from bus.wording import one_line
+from docs.wording import table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "docs")
+PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "tests/long", "docs")
 MADE: Final = frozenset({"node_modules", "static", "__pycache__"})
 
 

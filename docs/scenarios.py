@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct, inspect
 
-from docs.wording import default_in_words, field_texts, struct_of, table, text_of, type_in_words
+from bus.wording import default_in_words, field_texts, struct_of, text_of, type_in_words
+from docs.wording import table
 from experiments.behaviours.playing import BEHAVIOURS
 from experiments.scenario import Scenario
 

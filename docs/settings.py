@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct, inspect
 
 from bus.settings import Settings
-from docs.wording import default_in_words, field_texts, struct_of, table, text_of, type_in_words
+from bus.wording import default_in_words, field_texts, struct_of, text_of, type_in_words
+from docs.wording import table
 
 
 def setting_sections() -> str:

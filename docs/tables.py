@@ -16,12 +16,13 @@ from msgspec import Struct, inspect
 from bus import errors, events, messages
 from bus.codec import MAX_DEPTH, MAX_FRAMES
 from bus.units import format_size
+from bus.wording import field_texts, figure, one_line, struct_of, text_of, type_in_words
 from docs.commands import command_list
 from docs.rest import endpoints, rest_records
 from docs.rooms import rooms
 from docs.scenarios import behaviours, scenario_keys
 from docs.settings import setting_sections
-from docs.wording import field_texts, figure, one_line, struct_of, table, text_of, type_in_words
+from docs.wording import table
 from peer import manifest
 from peer.core import download, layout, source, upload
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import psutil
@@ -21,14 +22,15 @@ from gateway import uploads
 from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
 from gateway.app import WebApp, require_page
 from gateway.live import Live
+from gateway.rest.settings import Configured
 from gateway.serving import Service, WebServer, listen, origin_of
 from gateway.view.page import PageView, PeerFacts
 
 EPOCH_BYTES: Final = 8
 
 
-def serve(name: str, loaded: Loaded) -> None:
-    """Serve one peer's page until a signal."""
+def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
+    """Serve one peer's page until a signal; `load_again` reads the configuration as it is by then."""
     settings = loaded.settings
     peer = settings.peer(name)
     gateway = settings.gateway
@@ -53,8 +55,12 @@ def serve(name: str, loaded: Loaded) -> None:
             tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
-            web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads)
-            live.start(web.pages.state_changed, web.pages.tell)
+            configured = Configured(name, loaded, load_again)
+            folders = [loaded.resolve(folder) for folder in gateway.folders]
+            web = WebApp(
+                live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured, folders
+            )
+            live.start(web.pages.state_changed, web.pages.tell, web.pages.hear)
             web.pages.start()
 
             def stop() -> None:
@@ -75,9 +81,13 @@ def main() -> int:
         parser = Arguments("shoal gateway", "Serve the page of one peer until SIGTERM or Ctrl-C.")
         parser.add_argument("name", metavar="NAME", help="the peer")
         chosen = parser.parse_args()
-        loaded = load(chosen.config, os.environ, chosen.base_dir)
+
+        def read() -> Loaded:
+            return load(chosen.config, os.environ, chosen.base_dir)
+
+        loaded = read()
         log.setup(loaded.settings.logging, f"gateway {chosen.name}")
-        serve(chosen.name, loaded)
+        serve(chosen.name, loaded, read)
 
     return exit_code(program)
 

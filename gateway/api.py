@@ -8,10 +8,9 @@ become one interface, with what holds for all of them: the token, ETags, and POS
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from flask import Blueprint, Response, request
 
@@ -19,6 +18,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
 from gateway.live import Live
@@ -30,15 +30,15 @@ from gateway.rest.opinions import Opinions
 from gateway.rest.pieces import PiecesGroup
 from gateway.rest.rates import RatesGroup
 from gateway.rest.reading import Reading
+from gateway.rest.settings import Configured, SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 
-STREAMS: Final = 16
-"""Reads of data at a time, where nothing else is said."""
-
 
 class Api:
-    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time."""
+    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time;
+    `folders` may be looked into.
+    """
 
     def __init__(
         self,
@@ -46,7 +46,9 @@ class Api:
         gate: Gate,
         uploads_dir: Path,
         upload_max: int,
-        streams: int = STREAMS,
+        streams: int,
+        configured: Configured,
+        folders: Sequence[Path] = (),
         stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gate = gate
@@ -61,12 +63,13 @@ class Api:
             ),
             *Reading(items, stamp).routes(),
             *Opinions(items).routes(),
-            *Shares(items, uploads_dir, upload_max).routes(),
+            *Shares(items, uploads_dir, upload_max, Folders(folders)).routes(),
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),
             *RatesGroup(items, stamp).routes(),
             *PiecesGroup(items).routes(),
+            *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""
 

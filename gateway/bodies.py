@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
+from gateway.view.rows import Verdict
 
 
 class SessionRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,31 +89,6 @@ class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
     """Its own; of a content, `default` is none."""
 
 
-class OwnLimits(Struct, frozen=True):
-    """A content with limits of its own."""
-
-    id: str
-    up: int
-    """Bytes a second; 0: none of its own."""
-    down: int
-
-
-class LimitsInForce(Struct, frozen=True):
-    """Rate limits, as `shoal limit` tells them: bytes a second; 0: unlimited."""
-
-    id: str
-    """Of this content; empty: of all together."""
-    up: int
-    down: int
-    up_is_set: bool
-    """Set while running, and so kept across restarts; else the configuration's."""
-    down_is_set: bool
-    effective_up: int
-    """The smallest that applies."""
-    effective_down: int
-    contents: list[OwnLimits]
-
-
 class FileItem(Struct, frozen=True):
     """One file of a content."""
 
@@ -124,6 +100,43 @@ class FileItem(Struct, frozen=True):
     executable: bool
 
 
+class FileListing(Struct, frozen=True):
+    """One page of the files of a content, and what the content is."""
+
+    items: list[FileItem]
+    next_cursor: str | None
+    """What to pass as `cursor` for the next page; null at the end."""
+    id: str
+    name: str
+    kind: str
+    size: int
+    files: int
+    """In all."""
+
+
+class FolderEntry(Struct, frozen=True):
+    """A file or folder of the peer's machine."""
+
+    name: str
+    path: str
+    kind: Literal["file", "folder"]
+    size: int
+    """Of a file."""
+    modified: datetime | None
+
+
+class FolderListing(Struct, frozen=True):
+    """What is in one folder of the peer's machine: folders first, by name."""
+
+    path: str
+    """Empty: these are the folders to begin with."""
+    parent: str | None
+    """What to ask for to go up; null if there is nothing above."""
+    items: list[FolderEntry]
+    more: bool
+    """There are more entries than are ever told of one folder."""
+
+
 class Ticket(Struct, frozen=True):
     """What lets whoever has it read one content's data for an hour."""
 
@@ -131,29 +144,6 @@ class Ticket(Struct, frozen=True):
     expires: datetime
     url: str
     """Path of the data with the ticket in its query; add `&file=N` for a file of a tree."""
-
-
-class ContentExplanation(Struct, frozen=True):
-    """Why a content moves as fast as it does, as `shoal explain` tells it."""
-
-    id: str
-    name: str
-    state: str
-    cause: str
-    """complete, paused, error, disk, no_source, choked, credit, rate_limit, priority, endgame, silent or source"""
-    text: str
-    rate: float
-    """Bytes a second now."""
-    chunks_missing: int
-    chunks_free: int
-    """Of those, chunks that nobody is asked for."""
-    bytes_to_come: int
-    bytes_unwritten: int
-    limit: int
-    """Bytes a second; 0: none."""
-    limit_of: str
-    """all, or content."""
-    sources: list[messages.SourceExplained]
 
 
 class TrackerState(Struct, frozen=True):
@@ -183,6 +173,22 @@ class Explanation(Struct, frozen=True):
     peer: str
     score: float
     events: list[messages.ReputationEvent]
+    verdict: Verdict
+    """The user's own; the score is that of the events all the same."""
+
+
+class ReputationPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the user decides about a peer."""
+
+    verdict: Literal["trusted", "blocked"] | None
+    """trusted: never refused or banned; blocked: no link with it; null: its score decides again."""
+
+
+class Judged(Struct, frozen=True):
+    """A peer of which nothing is kept."""
+
+    peer: str
+    verdict: Verdict
 
 
 class Started(Struct, frozen=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Final, Literal
 
 from flask import Response
@@ -66,8 +64,11 @@ class Downloads:
         question = messages.Get(0, wanted.id or wanted.link, only=wanted.only, sequential=wanted.sequential)
         done = self._items.ask(question, messages.Done)
         if wanted.priority is not UNSET:
-            with _complete_ones_left_alone():
+            try:
                 self._items.ask(messages.ChangeDownload(0, done.content, wanted.priority), messages.Done)
+            except ShoalError as error:
+                if error.code != ERR_STATE:  # of what is here already nothing is fetched first
+                    raise
         self._items.wait_until_shown(lambda view: view.row(rows.DOWNLOADS, done.content) is not None)
         row = self._items.live.row(rows.DOWNLOADS, done.content, rows.DownloadRow)
         return answer(row or Started(done.content), 202, f"{PREFIX}/downloads/{done.content}")
@@ -125,13 +126,3 @@ def change_item(items: Items, content: str, patch: SharePatch) -> None:
 def _is_paused(view: PageView, content: str) -> bool:
     row = view.row(rows.DOWNLOADS, content) or view.row(rows.SHARES, content)
     return isinstance(row, rows.DownloadRow | rows.ShareRow) and row.state == "paused"
-
-
-@contextlib.contextmanager
-def _complete_ones_left_alone() -> Iterator[None]:
-    """Of what is here already nothing is fetched first: no reason to fail a request for it."""
-    try:
-        yield
-    except ShoalError as error:
-        if error.code != ERR_STATE:
-            raise

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 from flask import Response
 from msgspec import UNSET, UnsetType
 
 from bus import messages
+from bus.readable import LimitsInForce, limits_in_force
 from gateway.answers import answer, body_as
-from gateway.bodies import LimitsInForce, LimitsPatch, OwnLimits
+from gateway.bodies import LimitsPatch
 from gateway.items import Items
 from gateway.routes import Route
 from gateway.view import rows
 from gateway.view.page import PageView
-
-NONE: Final = 0
 
 
 class LimitsGroup:
@@ -45,10 +44,7 @@ def change_limits(items: Items, content: str, patch: LimitsPatch) -> LimitsInFor
     told = items.ask(question, messages.Limits)
     if patch != LimitsPatch():
         items.wait_until_shown(lambda view: _shows(view, told))
-    own = [OwnLimits(one.content, one.up, one.down) for one in told.contents]
-    return LimitsInForce(
-        told.content, told.up, told.down, told.up_is_set, told.down_is_set, told.effective_up, told.effective_down, own
-    )
+    return limits_in_force(told)
 
 
 def _rate(wanted: int | Literal["default"] | UnsetType | None) -> int:
@@ -57,7 +53,7 @@ def _rate(wanted: int | Literal["default"] | UnsetType | None) -> int:
         return messages.LIMIT_KEPT
     if isinstance(wanted, str):
         return messages.LIMIT_DEFAULT
-    return wanted or NONE
+    return wanted or 0
 
 
 def _shows(view: PageView, told: messages.Limits) -> bool:

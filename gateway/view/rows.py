@@ -16,7 +16,7 @@ Sizes are bytes, rates bytes a second, times RFC 3339 in UTC; null means unknown
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -34,6 +34,8 @@ SECTIONS: Final = (PEER, TRACKER, SHARES, HASHING, DOWNLOADS, UPLOADS, PEERS, RE
 
 SELF: Final = "self"
 """Key of the one row of the section `peer`."""
+
+Verdict = Literal["", "trusted", "blocked"]
 
 
 class Row(Struct, frozen=True):
@@ -180,6 +182,8 @@ class ReputationRow(Row, frozen=True):
     name: str
     score: float
     flags: tuple[str, ...]
+    verdict: Verdict
+    """The user's own; empty: none."""
     events: dict[str, int]
     cause: str
 

@@ -7,13 +7,16 @@ long as one event touches few rows; names of peers and contents elsewhere are le
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bus import events
 from bus.state import PublishedState
 from gateway.view import rows
 
 E = TypeVar("E", bound=events.Event)
+
+_VERDICTS: Final[tuple[rows.Verdict, ...]] = ("trusted", "blocked")
+"""Flags that are the user's word."""
 
 
 class Shaper:
@@ -156,6 +159,7 @@ class Shaper:
             name=link.name if link else "",
             score=found.score,
             flags=tuple(found.flags),
+            verdict=next((verdict for verdict in _VERDICTS if verdict in found.flags), ""),
             events=found.events,
             cause=found.cause,
         )

@@ -22,7 +22,6 @@ from bus.events import (
     Transfer,
     UploadProgress,
 )
-from bus.messages import Explained, SourceExplained
 from bus.state import PublishedState
 
 NEWCOMER: Final = 0.5
@@ -140,28 +139,6 @@ class Fetched(Struct, frozen=True):
     """How much of that optimum it reached: 1 at best."""
 
 
-class Explanation(Struct, frozen=True):
-    """Why a download is as fast as it is; the fields as in the message that brought them."""
-
-    id: str
-    name: str
-    state: str
-    cause: str
-    text: str
-    rate: float
-    """Bytes a second now."""
-    chunks_missing: int
-    chunks_free: int
-    """Of those, chunks that nobody is asked for."""
-    bytes_to_come: int
-    bytes_unwritten: int
-    limit: int
-    """Bytes a second; 0: none."""
-    limit_of: str
-    """all, or content."""
-    sources: list[SourceExplained]
-
-
 def items(state: PublishedState) -> list[Item]:
     """Everything shared and moving; a download that is also shared is one row."""
     up_rates: defaultdict[str, float] = defaultdict(float)
@@ -268,14 +245,6 @@ def fetched(transfer: Transfer) -> Fetched:
 def already_here(shared: ContentShared) -> Fetched:
     """The account of a content that was here before anybody asked for it."""
     return Fetched(shared.id, shared.name, shared.path, shared.size, 0.0, 0.0, 0, [], None, None)
-
-
-def explanation(reply: Explained) -> Explanation:
-    """What `explain` prints as JSON."""
-    return Explanation(
-        reply.content, reply.name, reply.state, reply.cause, reply.text, reply.rate, reply.missing, reply.free,
-        reply.to_come, reply.unwritten, reply.limit, reply.limit_of, reply.sources,
-    )  # fmt: skip
 
 
 def _share(done: int, whole: int) -> float:

@@ -28,31 +28,6 @@ ORDERS: Final[dict[bool | None, tuple[Literal["", "default", "sequential"], str]
 }
 
 
-class OwnLimits(Struct, frozen=True):
-    """A content with limits of its own."""
-
-    id: str
-    up: int
-    """Bytes a second; 0: none of its own."""
-    down: int
-
-
-class InForce(Struct, frozen=True):
-    """The rate limits in force, bytes a second; 0: unlimited."""
-
-    id: str
-    """Of this content; empty: of all together."""
-    up: int
-    down: int
-    up_is_set: bool
-    """Set by this command, and so kept across restarts; else the configuration's."""
-    down_is_set: bool
-    effective_up: int
-    """The smallest that applies."""
-    effective_down: int
-    contents: list[OwnLimits]
-
-
 @click.command(cls=Command)
 @click.argument("content", default="", metavar="[ID]")
 @click.option("--up", metavar="RATE", help="Bytes a second sent: 2 MiB/s, unlimited, or default.")
@@ -61,18 +36,13 @@ class InForce(Struct, frozen=True):
 def limit(session: Session, content: str, up: str | None, down: str | None) -> None:
     """Set or show rate limits: of one content, or of all together. What is set wins over config.yaml, and is kept."""
     from bus.messages import ChangeLimits, Limits
+    from bus.readable import limits_in_force
 
     item = content_of(content) if content else ""
     request = ChangeLimits(0, item, _rate("--up", up), _rate("--down", down))
     reply = session.ask(request, Limits)
     if session.json:
-        own = [OwnLimits(one.content, one.up, one.down) for one in reply.contents]
-        print_json(
-            InForce(
-                reply.content, reply.up, reply.down, reply.up_is_set, reply.down_is_set,
-                reply.effective_up, reply.effective_down, own,
-            )
-        )  # fmt: skip
+        print_json(limits_in_force(reply))
         return
     print_fields(
         [

@@ -173,11 +173,11 @@ def _explain(session: Session, peer: str) -> None:
 def explain(session: Session, content: str) -> None:
     """Why a download is as fast as it is, or stuck: what decides, and each source; of a share, how fast it goes out."""
     from bus.messages import Explain, Explained
-    from peer.cli.rows import explanation
+    from bus.readable import content_explanation
 
     reply = session.ask(Explain(0, content_of(content)), Explained)
     if session.json:
-        print_json(explanation(reply))
+        print_json(content_explanation(reply))
         return
     click.echo(f"{plain(reply.name) or reply.content[:16]}: {reply.state.replace('_', ' ')}, {format_rate(reply.rate)}")
     click.echo(f"{reply.cause.replace('_', ' ')}: {plain(reply.text)}")

@@ -18,9 +18,11 @@ from bus.boundary import LinkId, PeerId
 from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.messages import CloseReason, Done, JudgePeer
 from peer.core.downloads import Downloads
+from peer.core.haves import Haves
 from peer.core.interface import Reply, Token
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.shelf import Shelf
 from peer.core.source import SourceState
 from peer.core.standing import Verdict
 from peer.core.swarms import Swarms
@@ -44,6 +46,8 @@ class Judging:
         uploads: Uploads,
         downloads: Downloads,
         swarms: Swarms,
+        shelf: Shelf,
+        haves: Haves,
         end_link: Callable[[LinkId, str], None],
     ) -> None:
         """`ours` is our own id; `end_link` ends a link, for the reason given."""
@@ -54,6 +58,8 @@ class Judging:
         self._uploads = uploads
         self._downloads = downloads
         self._swarms = swarms
+        self._shelf = shelf
+        self._haves = haves
         self._end_link = end_link
 
     def judge(self, token: Token, message: JudgePeer) -> None:
@@ -72,7 +78,7 @@ class Judging:
         elif self._opinions.refused(peer):
             self._end_streams(peer, "reputation")
         else:
-            self._swarms.look_soon(peer)  # perhaps it was refused until now
+            self._swarms.let_in(peer)  # perhaps it was refused until now
         self._turn.add(Reply(token, Done(0, peer), kept="reputation"))
 
     def _named(self, text: str) -> PeerId:
@@ -97,6 +103,8 @@ class Judging:
     def _block(self, peer: PeerId) -> None:
         self._end_streams(peer, "access")
         for neighbour in self._neighbours.links_of(peer):
+            wanted = self._haves.interested_in(neighbour.link)
+            self._swarms.shut_out(peer, [content for content in wanted if content in self._shelf.offers])
             self._end_link(neighbour.link, "blocked here")
 
     def _end_streams(self, peer: PeerId, reason: CloseReason) -> None:

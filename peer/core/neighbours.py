@@ -141,6 +141,10 @@ class Neighbours:
         self.dialling.pop(event.peer, None)
         self._back_off(event.peer, event.reason)
 
+    def forgive(self, peer: PeerId) -> None:
+        """Whatever failed before: it may be dialled at once."""
+        self._attempts.pop(peer, None)
+
     def why_unreached(self, peer: PeerId) -> str:
         """Why the last dial of a peer led nowhere; empty if none did since it was linked."""
         attempts = self._attempts.get(peer)

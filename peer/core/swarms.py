@@ -6,7 +6,7 @@ a push named and that has not linked within 5 s: perhaps nobody can dial the see
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bus.boundary import ContentId, DialFailed, PeerId
@@ -34,10 +34,14 @@ YOUNG_SECONDS: Final = 30.0
 """How long a link may offer nothing and still be counted as a source to come."""
 ENOUGH: Final = 2 / 3
 """Of the links that a download may have: who has so many dials no more, for others will still dial it."""
+PREVIEW_LINKS: Final = 4
+"""Links for a preview: one source is enough."""
 POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
 """A seed dials a leecher that a push named and that has not linked by then."""
+SEARCHED: Final = 4
+"""Swarms that are asked where a peer is that is let in again: one is enough, the others may have lost it."""
 
 
 class Swarms:
@@ -64,20 +68,30 @@ class Swarms:
         self._refused = refused
         self._introduce: dict[PeerId, dict[ContentId, bool]] = {}
         self._introduce_to: dict[PeerId, tuple[str, ...]] = {}
+        self._shut_out: dict[PeerId, dict[ContentId, bool]] = {}
+        """Peers that were blocked, and what they wanted of us then."""
+        self._let_in: dict[PeerId, dict[ContentId, bool]] = {}
+        """The same, of those that are blocked no more and not found yet."""
 
     def tracker_reached(self) -> None:
         """A tracker was reached: ask it for the swarms of all downloads."""
-        for content in self._downloads.active:
+        for content in self._downloads.fetched:
             self._trackers.query(content)
 
     def listed(self, swarm: Swarm) -> None:
-        self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
-        if download := self._downloads.active.get(swarm.content):
+        # Of what was only looked for, no counts are kept.
+        if swarm.content in self._downloads.active or swarm.content in self._shelf.offers:
+            self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
+        if download := self._downloads.fetched.get(swarm.content):
             self._meet(download, swarm.peers)
+        for member in swarm.peers if self._let_in else ():
+            if swarm.content in self._let_in.get(member.peer, {}):
+                self._introduce[member.peer] = self._let_in.pop(member.peer)
+                self._neighbours.dial(member.peer, tuple(member.endpoints))
 
     def changed(self, push: SwarmChanged) -> None:
         self._turn.publish(SwarmHasChanged(push.content, push.seeds, push.leechers))
-        if download := self._downloads.active.get(push.content):
+        if download := self._downloads.fetched.get(push.content):
             self._meet(download, push.joined)
         elif push.content in self._shelf.offers:
             for member in push.joined:
@@ -99,7 +113,7 @@ class Swarms:
         """A dial led nowhere."""
         peer = event.peer
         self._introduce.pop(peer, None)
-        for download in self._downloads.active.values() if event.unequal else ():
+        for download in self._downloads.fetched.values() if event.unequal else ():
             if peer in download.candidates:
                 download.unequal[peer] = True
                 self._downloads.changed(download)
@@ -151,7 +165,7 @@ class Swarms:
         first dials are for half of the links only, since as many others will dial us; later ones are made while
         links are few.
         """
-        most = self._settings.links_per_content
+        most = PREVIEW_LINKS if download.preview else self._settings.links_per_content
         if download.looks <= 1:
             most = max(1, most // 2)
         dialled = sum(1 for peer in self._neighbours.dialling if peer in download.candidates)
@@ -176,7 +190,7 @@ class Swarms:
 
     def look(self, content: ContentId) -> None:
         """Ask for sources and dial known ones again."""
-        download = self._downloads.active.get(content)
+        download = self._downloads.fetched.get(content)
         if download is None:
             return
         pause = LOOK_EVERY if any(download.maps.values()) else LOOK_AGAIN
@@ -191,14 +205,30 @@ class Swarms:
 
     def look_soon(self, peer: PeerId) -> None:
         """A source was lost: its downloads look for it, or others, once it may be dialled again."""
-        for content, download in self._downloads.active.items():
+        for content, download in self._downloads.fetched.items():
             if peer in download.candidates:
                 at = max(self._turn.now + 1.0, self._neighbours.may_dial_at(peer))
                 self._turn.timers.set_earlier(("look", content), at)
 
+    def shut_out(self, peer: PeerId, contents: Iterable[ContentId]) -> None:
+        """A peer is blocked that wants these contents of us."""
+        self._let_in.pop(peer, None)
+        self._shut_out.setdefault(peer, {}).update(dict.fromkeys(contents, True))
+
+    def let_in(self, peer: PeerId) -> None:
+        """A peer is refused no more: look for it now, for after many dials in vain it rests for long."""
+        self._neighbours.forgive(peer)
+        self.look_soon(peer)
+        wanted = self._shut_out.pop(peer, {})
+        if wanted and not self._neighbours.connected(peer):
+            self._let_in[peer] = wanted
+            for content in list(wanted)[:SEARCHED]:
+                self._trackers.query(content)
+
     def introduced(self, peer: PeerId) -> list[ContentId]:
         """The contents a peer that just linked is to be told of, because a push named it."""
-        for download in self._downloads.active.values():
+        for download in self._downloads.fetched.values():
             download.unequal.pop(peer, None)
         self._introduce_to.pop(peer, None)
+        self._let_in.pop(peer, None)
         return list(self._introduce.pop(peer, {}))

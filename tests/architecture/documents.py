@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import click
 from msgspec import Struct, inspect
 
-from docs.wording import field_texts, struct_of, text_of
+from bus.wording import field_texts, struct_of, text_of
 
 SHOAL = re.compile(r"^(?:PATH=\S+ )?(?:\.venv/bin/)?shoal(?= |$)")
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")

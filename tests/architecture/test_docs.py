@@ -12,9 +12,9 @@ from flask import Flask
 from msgspec import Struct
 
 from bus import errors, events, messages, settings
+from bus.wording import struct_of, type_in_words
 from docs.generate import documents, parts_of, regenerated
 from docs.tables import TABLES
-from docs.wording import struct_of, type_in_words
 from gateway.api import Api
 from peer.cli.entry import shoal
 from tests.architecture import documents as rules
@@ -108,7 +108,7 @@ def test_every_command_and_option_is_documented():
 
 def test_every_rest_endpoint_is_documented():
     app = Flask("gateway")
-    app.register_blueprint(Api(cast("Any", None), cast("Any", None), Path(), 0).blueprint())
+    app.register_blueprint(Api(cast("Any", None), cast("Any", None), Path(), 0, 1, cast("Any", None)).blueprint())
     served = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 EXAMPLES: Final = int(os.environ.get("SHOAL_REST_EXAMPLES", "2"))
 """Of each endpoint and kind, right by the document and wrong; `make test-rest` sets more."""
 FILM = messages.FoundContent("f1" * 32, "film.mp4", "file", 2**40, 1, 0)
-ROUTES = Api(cast("Any", None), cast("Any", None), Path(), 0).routes
+ROUTES = Api(cast("Any", None), cast("Any", None), Path(), 0, 1, cast("Any", None)).routes
 LABELS = [f"{route.method} /api/v1{route.path.replace('<', '{').replace('>', '}')}" for route in ROUTES]
 
 

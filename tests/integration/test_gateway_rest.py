@@ -384,3 +384,19 @@ def test_what_is_too_long_to_be_parsed_is_a_problem_too(web, path, headers, stat
 def test_the_interface_describes_itself(web):
     assert web.get("/openapi.json")["openapi"].startswith("3.1")
     problem(web.call("GET", "/openapi.json", authorised=False), "ERR_TOKEN", 401)
+
+
+def test_the_settings_are_told_without_a_secret(web):
+    told = web.get("/settings")
+    keys = {one["key"]: one for section in told["sections"] for one in section["settings"]}
+    assert (told["file"], told["file_error"]) == (str(web.config), "")
+    assert keys["gateway.threads"]["origin"] == "file"
+    assert keys["peers[].name"]["value"] == "north"
+    assert web.token not in str(told)
+
+
+def test_a_configuration_file_that_changed_is_told_of(web):
+    before = web.config.read_text()
+    web.config.write_text(before.replace("{", "{unheard_of: 1, ", 1))
+    assert "unheard_of: unknown key" in web.get("/settings")["file_error"]
+    web.config.write_text(before)

@@ -14,7 +14,7 @@ from gateway.api import Api
 from gateway.openapi import document
 from gateway.routes import Route
 
-ROUTES = Api(cast("Any", None), cast("Any", None), Path(), 0).routes
+ROUTES = Api(cast("Any", None), cast("Any", None), Path(), 0, 1, cast("Any", None)).routes
 DOCUMENT: Any = json.loads(msgspec.json.encode(document(ROUTES)))
 
 

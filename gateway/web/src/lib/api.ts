@@ -2,7 +2,8 @@
 
 import { session } from "./session.svelte";
 import type {
-  ContentExplanation, ContentPieces, Explanation, FileHeld, FileRow, FoundContent, Priority, RatesOverTime, SharedAnswer, Span,
+  ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
+  LimitsInForce, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
 } from "./types";
 
 export class ApiError extends Error {
@@ -31,9 +32,9 @@ export function errorOf(status: number, body: string): ApiError {
   }
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
-  const init: RequestInit = { method, headers };
+  const init: RequestInit = { method, headers, ...(signal && { signal }) };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
@@ -80,16 +81,24 @@ async function held(id: string, files: number): Promise<FileHeld[]> {
 export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
-  search: (words: string) =>
-    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`).then((found) => found.items),
+  search: (words: string, signal: AbortSignal) =>
+    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`, undefined, signal).then(
+      (found) => found.items,
+    ),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
   changeShare: (id: string, patch: Patch) => call<void>("PATCH", `/shares/${id}`, patch),
-  download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
+  download: (wanted: { id?: string; link?: string; only?: string[] }) => call<{ id: string }>("POST", "/downloads", wanted),
   changeDownload: (id: string, patch: Patch) => call<void>("PATCH", `/downloads/${id}`, patch),
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
+  folders: (path: string) => call<FolderListing>("GET", `/folders?path=${encodeURIComponent(path)}`),
+  /** Of a content that need not be here: the peer fetches its list of files first. */
+  look: (id: string, link: string, cursor: string, signal: AbortSignal) =>
+    call<FileListing>(
+      "GET", `/contents/${id}/files?limit=5000&cursor=${cursor}&link=${encodeURIComponent(link)}`, undefined, signal,
+    ),
   rates: (span: Span) => call<RatesOverTime>("GET", `/rates?span=${span}`),
   ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
   pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
@@ -97,4 +106,11 @@ export const api = {
   fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
   explainContent: (id: string) => call<ContentExplanation>("GET", `/contents/${id}/explanation`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
+  judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
+    call<void>("PATCH", `/reputation/${peer}`, { verdict }),
+  forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
+  settings: () => call<SettingsShown>("GET", "/settings"),
+  limits: () => call<LimitsInForce>("GET", "/limits"),
+  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
+    call<LimitsInForce>("PATCH", "/limits", limits),
 };

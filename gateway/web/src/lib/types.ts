@@ -22,6 +22,8 @@ export interface PeerRow {
   down_rate: number;
   disk_free: number | null;
   upload_max: number;
+  up_limit: number;
+  down_limit: number;
   stale: boolean;
 }
 
@@ -121,11 +123,14 @@ export interface OtherPeerRow {
   reason: string;
 }
 
+export type Verdict = "" | "trusted" | "blocked";
+
 export interface ReputationRow {
   peer: string;
   name: string;
   score: number;
   flags: string[];
+  verdict: Verdict;
   events: Record<string, number>;
   cause: string;
 }
@@ -240,6 +245,7 @@ export interface Explanation {
   peer: string;
   score: number;
   events: ReputationEvent[];
+  verdict: Verdict;
 }
 
 export interface SharedAnswer {
@@ -249,4 +255,69 @@ export interface SharedAnswer {
   files: number;
   link: string;
   skipped: string[];
+}
+
+export interface TappedEvent {
+  type: string;
+  seq: number;
+  /** Seconds since 1970. */
+  time: number;
+  /** The fields as JSON, or the first of them if `cut`. */
+  body: string;
+  cut: boolean;
+  missed: number;
+}
+
+export interface EventsFrame {
+  events: TappedEvent[];
+  dropped: number;
+  counts: Record<string, number>;
+  missed: Record<string, number>;
+}
+
+/** Bytes a second; 0: unlimited. */
+export interface LimitsInForce {
+  up: number;
+  down: number;
+  up_is_set: boolean;
+  down_is_set: boolean;
+  effective_up: number;
+  effective_down: number;
+}
+
+export interface SettingShown {
+  key: string;
+  text: string;
+  allowed: string;
+  default: string;
+  value: string;
+  origin: "default" | "file" | "environment" | "flag" | "running";
+  origin_name: string;
+  live: boolean;
+  after_restart?: string;
+}
+
+export interface SettingsShown {
+  file: string;
+  file_error: string;
+  sections: { name: string; text: string; settings: SettingShown[] }[];
+}
+
+export interface FileListing {
+  items: FileRow[];
+  next_cursor: string | null;
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  /** In all. */
+  files: number;
+}
+
+export interface FolderListing {
+  /** Empty: these are the folders to begin with. */
+  path: string;
+  parent: string | null;
+  items: { name: string; path: string; kind: "file" | "folder"; size: number; modified: string | null }[];
+  more: boolean;
 }

@@ -119,13 +119,19 @@ const REPUTATION_EVENTS: Record<string, [word: string, tone: Tone]> = {
   DECAY: ["drifted back towards 0.5", "calm"],
 };
 
+const VERDICT_EVENTS: Record<string, string> = {
+  TRUSTED: "you trusted it",
+  BLOCKED: "you blocked it",
+  CLEARED: "you took your verdict back",
+};
+
 export function eventWord(type: string): string {
-  return REPUTATION_EVENTS[type]?.[0] ?? type.toLowerCase().replaceAll("_", " ");
+  return REPUTATION_EVENTS[type]?.[0] ?? VERDICT_EVENTS[type] ?? type.toLowerCase().replaceAll("_", " ");
 }
 
 /** The event as a sentence: the score drifts, everything else is something that the peer did. */
 export function eventSentence(type: string): string {
-  if (!(type in REPUTATION_EVENTS)) return eventWord(type);
+  if (!(type in REPUTATION_EVENTS)) return eventWord(type).replace(/^./, (first) => first.toUpperCase());
   return `${type === "DECAY" || type === "MODEL_CHANGED" ? "The score" : "It"} ${eventWord(type)}`;
 }
 
@@ -144,6 +150,8 @@ const FLAGS: Record<string, string> = {
   newcomer: "newcomer: it has sent us nothing yet",
   refused: "refused: its score is too low to be served",
   banned: "banned for a while: it sent corrupted data",
+  trusted: "trusted by you: it is never refused",
+  blocked: "blocked by you: it gets nothing, and nothing is taken from it",
 };
 
 export function flagMeaning(flag: string): string {

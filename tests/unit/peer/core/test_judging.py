@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.boundary import LinkId
+from bus.boundary import DialFailed, LinkId
 from bus.errors import ERR_NOT_FOUND, ERR_USAGE
 from bus.events import Event, LinkIsLost, ReputationChanged, ReputationForgotten, StreamClosed
 from bus.messages import ControlFailed, Done, Explain, Explained, JudgePeer, Message
@@ -108,6 +108,30 @@ def test_who_is_cleared_is_dialled_soon_though_others_send() -> None:
     told.pass_time(20.0)
     assert told.linked(LEECHER, peer_id(2))
     assert not told.linked(LEECHER, SEED)
+    told.judge(LEECHER, SEED, "clear")
+    told.pass_time(2.0)
+    assert told.linked(LEECHER, SEED)
+
+
+def test_a_leecher_that_is_let_in_again_need_not_wait_until_it_dials_again() -> None:
+    told = Told()
+    told.begin()
+    told.judge(SEED, LEECHER, "block")
+    world, leecher = told.swarm.world, told.swarm.nodes[LEECHER].neighbours
+    assert world.run(300.0, lambda: leecher.may_dial_at(SEED) > world.now + 8.0)
+    told.judge(SEED, LEECHER, "clear")
+    told.pass_time(2.0)
+    assert told.linked(SEED, LEECHER)
+
+
+def test_who_is_let_in_again_may_be_dialled_at_once_whatever_failed_before() -> None:
+    told = Told()
+    told.begin()
+    leecher = told.swarm.nodes[LEECHER]
+    told.judge(LEECHER, SEED, "block")
+    for _ in range(6):
+        leecher.handle(DialFailed("data", SEED, "no answer"), told.swarm.world.now)
+    assert leecher.neighbours.may_dial_at(SEED) > told.swarm.world.now + 4.0
     told.judge(LEECHER, SEED, "clear")
     told.pass_time(2.0)
     assert told.linked(LEECHER, SEED)

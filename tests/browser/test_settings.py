@@ -1,0 +1,89 @@
+"""The settings and the limits on the page, in a real Chromium before a stand-in peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.kit.table import view
+from tests.kit.web_peer import WebPeer
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
+    with WebPeer(tmp_path_factory.mktemp("web"), {"upload_max": "3 MiB"}) as web:
+        yield web
+
+
+def settings_of(web: WebPeer, open_page) -> Page:
+    page: Page = open_page(web.page)
+    view(page, "Settings")
+    return page
+
+
+def setting(page: Page, key: str) -> Locator:
+    return page.get_by_role("region", name="Settings").locator(f"[data-key='{key}']")
+
+
+def test_a_setting_says_what_it_does_what_it_may_be_and_where_it_comes_from(web, open_page):
+    page = settings_of(web, open_page)
+    longest = setting(page, "gateway.upload_max")
+    expect(longest).to_contain_text("Bytes of one upload through the page.")
+    expect(longest).to_contain_text("3 MiB")
+    expect(longest).to_contain_text("from the file")
+    expect(longest).to_contain_text("Takes a size, at least 1 B; default 64 GiB. Takes a restart.")
+    expect(page.get_by_role("region", name="Settings")).to_contain_text(str(web.config))
+
+
+def test_settings_are_found_by_words_and_those_of_the_users_own_alone(web, open_page):
+    page = settings_of(web, open_page)
+    expect(setting(page, "transfer.window")).to_be_visible()
+    page.get_by_role("searchbox", name="Find a setting").fill("upload page")
+    expect(setting(page, "gateway.upload_max")).to_be_visible()
+    expect(setting(page, "transfer.window")).to_have_count(0)
+    page.get_by_role("searchbox", name="Find a setting").fill("")
+    page.get_by_label("Only what is not the default").check()
+    expect(setting(page, "gateway.upload_max")).to_be_visible()
+    expect(setting(page, "gateway.threads")).to_have_count(0)
+
+
+def test_a_file_that_changed_since_the_start_is_told_of(web, open_page):
+    before = web.config.read_text()
+    web.config.write_text(before.replace("3 MiB", "5 MiB"))
+    page = settings_of(web, open_page)
+    expect(page.get_by_role("status").filter(has_text="has changed")).to_contain_text("gateway.upload_max")
+    expect(setting(page, "gateway.upload_max")).to_contain_text("after a restart: 5 MiB")
+    web.config.write_text(before)
+
+
+def test_limits_are_checked_while_they_are_written_and_hold_when_they_are_applied(web, open_page):
+    page = settings_of(web, open_page)
+    limits = page.get_by_role("region", name="Speed limits")
+    upload, apply = limits.get_by_role("textbox", name="Upload"), limits.get_by_role("button", name="Apply")
+    expect(apply).to_be_disabled()
+    upload.fill("fast")
+    expect(limits).to_contain_text("Write a number above 0")
+    expect(apply).to_be_disabled()
+    upload.fill("2.5")
+    apply.click()
+    expect(page.get_by_role("log")).to_contain_text("unlimited down, 2.5 MiB/s up")
+    assert web.get("/limits")["up"] == 2.5 * MIB
+    expect(setting(page, "limits.up")).to_contain_text("2.5 MiB/s")
+    expect(setting(page, "limits.up")).to_contain_text("set while running")
+
+
+def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(web, open_page):
+    page = settings_of(web, open_page)
+    limits = page.get_by_role("region", name="Speed limits")
+    web.call("PATCH", "/limits", json={"down": 3 * MIB}).raise_for_status()
+    expect(limits.get_by_role("textbox", name="Download")).to_have_value("3")
+    limits.get_by_role("textbox", name="Download").fill("8")
+    web.call("PATCH", "/limits", json={"down": 4 * MIB}).raise_for_status()
+    limits.get_by_role("button", name="Undo").click()
+    expect(limits.get_by_role("textbox", name="Download")).to_have_value("4")
