@@ -118,10 +118,10 @@ def test_which_parts_are_here_and_elsewhere_is_told_on_request(web):
     ]  # fmt: skip
 
 
-def rates_of_seven(web: WebPeer, path: str) -> dict[str, Any] | None:
-    """What is told of rates, once the newest is 7 bytes a second."""
+def rates_of_seven(web: WebPeer, path: str) -> dict[str, Any]:
+    """What is told of rates, once the newest is 7 bytes a second; until then nothing."""
     told: dict[str, Any] = web.get(path)
-    return told if told["up"][-1] == 7.0 else None
+    return told if told["up"][-1] == 7.0 else {}
 
 
 def test_rates_are_told_over_time_of_one_content_and_of_all(web):
