@@ -102,6 +102,7 @@ from bus.messages.declaring import (
     WantNumber,
 )
 from bus.messages.locating import Locate, Located
+from bus.messages.pieces import Held, HeldFile, ListHeld, PeerPieces, Pieces, ShowPieces
 from bus.messages.proof import NONCE_SIZE, Introduce, Prove
 from bus.messages.tracker import (
     Announce,
@@ -131,12 +132,13 @@ __all__ = [
     "Cancel", "Capacity", "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason",
     "Closed", "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared",
     "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found",
-    "FoundContent", "Get", "Have", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer", "Kind", "Leave", "Limits",
-    "ListFiles", "Locate", "Located", "Message", "Name", "Open", "Opened", "Part", "Parts", "PathText", "Pause", "Ping",
-    "Pong", "Port", "Priority", "Progress", "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register",
-    "Registered", "Rejected", "Remove", "Renew", "ReputationEvent", "ReputationExplained", "RequestId", "Resume",
-    "Score", "ScoreChange", "Search", "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText",
-    "Snapshot", "SnapshotPage", "SourceExplained", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer",
-    "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest",
-    "WantNumber", "Watch",
+    "FoundContent", "Get", "Have", "Held", "HeldFile", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer", "Kind",
+    "Leave", "Limits", "ListFiles", "ListHeld", "Locate", "Located", "Message", "Name", "Open", "Opened", "Part",
+    "Parts", "PathText", "Pause", "PeerPieces", "Pieces", "Ping", "Pong", "Port", "Priority", "Progress", "Prove",
+    "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew",
+    "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "Score", "ScoreChange", "Search",
+    "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "ShowPieces", "Snapshot",
+    "SnapshotPage", "SourceExplained", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer", "TrackerFailed",
+    "TrackerPing", "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest", "WantNumber",
+    "Watch",
 ]  # fmt: skip

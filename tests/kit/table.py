@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page
 
+TABS = ("General", "Files", "Sources", "Pieces", "Rates", "Explanation", "Events")
+"""Of the pane with details."""
+
 from tests.kit.waiting import eventually
 
 
