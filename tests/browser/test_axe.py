@@ -74,7 +74,7 @@ def test_axe_finds_nothing_in_any_other_view(web, checked):
         if name != "Transfers":
             view(page, name)
             assert violations(page) == [], name
-    page.get_by_role("searchbox").fill("img")
+    page.get_by_role("search").get_by_role("searchbox").fill("img")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Search results")).to_contain_text(MARKUP)
     assert violations(page) == []
