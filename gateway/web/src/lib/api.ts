@@ -2,7 +2,7 @@
 
 import { session } from "./session.svelte";
 import type { Explanation, FileRow, FoundContent, SharedAnswer } from "./types";
-import type { LimitsInForce, SettingsShown } from "./types";
+import type { LimitsInForce, LimitsPatch, SettingsShown } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -78,6 +78,5 @@ export const api = {
   forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
   settings: () => call<SettingsShown>("GET", "/settings"),
   limits: () => call<LimitsInForce>("GET", "/limits"),
-  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
-    call<LimitsInForce>("PATCH", "/limits", limits),
+  changeLimits: (limits: LimitsPatch) => call<LimitsInForce>("PATCH", "/limits", limits),
 };
