@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 WEB_SOURCES := $(shell find gateway/web -name node_modules -prune -o -name __pycache__ -prune -o -print)
 
-.PHONY: setup run test test-hwm1 test-rest check docs demo experiment validate bench bench-first bench-rivals lock clean
+.PHONY: setup run test test-hwm1 test-rest check docs demo experiment validate bench bench-first bench-rivals bench-page test-page-long lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ok gateway/static/.ok
@@ -58,6 +58,14 @@ bench-first: setup
 # The programs of the comparison that are no Python packages, from the system's packages; as root.
 bench-rivals: .venv/.ok
 	@$(BIN)/python -m experiments.bench.install_rivals
+
+# The page's figures in a real Chromium: how soon events are seen, ten thousand lines, a storm of events. Four minutes.
+bench-page: setup
+	@$(BIN)/python -m tests.long --cases latency,rows,storm $(ARGS)
+
+# A tab frozen for ten minutes, twice; gateway and peer killed twenty times under an open page. Half an hour.
+test-page-long: setup
+	@$(BIN)/python -m tests.long --cases frozen,killed $(ARGS)
 
 # An environment does not survive a move of the checkout: its scripts carry absolute paths, so the stamp holds the place.
 ifneq ($(wildcard .venv/.ok),)

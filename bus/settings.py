@@ -230,6 +230,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Host names, besides localhost and `host`, by which browsers may call the page."""
     threads: Annotated[int, Meta(ge=2, le=1024)] = 64
     """Requests and open pages served at a time."""
+    folders: tuple[FilePath, ...] = ("~",)
+    """Folders that the page shows, with all below but hidden names and links, when a path is chosen to be shared; `~`
+    is the home of who runs it. Any path may be typed all the same."""
 
 
 class EventSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -126,6 +126,28 @@ def subscriber(context: zmq.Context[ZmqSocket], endpoint: str, topics: Iterable[
     return socket
 
 
+class Gaps:
+    """What never arrived of whole streams, as their numbers tell."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, int]] = {}
+
+    def before(self, envelope: Envelope) -> int:
+        """Events of its stream that are missing between this one and the one before."""
+        stream = envelope.type.split(".", 1)[0]
+        missed = self.up_to(stream, envelope.epoch, envelope.seq - 1)
+        self._last[stream] = (envelope.epoch, envelope.seq)
+        return missed
+
+    def up_to(self, stream: str, epoch: int, seq: int) -> int:
+        """Events that are missing up to a number; they count as known from now on.  Of a new epoch none is."""
+        known_epoch, known = self._last.get(stream, (epoch, seq))
+        if epoch != known_epoch:
+            known = seq
+        self._last[stream] = (epoch, max(seq, known))
+        return max(0, seq - known)
+
+
 class EventTap:
     """A blocking subscriber, for the command line and tests.
 
@@ -137,7 +159,7 @@ class EventTap:
 
     def __init__(self, context: zmq.Context[ZmqSocket], endpoint: str, topics: Iterable[str] = ("",)) -> None:
         self._socket = subscriber(context, endpoint, topics)
-        self._last: dict[str, tuple[int, int]] = {}
+        self._gaps = Gaps()
         self.gaps = 0
         """Events that were published and did not arrive, as far as the numbers tell; for whole streams only."""
         self.malformed = 0
@@ -151,7 +173,7 @@ class EventTap:
             except RemoteProtocolError:
                 self.malformed += 1
                 continue
-            self._count(envelope)
+            self.gaps += self._gaps.before(envelope)
             envelopes.append(envelope)
         return envelopes
 
@@ -177,13 +199,6 @@ class EventTap:
                 except zmq.Again:
                     break
         return arrived
-
-    def _count(self, envelope: Envelope) -> None:
-        stream = envelope.type.split(".", 1)[0]
-        epoch, seq = self._last.get(stream, (envelope.epoch, envelope.seq - 1))
-        if epoch == envelope.epoch and envelope.seq > seq + 1:
-            self.gaps += envelope.seq - seq - 1
-        self._last[stream] = (envelope.epoch, envelope.seq)
 
 
 def wire_record(frames: list[bytes]) -> WireRecord:

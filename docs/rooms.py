@@ -10,7 +10,7 @@ from bus.wording import one_line
 from docs.wording import table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "docs")
+PACKAGES: Final = ("bus", "tracker", "peer", "gateway", "experiments", "tests/kit", "tests/long", "docs")
 MADE: Final = frozenset({"node_modules", "static", "__pycache__"})
 
 

@@ -56,8 +56,11 @@ def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
             configured = Configured(name, loaded, load_again)
-            web = WebApp(live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured)
-            live.start(web.pages.state_changed, web.pages.tell)
+            folders = [loaded.resolve(folder) for folder in gateway.folders]
+            web = WebApp(
+                live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured, folders
+            )
+            live.start(web.pages.state_changed, web.pages.tell, web.pages.hear)
             web.pages.start()
 
             def stop() -> None:

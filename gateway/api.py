@@ -8,7 +8,7 @@ become one interface, with what holds for all of them: the token, ETags, and POS
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
 from gateway.live import Live
@@ -33,7 +34,9 @@ from gateway.routes import PREFIX, Route
 
 
 class Api:
-    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time."""
+    """The whole interface.  `stamp` is the wall clock, for display; `streams` reads of data may go on at a time;
+    `folders` may be looked into.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Api:
         upload_max: int,
         streams: int,
         configured: Configured,
+        folders: Sequence[Path] = (),
         stamp: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gate = gate
@@ -57,7 +61,7 @@ class Api:
             ),
             *Reading(items, stamp).routes(),
             *Opinions(items).routes(),
-            *Shares(items, uploads_dir, upload_max).routes(),
+            *Shares(items, uploads_dir, upload_max, Folders(folders)).routes(),
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
 from gateway.rest.settings import Configured
+from gateway.tapping import Tapping
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -66,6 +67,7 @@ class WebApp:
         hosts: names under which the page may be opened.
         threads: requests and open pages served at a time.
         configured: where the settings come from, for who asks.
+        folders: may be looked into, to choose what to share.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class WebApp:
         hosts: list[str],
         threads: int,
         configured: Configured,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._live = live
         self._gate = gate
@@ -86,6 +89,7 @@ class WebApp:
         self._socketio = SocketIO(
             self.flask,
             async_mode="threading",
+            async_handlers=False,  # what a page says is taken in the order in which it says it
             cors_allowed_origins=origins_of(hosts),
             cors_credentials=False,
             max_http_buffer_size=MAX_BODY,
@@ -104,7 +108,8 @@ class WebApp:
         self._add_errors()
         self._add_socket()
         streams = max(1, threads // 4)
-        self.flask.register_blueprint(Api(live, gate, uploads_dir, upload_max, streams, configured).blueprint())
+        api = Api(live, gate, uploads_dir, upload_max, streams, configured, folders)
+        self.flask.register_blueprint(api.blueprint())
         self.flask.after_request(_hear_out)
         self.flask.after_request(_secure)
         self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)
@@ -163,6 +168,16 @@ class WebApp:
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
             self.pages.leave(request.sid)  # type: ignore[attr-defined]
+
+        @self._socketio.on("tap", namespace=NAMESPACE)
+        def tap(wanted: object = None) -> None:
+            # A page that asks for what makes no sense gets nothing.
+            with contextlib.suppress(msgspec.ValidationError):
+                self.pages.tap(request.sid, msgspec.convert(wanted, Tapping).topic)  # type: ignore[attr-defined]
+
+        @self._socketio.on("untap", namespace=NAMESPACE)
+        def untap(*_: object) -> None:
+            self.pages.tap(request.sid, None)  # type: ignore[attr-defined]
 
 
 def _quiet(name: str) -> logging.Logger:

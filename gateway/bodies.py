@@ -108,6 +108,43 @@ class FileItem(Struct, frozen=True):
     executable: bool
 
 
+class FileListing(Struct, frozen=True):
+    """One page of the files of a content, and what the content is."""
+
+    items: list[FileItem]
+    next_cursor: str | None
+    """What to pass as `cursor` for the next page; null at the end."""
+    id: str
+    name: str
+    kind: str
+    size: int
+    files: int
+    """In all."""
+
+
+class FolderEntry(Struct, frozen=True):
+    """A file or folder of the peer's machine."""
+
+    name: str
+    path: str
+    kind: Literal["file", "folder"]
+    size: int
+    """Of a file."""
+    modified: datetime | None
+
+
+class FolderListing(Struct, frozen=True):
+    """What is in one folder of the peer's machine: folders first, by name."""
+
+    path: str
+    """Empty: these are the folders to begin with."""
+    parent: str | None
+    """What to ask for to go up; null if there is nothing above."""
+    items: list[FolderEntry]
+    more: bool
+    """There are more entries than are ever told of one folder."""
+
+
 class Ticket(Struct, frozen=True):
     """What lets whoever has it read one content's data for an hour."""
 

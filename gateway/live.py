@@ -74,13 +74,19 @@ class Live:
         self._samples: dict[str, Mapping[str, float]] = {}
         self._on_change: Callable[[], None] = lambda: None
         self._on_notices: Callable[[list[Notice]], None] = lambda _: None
+        self._on_event: Callable[[Envelope], None] = lambda _: None
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
     # --- from any thread
 
-    def start(self, on_change: Callable[[], None], on_notices: Callable[[list[Notice]], None]) -> None:
-        """Start the thread; the callbacks are called in it."""
-        self._on_change, self._on_notices = on_change, on_notices
+    def start(
+        self,
+        on_change: Callable[[], None],
+        on_notices: Callable[[list[Notice]], None],
+        on_event: Callable[[Envelope], None],
+    ) -> None:
+        """Start the thread; the callbacks are called in it, the last one for every event that arrives."""
+        self._on_change, self._on_notices, self._on_event = on_change, on_notices, on_event
         self._reactor = Reactor()
         self._thread.start()
 
@@ -186,6 +192,7 @@ class Live:
 
     def _hear(self, envelope: Envelope) -> None:
         self._heard_at = time.monotonic()
+        self._on_event(envelope)
         self._take(self._follower.feed(envelope))
         self._ask_for_snapshot()
 

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from bus.errors import ERR_LIMIT, ShoalError
+from bus.events import Envelope
+from gateway.tapping import Tap
 from gateway.view.page import Changes, Snapshot
 from gateway.view.rows import Notice
 
@@ -48,7 +50,7 @@ class Transport(Protocol):
 class Page:
     """What is known of one open page."""
 
-    __slots__ = ("due", "epoch", "notices", "seen", "sent_at", "sid")
+    __slots__ = ("due", "epoch", "notices", "seen", "sent_at", "sid", "tap")
 
     def __init__(self, sid: str, epoch: str, seen: int) -> None:
         self.sid = sid
@@ -57,6 +59,7 @@ class Page:
         self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self.sent_at: float | None = None  # when that was sent which it has not acknowledged
         self.due = 0.0
+        self.tap: Tap | None = None  # while it looks at the event stream
 
 
 class Pages:
@@ -69,6 +72,7 @@ class Pages:
         self._transport = transport
         self._capacity = capacity
         self._pages: dict[str, Page] = {}
+        self._taps: list[Tap] = []  # replaced, never changed: the bus thread reads it for every event
         self._news = 0  # counts what may give the thread something to do
         self._stopped = False
         self._wake_up = threading.Condition()
@@ -104,6 +108,21 @@ class Pages:
     def leave(self, sid: str) -> None:
         with self._wake_up:
             self._pages.pop(sid, None)
+            self._collect_taps()
+
+    def tap(self, sid: str, topic: str | None) -> None:
+        """A page wants to see the events whose type begins with `topic` from now on; None: no more."""
+        with self._wake_up:
+            page = self._pages.get(sid)
+            if page is not None:
+                page.tap = None if topic is None else Tap(topic)
+                self._collect_taps()
+                self._notify()
+
+    def hear(self, envelope: Envelope) -> None:
+        """An event came; for pages that look at the event stream."""
+        for tap in self._taps:
+            tap.hear(envelope)
 
     def state_changed(self) -> None:
         """There may be something new to send."""
@@ -116,6 +135,9 @@ class Pages:
             for page in self._pages.values():
                 page.notices.extend(notices)
             self._notify()
+
+    def _collect_taps(self) -> None:
+        self._taps = [page.tap for page in self._pages.values() if page.tap is not None]
 
     def _notify(self) -> None:
         self._news += 1
@@ -145,7 +167,8 @@ class Pages:
         if not self._transport.is_open(page.sid):
             return _OPENING
         self._send(page, now)
-        return ACK_TIMEOUT
+        # Events wake nobody up: there may be a hundred thousand a second.
+        return FRAME_INTERVAL if page.tap else ACK_TIMEOUT
 
     def _send(self, page: Page, now: float) -> None:
         messages: list[tuple[str, object]] = []
@@ -153,6 +176,9 @@ class Pages:
         if frame is not None:
             messages.append(("snapshot" if isinstance(frame, Snapshot) else "changes", frame))
             page.epoch, page.seen = frame.epoch, frame.seq
+        tap = page.tap
+        if tap and (tapped := tap.take()):
+            messages.append(("events", tapped))
         with self._wake_up:
             messages += [("notice", notice) for notice in page.notices]
             page.notices.clear()

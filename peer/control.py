@@ -2,7 +2,8 @@
 
 SharePath          hashed in a thread; progress is sent while it runs
 Snapshot           from the publisher's own fold of its events
-ListFiles, Locate  from the storage's layouts; the core is told where somebody reads
+ListFiles          from the storage's layouts; of what is not here a Command for the core
+Locate             from the storage's layouts; the core is told where somebody reads
 ExplainReputation  from the reputation store
 everything else    a Command for the core
 """
@@ -23,8 +24,6 @@ from bus.messages import (
     ControlPing,
     Done,
     ExplainReputation,
-    FileRow,
-    Files,
     ListFiles,
     Locate,
     Message,
@@ -37,6 +36,7 @@ from bus.messages import (
 from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.core.interface import Command, Reply, ReplyWhenAnnounced, Token
+from peer.core.previews import files_page
 from peer.core.sharelink import ShareLink, TrackerHint, format_link
 from peer.core.standing import NEUTRAL
 from peer.reputation_store import ReputationStore
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 
 MOST_SKIPPED: Final = 100
 """Lines of one answer about what was not shared."""
-FILES_PAGE: Final = 200
-"""Rows of one page: with paths of 255 bytes it stays under the 256 KiB of a page."""
 
 
 class Control:
@@ -172,14 +170,12 @@ class Control:
     # -- looking --
 
     def _files(self, token: Token, message: ListFiles) -> None:
-        layout = self._storage.layout_of(message.content)
-        if layout is None:
-            raise ShoalError(ERR_NOT_FOUND, f"the files of {message.content} are not known; get it first")
-        rows = [entry for entry in layout.entries if not entry.directory]
-        page = rows[message.first : message.first + FILES_PAGE]
-        following = message.first + FILES_PAGE
-        files = [FileRow(entry.path, entry.size, entry.executable) for entry in page]
-        self.reply(Reply(token, Files(0, files, following if following < len(rows) else 0)))
+        found = self._storage.find(message.content)
+        if found is None:
+            self._feed(Command(token, message))  # perhaps it can be fetched
+        else:
+            content, name, layout = found
+            self.reply(Reply(token, files_page(content, name, layout, message.first)))
 
     def _explain(self, token: Token, message: ExplainReputation) -> None:
         peers = [peer for peer in self._reputation.peers() if peer.startswith(message.peer)]

@@ -96,10 +96,14 @@ class Lifecycle:
         if manifest == content:
             kind_of(raw, content)
             try:
-                self._parsed = parse(raw, content)
+                parsed = parse(raw, content)
             except ShoalError as error:  # it is what was asked for: nobody who sent it is to blame
                 self._post(StoreFailed(content, 0, error.code, error.message))
                 return
+            if not effect.keep:
+                self._post(ManifestParsed(content, content, parsed.layout))
+                return
+            self._parsed = parsed
         elif download is None:
             return  # it was closed meanwhile, and asks again when it is opened
         elif (entry := download.described(manifest)) is None:

@@ -80,16 +80,17 @@ def _records(disk: Disk, download: TemporaryFiles) -> bytes:
             status = disk.files.status(number)
         _check_file(status, download, 0)
         return record_of(status)
-    records = [ABSENT] * len(download.layout.entries)
     entries = download.layout.entries
-    numbers = [number for number in _chosen(download) if not entries[number].directory]
-    for folder, together in groupby(numbers, key=lambda number: entries[number].path.rpartition("/")[0]):
+    records = [ABSENT] * len(entries)
+    files = [number for number in _chosen(download) if not entries[number].directory]
+    places = [(number, entries[number].path.rpartition("/")) for number in files]
+    for folder, together in groupby(places, key=lambda place: place[1][0]):
         group = list(together)
-        number = group[0]
+        number = group[0][0]
         try:
             with download.folder.enter(folder) as parent:
-                for number in group:
-                    status = disk.files.look(entries[number].path.rpartition("/")[2], parent)
+                for number, (_, _, name) in group:
+                    status = disk.files.look(name, parent)
                     _check_file(status, download, number)
                     records[number] = record_of(status)
         except FileNotFoundError:

@@ -60,6 +60,7 @@ from peer.core.interface import (
 )
 from peer.core.layout import Entry, Layout
 from peer.core.limit_record import LimitRecord
+from peer.core.sharelink import SCHEME
 from peer.descriptors import OpenFiles
 from peer.files import FileOps
 from peer.hashing import Hasher, Hashing
@@ -194,6 +195,15 @@ class Storage:
     def layout_of(self, content: str) -> Layout | None:
         """Layout of a content, named by its id or by 8 or more of its first digits; None if it is not known."""
         return self._contents.layout(content)
+
+    def find(self, content: str) -> tuple[ContentId, str, Layout] | None:
+        """Id, name and layout of a content, named as for `layout_of`, or by a link; None if it is not known."""
+        found = self._contents.find(content.removeprefix(SCHEME).partition("?")[0])
+        if found is None:
+            return None
+        source = found[1]
+        name = source.content.name if isinstance(source, SharedFiles) else source.name
+        return found[0], name, source.layout
 
     def locate(self, message: Locate) -> Located:
         """Where a file may be read, and how much of it; raises as `locate` of peer/locating.py does."""

@@ -229,10 +229,11 @@ class ControlFailed(Message, frozen=True, gc=False):
 
 @declare(82, "control", CLIENT)
 class ListFiles(Message, frozen=True, gc=False):
-    """Asks for the files of a content whose manifest the peer has, in pages."""
+    """Asks for the files of a content, in pages; a manifest that is not here is fetched first, and nothing else."""
 
     request: RequestId
-    content: ShortText
+    content: PathText
+    """The id, 8 or more of its first digits, or a link."""
     first: Count = 0
 
 
@@ -251,6 +252,13 @@ class Files(Message, frozen=True, gc=False):
     request: RequestId
     files: Annotated[list[FileRow], Meta(max_length=1000)]
     next: Count
+    content: str = ""
+    """Full id."""
+    name: Name = ""
+    kind: Kind = ""
+    size: Count = 0
+    total: Count = 0
+    """Files in all."""
 
 
 Priority = Literal["high", "normal", "low"]

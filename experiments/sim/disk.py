@@ -85,7 +85,8 @@ class SimulatedDisk:
         elif kind is StoreManifest:
             self._answer_write(host, Stored(effect.job), effect.length)
             if effect.offset + effect.length == effect.total:
-                self._answer_write(host, ManifestParsed(effect.content, effect.manifest), 0)
+                layout = None if effect.keep else self._layout_of(effect.content)
+                self._answer_write(host, ManifestParsed(effect.content, effect.manifest, layout), 0)
         elif kind is Prepare:
             layout = self._layout_of(effect.record.id)
             prepared = Prepared(effect.record.id, layout.kind, layout, "/sim/file", 0, layout.all_chunks, ())

@@ -24,16 +24,20 @@ from bus import messages
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
 from bus.readable import ContentExplanation, content_explanation
 from gateway.access import Gate
-from gateway.answers import CURSOR, Listing, answer
-from gateway.bodies import FileItem, Ticket
+from gateway.answers import CURSOR, answer
+from gateway.bodies import FileItem, FileListing, Ticket
 from gateway.items import Items
-from gateway.query import Text
+from gateway.query import Number, Text
 from gateway.reader import Reader
 from gateway.routes import PREFIX, Route
 from gateway.view import rows
 
 FILE: Final = Text("file", "of a tree: which file, by its index in the list of files, or its path", longest=4096)
 TICKET: Final = Text("ticket", "a ticket, instead of the token")
+FILES_LIMIT: Final = Number("limit", "files of one page", 200, 1, 10_000)
+LINK: Final = Text("link", "a link to it: the trackers that it names are asked too", longest=4096)
+MANIFEST_WITHIN: Final = 40.0
+"""Seconds for a list of files that the peer fetches first; it gives up before."""
 DATA_PATH: Final = "/contents/<content>/data"
 LONGEST_INDEX: Final = 9
 """Digits."""
@@ -42,31 +46,55 @@ log = logging.getLogger(__name__)
 
 
 class ContentsGroup:
-    """The handlers.  `streams` is how many reads of data may go on at a time: each keeps a thread."""
+    """The handlers.  `streams` is how many reads of data, and how many waits for a manifest, may go on at a time: each
+    keeps a thread.
+    """
 
     def __init__(self, items: Items, gate: Gate, streams: int) -> None:
         self._items = items
         self._gate = gate
         self._streams = threading.BoundedSemaphore(streams)
+        self._previews = threading.BoundedSemaphore(streams)
 
     def routes(self) -> list[Route]:
         one = "/contents/<content>"
-        explained = ContentExplanation
+        explained, listed = ContentExplanation, (CURSOR, FILES_LIMIT, LINK)
         return [
-            Route("GET", f"{one}/files", self.list_files, Listing[FileItem], query=(CURSOR,), asks_peer=True),
+            Route("GET", f"{one}/files", self.list_files, FileListing, query=listed, asks_peer=True),
             Route("GET", f"{one}/explanation", self.explain, explained, asks_peer=True),
             Route("GET", DATA_PATH, self.data, query=(FILE, TICKET), asks_peer=True, further=(206, 304, 416)),
             Route("POST", f"{one}/tickets", self.make_ticket, Ticket, 201),
         ]
 
     def list_files(self, content: str) -> Response:
-        """The files of a content whose manifest the peer has."""
-        first = CURSOR.read()
-        found = self._items.ask(messages.ListFiles(0, content[:512], first), messages.Files)
-        files = [
-            FileItem(first + place, file.path, file.size, file.executable) for place, file in enumerate(found.files)
-        ]
-        return answer(Listing(files, str(found.next) if found.next else None))
+        """The files of a content, which need not be here: the peer then looks for it, and fetches and checks the list
+        of its files, and nothing else. That may take 30 seconds; the list is remembered for some minutes.
+        """
+        link = LINK.read()
+        if link and not link.lower().startswith(f"shoal:{content}"):
+            raise ShoalError(ERR_USAGE, "the link is one to another content")
+        if not self._previews.acquire(blocking=False):
+            raise ServiceUnavailable("too many lists of files of this peer are waited for; try again in a moment")
+        try:
+            return answer(self._listed(link or content[:512], CURSOR.read(), FILES_LIMIT.read()))
+        finally:
+            self._previews.release()
+
+    def _listed(self, named: str, first: int, limit: int) -> FileListing:
+        """The files from one place in the list on, up to so many."""
+        files: list[FileItem] = []
+        following = first
+        while True:
+            found = self._items.ask(messages.ListFiles(0, named, following), messages.Files, MANIFEST_WITHIN)
+            files += [
+                FileItem(following + place, file.path, file.size, file.executable)
+                for place, file in enumerate(found.files)
+            ]
+            following = found.next
+            if not following or len(files) >= limit:
+                break
+        more = str(first + limit) if following or len(files) > limit else None
+        return FileListing(files[:limit], more, found.content, found.name, found.kind, found.size, found.total)
 
     def explain(self, content: str) -> Response:
         """Why it is as fast as it is, or stuck: what decides, and each source; of a share, how fast it goes out."""

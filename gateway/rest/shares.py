@@ -12,21 +12,24 @@ from bus import messages
 from bus.errors import ERR_USAGE, ShoalError
 from gateway import uploads
 from gateway.answers import LIST_QUERY, Listing, answer, body_as, no_content
-from gateway.bodies import SharedContent, SharePatch, ShareRequest
+from gateway.bodies import FolderListing, SharedContent, SharePatch, ShareRequest
+from gateway.folders import Folders
 from gateway.items import SLOW, Items
-from gateway.query import Switch
+from gateway.query import Switch, Text
 from gateway.rest.downloads import change_item
 from gateway.routes import PREFIX, Route
 from gateway.view import rows
 
 DATA: Final = Switch("data", "delete the peer's copy of an upload too")
+PATH: Final = Text("path", "a folder, as an entry of another one names it; empty: where to begin", longest=4096)
 
 
 class Shares:
     """The handlers."""
 
-    def __init__(self, items: Items, uploads_dir: Path, upload_max: int) -> None:
+    def __init__(self, items: Items, uploads_dir: Path, upload_max: int, folders: Folders) -> None:
         self._items = items
+        self._folders = folders
         self._uploads_dir = uploads_dir
         self._upload_max = upload_max
 
@@ -38,6 +41,7 @@ class Shares:
             Route("GET", one, self.get_share, row),
             Route("PATCH", one, self.change_share, row, body=SharePatch, asks_peer=True),
             Route("DELETE", one, self.unshare, status=204, query=(DATA,), asks_peer=True),
+            Route("GET", "/folders", self.look_into, FolderListing, query=(PATH,), further=(404, 409, 422)),
         ]
 
     def list_shares(self) -> Response:
@@ -81,6 +85,12 @@ class Shares:
             done = self._items.ask(messages.Unshare(0, content[:512]), messages.Done)
         self._items.wait_until_shown(lambda view: view.row(rows.SHARES, done.content) is None)
         return no_content()
+
+    def look_into(self) -> Response:
+        """What is in a folder of the peer's machine, to choose what to share: of those that `gateway.folders` names,
+        and below them; hidden names and symbolic links are left out.
+        """
+        return answer(self._folders.look(PATH.read()))
 
     def _share_upload(self) -> messages.Shared:
         request.max_content_length = sys.maxsize  # `receive` has a limit of its own

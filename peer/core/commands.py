@@ -5,15 +5,13 @@ An item may be named by its id or by 8 or more of its first digits, if only one 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
+from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
 from bus.messages import (
     ChangeDownload,
     ChangeLimits,
@@ -24,6 +22,7 @@ from bus.messages import (
     Get,
     JudgePeer,
     Limits,
+    ListFiles,
     Locate,
     Message,
     Pause,
@@ -35,7 +34,6 @@ from bus.messages import (
     Unshare,
     Verify,
 )
-from bus.names import safe_name
 from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
@@ -44,34 +42,15 @@ from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnno
 from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
+from peer.core.previews import Previews
+from peer.core.searching import PREFIX, Named, Searching, named, the_one
 from peer.core.settings import NodeSettings, TrackerAddress
-from peer.core.sharelink import ShareLink, parse_link
 from peer.core.shelf import Shelf
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 
-ID: Final = re.compile(r"[0-9a-f]{64}")
-PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
 ANNOUNCE_PATIENCE: Final = 2.0
 """Seconds a share's answer waits for trackers to take the announcement."""
-TRACKER_PATIENCE: Final = 8.0
-"""Seconds a command waits for a tracker to be reached and to answer."""
-
-
-class _Search(Struct):
-    """A search, or a lookup for get, that waits for trackers."""
-
-    token: Token
-    words: str
-    limit: int
-    get: Get | None
-    link: ShareLink | None
-    content: ContentId = ""
-    open: int = 0
-    """Trackers that have not answered; 0 before any was asked."""
-    asked: bool = False
-    answers: int = 0
-    results: dict[ContentId, FoundContent] = {}
 
 
 class Commands:
@@ -88,6 +67,8 @@ class Commands:
         limiting: Limiting,
         explaining: Explaining,
         judging: Judging,
+        searching: Searching,
+        previews: Previews,
     ) -> None:
         self._settings = settings
         self._turn = turn
@@ -98,8 +79,8 @@ class Commands:
         self._limiting = limiting
         self._explaining = explaining
         self._judging = judging
-        self._searches: dict[int, _Search] = {}
-        self._next = 0
+        self._searching = searching
+        self._previews = previews
         self._removing: dict[ContentId, list[Token]] = {}
         self._unannounced: list[Reply] = []
         self.again = Again(turn, shelf, downloads, library, self._reply)
@@ -117,7 +98,8 @@ class Commands:
     def _table(self) -> dict[type, Callable[..., None]]:
         return {
             Get: self._get,
-            SearchContents: lambda token, m: self._search(_Search(token, m.words, m.limit, None, None, results={})),
+            SearchContents: self._search,
+            ListFiles: self._previews.list_files,
             Pause: lambda token, m: self._pause(token, m.content, paused=True),
             Resume: lambda token, m: self._pause(token, m.content, paused=False),
             Verify: lambda token, m: self._verify(token, m.content),
@@ -175,104 +157,46 @@ class Commands:
     # -- search and get --
 
     def _get(self, token: Token, message: Get) -> None:
-        link = parse_link(message.content) if message.content.startswith("shoal:") else None
-        text = link.content if link else message.content
-        if not PREFIX.fullmatch(text):
-            raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no id or link: give 64 hex digits or shoal:...")
+        asked = named(message.content)
         try:
-            content = self._item(text)
+            content = self._item(asked.text)
         except ShoalError as error:
             if error.code != ERR_NOT_FOUND:
                 raise
         else:
             self.again.get(token, content, message)
             return
-        for hint in link.trackers if link else ():
-            self._trackers.add(TrackerAddress(hint.endpoint, hint.key))
-        self._search(_Search(token, text, 2, message, link, content=text if ID.fullmatch(text) else "", results={}))
+        for hint in asked.hints:
+            self._trackers.add(TrackerAddress(*hint))
+        self._searching.begin(asked.text, 2, lambda found: self._found(token, message, asked, found), asked.content)
 
-    def _search(self, search: _Search) -> None:
-        self._next += 1
-        self._searches[self._next] = search
-        self._turn.timers.set(("search", self._next), self._turn.now + TRACKER_PATIENCE)
-        if self._trackers.reached:
-            self._ask(self._next)
-        elif not self._trackers.sessions:
-            self._finish(self._next)
-
-    def tracker_reached(self) -> None:
-        """A tracker was reached: searches that waited for one are sent."""
-        for number in list(self._searches):
-            if not self._searches[number].asked:
-                self._ask(number)
-
-    def _ask(self, number: int) -> None:
-        search = self._searches[number]
-        search.asked = True
-
-        def answer(results: list[FoundContent] | None) -> None:
-            self._answered(number, results)
-
-        if search.content:
-            search.open = self._trackers.query(search.content, answer)
-        else:
-            search.open = self._trackers.search(search.words, search.limit, answer)
-
-    def _answered(self, number: int, results: list[FoundContent] | None) -> None:
-        search = self._searches.get(number)
-        if search is None:
-            return
-        search.open -= 1
-        if results is not None:
-            search.answers += 1
-            for row in results:
-                known = search.results.get(row.id)
-                if known is None or (row.seeds, row.leechers) > (known.seeds, known.leechers):
-                    search.results[row.id] = row
-        if search.open <= 0:
-            self._finish(number)
-
-    def search_due(self, number: int) -> None:
-        """Some tracker did not answer in time: what there is must do."""
-        if number in self._searches:
-            self._finish(number)
-
-    def _finish(self, number: int) -> None:
-        search = self._searches.pop(number)
-        self._turn.timers.clear(("search", number))
-        try:
-            if not search.answers:
-                code = ERR_TIMEOUT if search.asked else ERR_UNREACHABLE
-                raise ShoalError(code, f"no tracker answered: {self._trackers.why_unreached()}")
-            if search.get is None:
-                self._reply(search.token, SearchResults(0, list(search.results.values())[: search.limit]))
+    def _search(self, token: Token, message: SearchContents) -> None:
+        def answer(found: list[FoundContent] | ShoalError) -> None:
+            if isinstance(found, ShoalError):
+                self._fail(token, found)
             else:
-                self._start(search, search.get)
-        except ShoalError as error:
-            self._fail(search.token, error)
+                self._reply(token, SearchResults(0, found[: message.limit]))
 
-    def _start(self, search: _Search, get: Get) -> None:
-        # A tracker may name any id; only what was asked for counts.
-        found = [row for row in search.results.values() if row.seeds + row.leechers and row.id.startswith(search.words)]
-        if not found and search.link is None:
-            raise ShoalError(ERR_NOT_FOUND, f"no peer shares {search.words}; check the id, or share it first")
-        if len(found) > 1:
-            raise ShoalError(ERR_USAGE, f"{len(found)} contents begin with {search.words}; give more digits")
-        content = found[0].id if found else search.content
-        if len(content) != 64:
-            raise ShoalError(ERR_NOT_FOUND, f"no content begins with {search.words}")
-        name = _first_safe(found[0].name if found else "", search.link.name if search.link else "", content[:16])
-        trackers = tuple((hint.endpoint, hint.key) for hint in search.link.trackers) if search.link else ()
+        self._searching.begin(message.words, message.limit, answer)
+
+    def _found(self, token: Token, get: Get, asked: Named, found: list[FoundContent] | ShoalError) -> None:
+        try:
+            self._start(token, get, asked, the_one(asked, found))
+        except ShoalError as error:
+            self._fail(token, error)
+
+    def _start(self, token: Token, get: Get, asked: Named, found: FoundContent) -> None:
+        content = found.id
         if content not in self._downloads.active and self._shelf.known(content) is None:
             if len(get.only) > MOST_PATHS:
                 raise ShoalError(ERR_LIMIT, f"{len(get.only):,} paths to fetch, the limit is {MOST_PATHS:,}")
             directory = get.directory or self._settings.download_dir
             record = DownloadRecord(
-                content, name, directory, "", tuple(get.only), trackers, False, self._turn.wall_time,
+                content, found.name, directory, "", tuple(get.only), asked.hints, False, self._turn.wall_time,
                 sequential=get.sequential,
             )  # fmt: skip
             self._library.start_download(record)
-        self._reply(search.token, Done(0, content))
+        self._reply(token, Done(0, content))
 
     # -- control --
 
@@ -373,13 +297,3 @@ class Commands:
             self._limiting.forget(content)
         for token in self._removing.pop(content, []):
             self._reply(token, Done(0, content, note))
-
-
-def _first_safe(*names: str) -> str:
-    """The first name that is safe as a file name; names from others are rejected, never repaired."""
-    for name in names:
-        try:
-            return safe_name(name).path
-        except ShoalError:
-            continue
-    raise ValueError("no safe name")

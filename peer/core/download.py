@@ -69,6 +69,9 @@ class Candidate(Struct):
 class Download:
     """The state of one download; the engine (downloads.py) moves it."""
 
+    preview = False
+    """Only its manifest is wanted (previews.py)."""
+
     def __init__(self, record: DownloadRecord, now: float) -> None:
         self.record = record
         self.state = DownloadState.PAUSED if record.paused else DownloadState.MANIFEST

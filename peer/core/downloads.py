@@ -81,7 +81,9 @@ class Downloads:
         self._on_change = on_change
         self._on_offer = on_offer
         self.active: dict[ContentId, Download] = {}
-        self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.active, opinions, choice, on_change)
+        self.fetched: dict[ContentId, Download] = {}
+        """Those, and previews (previews.py): all that sources are asked for."""
+        self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.fetched, opinions, choice, on_change)
 
     # -- life of a download --
 
@@ -91,7 +93,7 @@ class Downloads:
 
     def start(self, record: DownloadRecord) -> Download:
         """Begin, or go on with, a download."""
-        download = self.active[record.id] = Download(record, self._turn.now)
+        download = self.active[record.id] = self.fetched[record.id] = Download(record, self._turn.now)
         if not record.paused:
             self._prepare(download)
         return download
@@ -144,7 +146,7 @@ class Downloads:
         download.record = replace(download.updated_record(self._turn.now), paused=state is DownloadState.PAUSED)
         download.state = state
         download.active_since = self._turn.now
-        self._release(download)
+        self.release(download)
         self._shelf.drop(content, state.value)
         self._haves.withdrawn(content)
         self._on_offer()
@@ -152,7 +154,7 @@ class Downloads:
             self._turn.add(KeepDownload(download.record))
         self._on_change(download)
 
-    def _release(self, download: Download) -> None:
+    def release(self, download: Download) -> None:
         """Ask nothing more for a download: streams that serve nothing else are closed."""
         content = download.record.id
         for link in list(download.maps):
@@ -188,7 +190,11 @@ class Downloads:
 
     def remove(self, download: Download) -> None:
         self._stop(download, DownloadState.REMOVED)
-        del self.active[download.record.id]
+        self.drop(download.record.id)
+
+    def drop(self, content: ContentId) -> None:
+        """It is a download no longer."""
+        del self.active[content], self.fetched[content]
 
     def change(self, download: Download, priority: Priority, sequential: bool) -> None:
         """How it is fetched from now on; what was asked for already still comes."""
@@ -217,7 +223,7 @@ class Downloads:
 
     def _look_again(self, download: Download) -> None:
         """Let the shell open the files for what is wanted now."""
-        self._release(download)
+        self.release(download)
         download.widened = False
         download.step("widen")
         self._look_at_disk(download)
@@ -226,7 +232,7 @@ class Downloads:
     def verify(self, download: Download) -> None:
         """Hash what is on disk again."""
         if download.state is DownloadState.FETCHING:
-            self._release(download)
+            self.release(download)
         download.step("verify")
         download.error = download.error_code = ""
         download.preparing += 1
@@ -305,7 +311,7 @@ class Downloads:
     def _check_complete(self, download: Download) -> None:
         if download.state is DownloadState.FETCHING and not download.missing:
             download.step("complete")
-            self._release(download)
+            self.release(download)
             self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
             self._turn.add(Finish(download.record.id))
             self._on_change(download)
@@ -337,7 +343,7 @@ class Downloads:
 
     def on_manifest_rejected(self, event: ManifestRejected) -> None:
         """A wrong hash has one culprit: the source it was asked of."""
-        download = self.active.get(event.content)
+        download = self.fetched.get(event.content)
         culprit = download.list_free(event.manifest) if download else None
         if download is None or culprit is None:
             return

@@ -295,7 +295,8 @@ class Fetching:
         assert arrived.asked is not None
         if arrived.asked.manifest:
             ((_, offset, length),) = arrived.parts
-            self._turn.add(StoreManifest(job, content, arrived.asked.manifest, offset, length, message.size, payload))
+            manifest, keep = arrived.asked.manifest, not download.preview
+            self._turn.add(StoreManifest(job, content, manifest, offset, length, message.size, payload, keep))
         else:
             download.meter.add(arrived.useful, self._turn.now)
             self._turn.add(Store(job, content, arrived.parts, payload))

@@ -42,6 +42,8 @@ class Haves:
         """Neighbours that said that they want a part of a tree only."""
         self.parts: dict[ContentId, bool] = {}
         """Trees of which we want a part only."""
+        self.previewed: dict[ContentId, bool] = {}
+        """Contents of which only the manifest is wanted: what neighbours offer of them counts, though we have none."""
         self._slow: dict[ContentId, bool] = {}
         """Contents of which some neighbours were not told the news yet."""
         self._slow_at = turn.now
@@ -130,7 +132,7 @@ class Haves:
         content = message.content
         known = maps.get(content)
         offer = self._shelf.offers.get(content)
-        if offer is None:
+        if offer is None and content not in self.previewed:
             if known is not None or len(maps) < MAX_INTERESTS:
                 maps[content] = 0
             return 0, False
@@ -140,17 +142,17 @@ class Haves:
             self._part_wanted.pop((link, content), None)
             if message.part:
                 self._part_wanted[link, content] = True
-            return 0, bool(offer.shown)
+            return 0, offer is not None and bool(offer.shown)
         mask = apply_have(known or 0, message.first, message.bits)
         # A content without chunks shows one (Offer.shown).
-        whole = (offer.layout.all_chunks or 1) if offer.layout else -1
+        whole = (offer.layout.all_chunks or 1) if offer and offer.layout else -1
         mask &= whole
         maps[content] = mask
         if message.complete or mask == whole:
             self._seeds[link, content] = True
         else:
             self._seeds.pop((link, content), None)
-        return mask, known is None
+        return mask, known is None and offer is not None
 
     def offered_now(self, content: ContentId) -> None:
         """A content came onto the shelf: tell whoever had asked for it."""

@@ -1,8 +1,7 @@
 """What goes into PeerNode and what comes out, beyond the link events and effects of bus/boundary.py.
 
-Events are things that happened, in the past tense; effects are requests to the shell, in the
-imperative.  A job number ties an answer to its request.  Payloads are opaque: in production
-views of received or read bytes, in the simulator nothing at all.
+Events are things that happened, in the past tense; effects are requests to the shell, in the imperative.  A job number
+ties an answer to its request.  Payloads are opaque: in production views of bytes, in the simulator nothing at all.
 """
 
 from __future__ import annotations
@@ -144,10 +143,11 @@ class StoreFailed(Struct, frozen=True, gc=False):
 
 
 class ManifestParsed(Struct, frozen=True, gc=False):
-    """A manifest or digest list fetched by id is complete, right, and kept."""
+    """A manifest or digest list fetched by id is complete, right, and kept; `layout` if it was not to be kept."""
 
     content: ContentId
     manifest: str
+    layout: Layout | None = None
 
 
 class ManifestRejected(Struct, frozen=True, gc=False):
@@ -275,7 +275,7 @@ class Store(Struct, frozen=True, gc=False):
 
 
 class StoreManifest(Struct, frozen=True, gc=False):
-    """Collect a slice of a manifest; when it is whole it is checked and parsed."""
+    """Collect a slice of a manifest; when it is whole it is checked, parsed, and kept unless it is only read."""
 
     job: int
     content: ContentId
@@ -284,6 +284,7 @@ class StoreManifest(Struct, frozen=True, gc=False):
     length: int
     total: int
     payload: object
+    keep: bool = True
 
 
 class Forget(Struct, frozen=True, gc=False):

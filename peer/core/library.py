@@ -122,7 +122,7 @@ class Library:
         download = self._downloads.active.get(content.id)
         if download is None or download.state is not DownloadState.FINISHING:
             return  # It was removed meanwhile.
-        del self._downloads.active[content.id]
+        self._downloads.drop(content.id)
         self._reports.finished(download, content)
         self._shelf.put_known(content, self._reports.chosen(content))
         self._haves.changed(content.id)
@@ -132,7 +132,7 @@ class Library:
         """A neighbour restated what it offers, or showed its interest."""
         mask, answer = self._haves.received(neighbour.link, message)
         content = message.content
-        download = self._downloads.active.get(content)
+        download = self._downloads.fetched.get(content)
         if download is not None and not download.stopped:
             self._downloads.fetching.on_map(neighbour, download, mask)
         if answer:

@@ -64,8 +64,10 @@ from peer.core.limiting import Limiting
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.previews import Previews
 from peer.core.receiving import Receiving
 from peer.core.reports import Reports
+from peer.core.searching import Searching
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.source_choice import SOURCE_CHOICES
@@ -188,6 +190,17 @@ class PeerNode:
             self.haves,
             self._end_link,
         )
+        self.searching = Searching(turn, self.trackers)
+        self.previews = Previews(
+            turn,
+            self.neighbours,
+            self.haves,
+            self.trackers,
+            self.downloads,
+            self.swarms,
+            self.searching,
+            self.reports.unequal,
+        )
         self.commands = Commands(
             settings,
             turn,
@@ -198,6 +211,8 @@ class PeerNode:
             self.limiting,
             self.explaining,
             judging,
+            self.searching,
+            self.previews,
         )
         self.receiving = Receiving(
             turn,
@@ -282,8 +297,9 @@ class PeerNode:
             "tracker_dial": trackers.dial_due,
             "tracker_ping": trackers.ping_due,
             "tracker_request": trackers.request_due,
-            "search": self.commands.search_due,
+            "search": self.searching.due,
             "settle": self.commands.settle_due,
+            "preview": self.previews.due,
         }
 
     def _links_due(self) -> None:
@@ -311,10 +327,10 @@ class PeerNode:
             ReadFailed: self.library.read_failed,
             Stored: downloads.on_stored,
             SpaceChecked: downloads.on_space_checked,
-            StoreFailed: downloads.on_store_failed,
-            ManifestParsed: downloads.on_manifest_parsed,
+            StoreFailed: self._store_failed,
+            ManifestParsed: self._manifest_parsed,
             ManifestRejected: downloads.on_manifest_rejected,
-            Prepared: downloads.on_prepared,
+            Prepared: self._prepared,
             Finished: self.library.finished,
             Verified: self.library.verified,
             FilesLooked: self.library.files_looked,
@@ -338,12 +354,27 @@ class PeerNode:
     def _end_link(self, link: LinkId, reason: str) -> None:
         self.receiving.end_link(link, reason)
 
+    def _manifest_parsed(self, event: ManifestParsed) -> None:
+        if event.layout is not None:
+            self.previews.manifest_read(event.content, event.layout)
+        else:
+            self.downloads.on_manifest_parsed(event)
+
+    def _prepared(self, event: Prepared) -> None:
+        self.downloads.on_prepared(event)
+        self.previews.known(event.content, event.name, event.layout)
+
+    def _store_failed(self, event: StoreFailed) -> None:
+        self.downloads.on_store_failed(event)
+        self.previews.store_failed(event)
+
     def _download_started(self, record: DownloadRecord) -> None:
+        self.previews.give_way(record.id)
         self.swarms.look(record.id)
         self._download_changed(self.downloads.active[record.id])
 
     def _download_changed(self, download: Download) -> None:
-        if download.state is not DownloadState.REMOVED:
+        if download.state is not DownloadState.REMOVED and not download.preview:
             self.reports.download_changed(download, self.downloads)
 
     def _chunk_checked(self, event: ChunkChecked) -> None:
@@ -364,4 +395,4 @@ class PeerNode:
 
     def _on_reached(self) -> None:
         self.swarms.tracker_reached()
-        self.commands.tracker_reached()
+        self.searching.tracker_reached()

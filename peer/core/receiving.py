@@ -155,7 +155,7 @@ class Receiving:
             self.end_link(extra, "another link to the same peer stays")
         neighbour = self._neighbours.by_peer[neighbour.peer]
         self._capacities.tell(neighbour)
-        for download in self._downloads.active.values():
+        for download in self._downloads.fetched.values():
             if neighbour.peer in download.candidates or download.state is DownloadState.MANIFEST:
                 self._downloads.fetching.greet(neighbour, download)
         for content in self._swarms.introduced(neighbour.peer):

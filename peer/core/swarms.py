@@ -34,6 +34,8 @@ YOUNG_SECONDS: Final = 30.0
 """How long a link may offer nothing and still be counted as a source to come."""
 ENOUGH: Final = 2 / 3
 """Of the links that a download may have: who has so many dials no more, for others will still dial it."""
+PREVIEW_LINKS: Final = 4
+"""Links for a preview: one source is enough."""
 POLITE_SECONDS: Final = 1.0
 """How long the higher of two ids leaves it to the lower one to dial."""
 INTRODUCE_AFTER: Final = 5.0
@@ -73,12 +75,14 @@ class Swarms:
 
     def tracker_reached(self) -> None:
         """A tracker was reached: ask it for the swarms of all downloads."""
-        for content in self._downloads.active:
+        for content in self._downloads.fetched:
             self._trackers.query(content)
 
     def listed(self, swarm: Swarm) -> None:
-        self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
-        if download := self._downloads.active.get(swarm.content):
+        # Of what was only looked for, no counts are kept.
+        if swarm.content in self._downloads.active or swarm.content in self._shelf.offers:
+            self._turn.publish(SwarmHasChanged(swarm.content, swarm.seeds, swarm.leechers))
+        if download := self._downloads.fetched.get(swarm.content):
             self._meet(download, swarm.peers)
         for member in swarm.peers if self._let_in else ():
             if swarm.content in self._let_in.get(member.peer, {}):
@@ -87,7 +91,7 @@ class Swarms:
 
     def changed(self, push: SwarmChanged) -> None:
         self._turn.publish(SwarmHasChanged(push.content, push.seeds, push.leechers))
-        if download := self._downloads.active.get(push.content):
+        if download := self._downloads.fetched.get(push.content):
             self._meet(download, push.joined)
         elif push.content in self._shelf.offers:
             for member in push.joined:
@@ -109,7 +113,7 @@ class Swarms:
         """A dial led nowhere."""
         peer = event.peer
         self._introduce.pop(peer, None)
-        for download in self._downloads.active.values() if event.unequal else ():
+        for download in self._downloads.fetched.values() if event.unequal else ():
             if peer in download.candidates:
                 download.unequal[peer] = True
                 self._downloads.changed(download)
@@ -161,7 +165,7 @@ class Swarms:
         first dials are for half of the links only, since as many others will dial us; later ones are made while
         links are few.
         """
-        most = self._settings.links_per_content
+        most = PREVIEW_LINKS if download.preview else self._settings.links_per_content
         if download.looks <= 1:
             most = max(1, most // 2)
         dialled = sum(1 for peer in self._neighbours.dialling if peer in download.candidates)
@@ -186,7 +190,7 @@ class Swarms:
 
     def look(self, content: ContentId) -> None:
         """Ask for sources and dial known ones again."""
-        download = self._downloads.active.get(content)
+        download = self._downloads.fetched.get(content)
         if download is None:
             return
         pause = LOOK_EVERY if any(download.maps.values()) else LOOK_AGAIN
@@ -201,7 +205,7 @@ class Swarms:
 
     def look_soon(self, peer: PeerId) -> None:
         """A source was lost: its downloads look for it, or others, once it may be dialled again."""
-        for content, download in self._downloads.active.items():
+        for content, download in self._downloads.fetched.items():
             if peer in download.candidates:
                 at = max(self._turn.now + 1.0, self._neighbours.may_dial_at(peer))
                 self._turn.timers.set_earlier(("look", content), at)
@@ -223,7 +227,7 @@ class Swarms:
 
     def introduced(self, peer: PeerId) -> list[ContentId]:
         """The contents a peer that just linked is to be told of, because a push named it."""
-        for download in self._downloads.active.values():
+        for download in self._downloads.fetched.values():
             download.unequal.pop(peer, None)
         self._introduce_to.pop(peer, None)
         self._let_in.pop(peer, None)

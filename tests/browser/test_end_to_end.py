@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+import requests
+from playwright.sync_api import Locator, Page, expect
 
 from bus.ready import PeerUp
 from tests.kit.dropping import drop
@@ -28,6 +29,16 @@ def page_of(peer: PeerUp) -> str:
     return f"{peer.url}/#token={Path(peer.token_file).read_text().strip()}"
 
 
+def look_into(page: Page, peer: PeerUp, result: Locator) -> Locator:
+    """Open the preview of what was found; looking is not fetching."""
+    result.get_by_role("button", name="northern wind.flac", exact=True).click()
+    dialog = page.get_by_role("dialog", name="northern wind.flac")
+    expect(dialog).to_contain_text("A single file of 24.0 MiB", timeout=WITHIN)
+    key = {"Authorization": f"Bearer {page_of(peer).rpartition('=')[2]}"}
+    assert requests.get(f"{peer.url}/api/v1/downloads", headers=key, timeout=10).json()["items"] == []
+    return dialog
+
+
 def percent(bar: Locator) -> int:
     return int(bar.get_attribute("aria-valuenow") or 0)
 
@@ -41,7 +52,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
 
         at_north = open_page(page_of(north))
         view(at_north, "Network")
-        expect(at_north.get_by_role("region", name="This peer", exact=True)).to_contain_text("Reached", timeout=WITHIN)
+        expect(at_north.get_by_role("region", name="Trackers")).to_contain_text("Reached", timeout=WITHIN)
         view(at_north, "Transfers")
         drop(at_north, song)
         expect(line_named(at_north, "northern wind.flac")).to_contain_text("Sharing", timeout=WITHIN)
@@ -57,7 +68,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
 
         eventually(search_finds_it, within=20, every=0.3)
         expect(result).to_contain_text("1 seed")
-        at_south.get_by_role("button", name="Download northern wind.flac").click()
+        look_into(at_south, south, result).get_by_role("button", name="Download 24.0 MiB").click()
 
         view(at_south, "Transfers")
         download = line_named(at_south, "northern wind.flac")

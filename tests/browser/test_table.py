@@ -86,6 +86,25 @@ def test_lines_are_selected_by_mouse_as_everywhere(web, open_page):
     assert selected(page) == ["eel"]
 
 
+def test_no_line_slides_under_a_pressed_button(web, open_page):
+    page = open_page(web.page)
+    page.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    names = shown_names(page)
+    box = line_named(page, "cod").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 10)
+    page.mouse.down()
+    newcomer = transfer("aal")
+    web.publish(newcomer)
+    expect(page.get_by_title("Whatever it is doing")).to_contain_text(str(len(names) + 1))
+    assert shown_names(page) == names
+    page.mouse.up()
+    expect(line_named(page, "cod")).to_have_attribute("aria-selected", "true")
+    eventually(lambda: shown_names(page) == ["aal", *names], within=5)
+    web.publish(events.TransferRemoved(newcomer.id, data=False))
+    eventually(lambda: shown_names(page) == names, within=5)
+
+
 def test_lines_are_selected_by_keyboard_as_everywhere(web, open_page):
     page = open_page(web.page)
     page.get_by_role("columnheader", name="Name").get_by_role("button").click()
@@ -111,6 +130,7 @@ def test_lines_are_selected_by_keyboard_as_everywhere(web, open_page):
 def test_only_what_makes_sense_can_be_chosen_and_many_are_changed_at_once(web, open_page):
     page = open_page(web.page)
     page.get_by_role("radio", name="Stalled").check()
+    expect(page.get_by_title("nothing is arriving from them").get_by_role("radio")).to_be_checked()
     expect(line_named(page, "eel")).to_have_count(0)
     page.get_by_role("grid").focus()
     page.keyboard.press("Control+a")

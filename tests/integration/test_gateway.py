@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -100,9 +101,33 @@ def test_a_peer_is_trusted_blocked_cleared_and_forgotten(web):
 
 
 def test_the_files_of_a_content_are_listed(web):
-    files = web.get(f"/contents/{FOUND.id}/files")
+    files = web.get(f"/contents/{'e3' * 32}/files")
     assert [file["path"] for file in files["items"]] == ["docs/read me.txt", "run"]
     assert files["next_cursor"] is None
+    assert [files[key] for key in ("id", "kind", "size", "files")] == ["e3" * 32, "tree", 15, 2]
+    film = web.get(f"/contents/{FOUND.id}/files")
+    assert [film[key] for key in ("name", "kind", "size", "files")] == [FOUND.name, "file", FOUND.size, 1]
+
+
+def test_a_long_list_of_files_comes_in_pages_as_long_as_one_wants(web):
+    content = "5f" * 32
+    web.let_list(content, [(f"{number:04}", number) for number in range(950)])
+    eventually(lambda: web.get(f"/contents/{content}/files")["files"] == 950, within=5)
+    for limit, pages in ((190, 5), (200, 5), (301, 4), (950, 1), (10_000, 1)):
+        listed: list[Any] = []
+        for number in range(pages):
+            page = web.get(f"/contents/{content}/files?limit={limit}&cursor={number * limit}")
+            listed += page["items"]
+            assert page["next_cursor"] == (str(number * limit + limit) if number < pages - 1 else None)
+        assert [file["index"] for file in listed] == list(range(950)), limit
+
+
+def test_the_files_behind_a_link_are_listed_and_a_link_to_something_else_is_refused(web):
+    url = f"/contents/{FOUND.id}/files"
+    assert web.get(f"{url}?link={quote(f'shoal:{FOUND.id}?name=x')}")["id"] == FOUND.id
+    refused = web.call("GET", f"{url}?link={quote('shoal:' + '5f' * 32)}")
+    assert (refused.status_code, refused.json()["code"]) == (400, "ERR_USAGE")
+    assert web.call("GET", f"/contents/{'9' * 64}/files").json()["code"] == "ERR_NOT_FOUND"
 
 
 def test_lists_come_in_pages(web):
@@ -404,3 +429,18 @@ def resident(web: WebPeer) -> int:
     (worker,) = children_of(web.gateway.pid)
     lines = Path(f"/proc/{worker}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+# --- folders to choose from ------------------------------------------------------------------
+
+
+def test_only_configured_folders_are_looked_into(tmp_path):
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.flac").write_bytes(b"la")
+    with WebPeer(tmp_path, {"folders": [str(tmp_path / "music")]}) as web:
+        listing = web.get("/folders")
+        assert [(entry["name"], entry["kind"], entry["size"]) for entry in listing["items"]] == [
+            ("song.flac", "file", 2)
+        ]
+        problem(web.call("GET", f"/folders?path={tmp_path}"), "ERR_PATH", 422)
+        problem(web.call("GET", "/folders", authorised=False), "ERR_TOKEN", 401)

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,69 +19,13 @@ import socketio
 import websocket
 
 from bus import events
+from tests.kit.page_frames import OpenPage
 from tests.kit.waiting import eventually
 from tests.kit.web_peer import ROOT, WebPeer, children_of, is_running
 
 pytestmark = pytest.mark.system
 
 CONTENT = "c" * 64
-
-
-class OpenPage:
-    """What a page keeps, made of frames as the real page makes it."""
-
-    def __init__(self, web: WebPeer, auth: dict[str, object] | None = None, acknowledges: bool = True) -> None:
-        self.frames: list[tuple[str, dict[str, Any], float]] = []
-        self.notices: list[dict[str, Any]] = []
-        self.state: dict[str, dict[str, Any]] = {}
-        self.broken: list[str] = []
-        self._acknowledge = threading.Event()
-        if acknowledges:
-            self._acknowledge.set()
-        self._client = socketio.Client(reconnection=False, handle_sigint=False)
-        self._client.on("snapshot", self._snapshot)
-        self._client.on("changes", self._changes)
-        self._client.on("notice", self.notices.append)
-        self._client.connect(web.url, auth=auth or {"token": web.token}, transports=["websocket"])
-
-    def _snapshot(self, frame: dict[str, Any]) -> None:
-        self.state = frame["state"]
-        self._note("snapshot", frame)
-
-    def _changes(self, frame: dict[str, Any]) -> None:
-        last = self.frames[-1][1] if self.frames else frame | {"seq": frame["base"]}
-        if (frame["epoch"], frame["base"]) != (last["epoch"], last["seq"]):
-            self.broken.append(f"{frame['base']} does not follow {last['seq']}")
-        for section, rows in frame["set"].items():
-            self.state.setdefault(section, {}).update(rows)
-        for section, keys in frame["remove"].items():
-            for key in keys:
-                self.state[section].pop(key, None)
-        self._note("changes", frame)
-
-    def _note(self, kind: str, frame: dict[str, Any]) -> None:
-        self.frames.append((kind, frame, time.monotonic()))
-        self._acknowledge.wait(60)  # the acknowledgement is sent when the handler returns
-
-    def acknowledge(self) -> None:
-        self._acknowledge.set()
-
-    @property
-    def connected(self) -> bool:
-        return bool(self._client.connected)
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _, _ in self.frames]
-
-    def close(self) -> None:
-        self._acknowledge.set()
-        self._client.disconnect()
-
-    def __enter__(self) -> OpenPage:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @pytest.fixture(scope="module")

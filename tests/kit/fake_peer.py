@@ -7,9 +7,12 @@ its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
+    tree ID JSON            that content has these files, [[path, size], ...]
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
+    skip STREAM N           counts N events of a stream that it does not publish
     flood N                 publishes N events as fast as it can, then one that sets a known last state
+    storm RATE SECONDS      publishes so many events a second for so long; see tests/kit/storm.py
     hang                    answers nothing any more, and is silent
 """
 
@@ -38,12 +41,15 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
+from tests.kit.orders import ORDERS
 
 CHUNK = 2**20
 STEP = 0.1
 """Seconds between two steps of a download."""
 REFUSED = "refuse me"
 """A file of this name is not shared."""
+READING = (messages.Snapshot, messages.ControlPing, messages.SearchContents)
+"""Requests that change nothing and that nobody counts."""
 SOURCES = ("5" * 64, "7" * 64)
 """Ids of the two peers that every download comes from."""
 
@@ -77,6 +83,7 @@ class FakePeer:
         self.links = Links(self.reactor, self.context, self.identity, self.hear, hwm=256)
         self.links.listen("control", places.control)
         self.found: dict[str, messages.FoundContent] = {}
+        self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
         self.schedule: messages.ScheduledLimits | None = None
@@ -104,6 +111,8 @@ class FakePeer:
 
     def hear(self, event: LinkEvent) -> None:
         if isinstance(event, Received) and not self.hanging:
+            if not isinstance(event.message, READING):
+                print(type(event.message).__name__, flush=True)  # noqa: T201  for tests that count what was asked for
             try:
                 answer = self.answer(event.link, event.message)
             except errors.ShoalError as error:
@@ -142,9 +151,8 @@ class FakePeer:
             case messages.ExplainReputation(request, peer):
                 check_id(peer)
                 return messages.ReputationExplained(request, peer, 0.51, EXPLAINED)
-            case messages.ListFiles(request):
-                files = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
-                return messages.Files(request, files, 0)
+            case messages.ListFiles():
+                return self.list_files(message)
         return self.steer(message)
 
     def steer(self, message: messages.Message) -> messages.Message:
@@ -192,6 +200,23 @@ class FakePeer:
         )
         flags, cause = VERDICTS[verdict]
         self.publish(msgspec.structs.replace(before, flags=flags, cause=cause))
+
+    def list_files(self, message: messages.ListFiles) -> messages.Files:
+        """A page of files: those a test told of, or two; of what nobody shares none."""
+        content = message.content.removeprefix("shoal:").partition("?")[0]
+        if re.fullmatch("9+", content):
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"no peer shares {content}; check the id, or share it first")
+        two = [messages.FileRow("docs/read me.txt", 12, False), messages.FileRow("run", 3, True)]
+        files, found = self.trees.get(content, two), self.found.get(content)
+        if found is not None and found.kind == "file":
+            files = [messages.FileRow("", found.size, False)]
+        last = message.first + 200
+        name = found.name if found else ""
+        size = sum(file.size for file in files)
+        page = files[message.first : last]
+        following = last if last < len(files) else 0
+        kind = found.kind if found else "tree"
+        return messages.Files(message.request, page, following, content, name, kind, size, len(files))
 
     def locate(self, message: messages.Locate) -> messages.Located:
         """A share lies where it was shared from; a download where a test said, with as much of it as it said."""
@@ -329,33 +354,7 @@ class FakePeer:
 
     def obey(self, line: str) -> None:
         order, _, rest = line.strip().partition(" ")
-        if order == "publish":
-            topic, _, fields = rest.partition(" ")
-            self.publish(msgspec.json.decode(fields, type=events.BY_TOPIC[topic].type))
-        elif order == "found":
-            found = msgspec.json.decode(rest, type=messages.FoundContent)
-            self.found[found.id] = found
-        elif order == "lies":
-            content, ready, path = rest.split(" ", 2)
-            self.lies[content] = (path, int(ready))
-            if content in self.transfers:
-                self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
-        elif order == "shares":
-            for number in range(int(rest)):
-                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
-                shared = events.ContentShared(
-                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
-                )
-                self.publish(shared)
-        elif order == "flood":
-            for number in range(int(rest)):
-                self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
-            self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
-        elif order == "hang":
-            self.hanging = True
-            self.publisher.close()
-        else:
-            raise ValueError(f"unknown order {line!r}")
+        ORDERS[order](self, rest)
 
     def run(self) -> None:
         self.reactor.run()

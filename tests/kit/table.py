@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page
 
+from tests.kit.waiting import eventually
+
 
 def view(page: Page, name: str) -> None:
     """Go to another view."""
@@ -25,14 +27,25 @@ def button(page: Page, label: str) -> Locator:
     return page.get_by_role("group", name="With what is selected").get_by_role("button", name=label, exact=True)
 
 
+def select(row: Locator) -> None:
+    """Click a line; again if another one came to its place just before, as a hand would."""
+
+    def it_took() -> bool:
+        row.click()
+        return row.get_attribute("aria-selected") == "true"
+
+    eventually(it_took, within=5)
+
+
 def act(page: Page, row: Locator, label: str) -> None:
     """Select one line and press a button of the toolbar."""
-    row.click()
+    select(row)
     button(page, label).click()
 
 
 def details(page: Page, row: Locator, tab: str = "General") -> Locator:
     """Open the pane of one line at a tab; what the tab shows."""
+    select(row)
     row.dblclick()
     pane = page.get_by_role("region", name="Details")
     pane.get_by_role("tab", name=tab).click()

@@ -112,6 +112,10 @@ class WebPeer:
     def let_find(self, found: messages.FoundContent) -> None:
         self.order(f"found {msgspec.json.encode(found).decode()}")
 
+    def let_list(self, content: str, files: list[tuple[str, int]]) -> None:
+        """These are the files of a content: path and size of each."""
+        self.order(f"tree {content} {json.dumps(files)}")
+
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])

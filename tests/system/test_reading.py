@@ -44,6 +44,9 @@ def test_the_end_of_a_film_can_be_read_long_before_it_is_complete(tmp_path):
         content = swarm.cli("share", str(film), peer="north").data[0]["id"]
         south = Page(swarm, "south")
         eventually(lambda: south.call("GET", f"/search?q={content}").json()["items"], within=20, every=0.3)
+        listed = south.call("GET", f"/contents/{content[:12]}/files").json()
+        assert [listed[key] for key in ("id", "name", "kind", "size", "files")] == [content, film.name, "file", SIZE, 1]
+        assert south.call("GET", "/downloads").json()["items"] == [], "looking is not fetching"
         south.call("POST", "/downloads", json={"id": content})
         url = south.call("POST", f"/contents/{content}/tickets").json()["url"]
 

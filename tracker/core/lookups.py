@@ -54,8 +54,9 @@ class Lookups:
         if swarm is None:
             return SwarmChanged(content, 0, 0, [], [peer for peer in peers if peer != asker][:most])
         left = [peer for peer in peers if peer not in swarm and peer != asker][:most]
-        leases = [self._registry.leases.get(peer) for peer in peers if peer in swarm]
-        joined = fitting(content, [lease for lease in leases if lease], asker, place, most, self._limits.reply_bytes)
+        leases = [(self._registry.leases.get(peer), swarm.is_seed(peer)) for peer in peers if peer in swarm]
+        members = [(lease, seed) for lease, seed in leases if lease]
+        joined = fitting(members, asker, place, most, self._limits.reply_bytes)
         return SwarmChanged(content, swarm.seeds, swarm.leechers, joined, left)
 
     def begin_search(self, message: Search, link: LinkId) -> SearchStore:

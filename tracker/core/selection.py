@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Final, TypeVar
 
-from bus.boundary import ContentId, PeerId
+from bus.boundary import PeerId
 from bus.messages import SwarmPeer
 from tracker.core.addresses import Place
 from tracker.core.leases import Lease
@@ -42,21 +42,26 @@ def sample_swarm(
     swarm: Swarm, asker: PeerId, place: Place, rng: Random, most_peers: int, most_bytes: int
 ) -> list[SwarmPeer]:
     """Random members that `asker` can dial, itself left out; at most so many, and so many bytes of message."""
-    candidates = pick(swarm.members, most_peers + SPARE, rng)
-    return fitting(swarm.content, candidates, asker, place, most_peers, most_bytes - HEAD_BYTES)
+    members, seeds = swarm.members, swarm.seeds
+    positions = pick(range(len(members)), most_peers + SPARE, rng)
+    candidates = [(members[position], position < seeds) for position in positions]
+    return fitting(candidates, asker, place, most_peers, most_bytes - HEAD_BYTES)
 
 
 def fitting(
-    content: ContentId, members: Iterable[Lease], asker: PeerId, place: Place, most_peers: int, room: int
+    members: Iterable[tuple[Lease, bool]], asker: PeerId, place: Place, most_peers: int, room: int
 ) -> list[SwarmPeer]:
-    """The first of these that `asker` can dial, itself left out; at most so many, and `room` bytes of message."""
+    """The first of these, and whether they are seeds, that `asker` can dial, itself left out.
+
+    At most so many, and `room` bytes of message.
+    """
     found: list[SwarmPeer] = []
-    for lease in members:
+    for lease, seed in members:
         listed = lease.listed_for(place)
         if listed is None or lease.peer == asker:
             continue
         room -= listed.size
         if room < 0 or len(found) == most_peers:
             break
-        found.append(listed.seed if lease.contents[content].complete else listed.leecher)
+        found.append(listed.seed if seed else listed.leecher)
     return found

@@ -5,7 +5,7 @@ against the id, so here a simple rule does.  The name is the one most members gi
 a member; in a tie the one that led before stays).  Kind and size are those of the first
 complete announcer, or of the first that names a kind while nobody is complete.
 
-    seeds + leechers = members, and votes = members that give a name
+    members[:seeds] have all of it, members[seeds:] do not; votes = members that give a name
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Swarm:
     def __init__(self, content: ContentId) -> None:
         self.content = content
         self.members: list[Lease] = []
-        """In no order, so that a random sample costs no more than its own size."""
+        """Seeds first, else in no order: a random sample costs no more than its own size, and asks no member for its
+        list to tell which it is, which with many contents would be memory that no cache holds."""
         self._position: dict[PeerId, int] = {}
         self._votes: dict[str, int] = {}
         self.seeds = 0
@@ -40,6 +41,10 @@ class Swarm:
     def __contains__(self, peer: PeerId) -> bool:
         return peer in self._position
 
+    def is_seed(self, peer: PeerId) -> bool:
+        """Whether a member has all of it."""
+        return self._position[peer] < self.seeds
+
     @property
     def leechers(self) -> int:
         return len(self.members) - self.seeds
@@ -49,9 +54,7 @@ class Swarm:
         if old is None:
             self._position[lease.peer] = len(self.members)
             self.members.append(lease)
-        else:
-            self.seeds -= old.complete
-        self.seeds += entry.complete
+        self._count(self._position[lease.peer], entry.complete)
         if old is None or old.name != entry.name:
             # The new vote first: a leader that is only replaced must not lose a tie on the way.
             self._vote(entry.name)
@@ -61,12 +64,9 @@ class Swarm:
 
     def drop(self, lease: Lease, entry: ContentEntry) -> None:
         """Remove a member; `entry` is what it said last."""
-        position = self._position.pop(lease.peer)
-        last = self.members.pop()
-        if last is not lease:
-            self.members[position] = last
-            self._position[last.peer] = position
-        self.seeds -= entry.complete
+        self._swap(self._count(self._position[lease.peer], complete=False), len(self.members) - 1)
+        self.members.pop()
+        del self._position[lease.peer]
         self._unvote(entry.name)
 
     def recall(self, name: str, kind: Kind, size: int) -> None:
@@ -82,6 +82,20 @@ class Swarm:
         """Whether name, kind or size differ from when this was asked last."""
         before, self._worded = self._worded, (self.name, self.kind, self.size)
         return before != self._worded
+
+    def _count(self, position: int, complete: bool) -> int:
+        """Count the member there as a seed or not; returns its position then."""
+        if complete == (position < self.seeds):
+            return position
+        border = self.seeds if complete else self.seeds - 1
+        self._swap(position, border)
+        self.seeds += 1 if complete else -1
+        return border
+
+    def _swap(self, one: int, other: int) -> None:
+        members, position = self.members, self._position
+        members[one], members[other] = members[other], members[one]
+        position[members[one].peer], position[members[other].peer] = one, other
 
     def _vote(self, name: str) -> None:
         if name:
@@ -111,7 +125,7 @@ class Swarm:
     def check_invariants(self) -> None:
         """Raises AssertionError if the counts and indexes disagree with the members; for tests."""
         said = [lease.contents[self.content] for lease in self.members]
-        assert self.seeds == sum(entry.complete for entry in said), self
+        assert [entry.complete for entry in said] == [number < self.seeds for number in range(len(said))], self
         votes: dict[str, int] = {}
         for entry in said:
             if entry.name:

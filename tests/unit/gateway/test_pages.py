@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bus import errors
+from bus.events import Envelope
 from gateway import pages
 from gateway.pages import Pages
+from gateway.tapping import KEPT, TapFrame
 from gateway.view.page import Changes, Snapshot
 from gateway.view.rows import Notice
 from tests.kit.waiting import eventually
@@ -162,3 +164,56 @@ def test_stopping_cuts_every_page_off():
     stage.pages.join("b")
     stage.pages.stop()
     assert sorted(stage.transport.cut) == ["a", "b"]
+
+
+def envelope(seq: int) -> Envelope:
+    return Envelope(1, seq, 0.0, "5" * 64, "link.up", {})
+
+
+def taps(stage: Stage, sid: str) -> list[list[int]]:
+    """The numbers of the events in each frame to a page."""
+    frames = [frame for to, _, frame, _ in stage.transport.sent if to == sid and isinstance(frame, TapFrame)]
+    return [[one.seq for one in frame.events] for frame in frames]
+
+
+def test_only_a_page_that_looks_gets_events_and_only_while_it_looks(stage):
+    stage.pages.join("looks")
+    stage.pages.join("other")
+    stage.pages.hear(envelope(1))
+    stage.pages.tap("looks", "")
+    stage.pages.hear(envelope(2))
+    eventually(lambda: taps(stage, "looks") == [[2]], within=5)
+    stage.pages.hear(envelope(3))
+    eventually(lambda: taps(stage, "looks") == [[2], [3]], within=5)
+    stage.pages.tap("looks", None)
+    stage.pages.hear(envelope(4))
+    stage.change()
+    eventually(lambda: stage.transport.events("looks")[-1] == "changes", within=5)
+    assert taps(stage, "looks") == [[2], [3]]
+    assert taps(stage, "other") == []
+
+
+def test_events_wait_for_the_acknowledgement_and_of_many_the_newest_come(stage):
+    stage.transport.acknowledges = False
+    stage.pages.join("slow")
+    eventually(lambda: "slow" in stage.transport.waiting, within=5)
+    stage.pages.tap("slow", "")
+    for seq in range(1, 1001):
+        stage.pages.hear(envelope(seq))
+    stage.change()
+    assert taps(stage, "slow") == []
+    stage.transport.waiting.pop("slow")()
+    eventually(lambda: taps(stage, "slow"), within=5)
+    assert stage.transport.events("slow") == ["snapshot", "changes", "events"]
+    assert taps(stage, "slow") == [list(range(1001 - KEPT, 1001))]
+
+
+def test_a_page_that_is_gone_has_no_tap(stage):
+    stage.pages.join("gone")
+    stage.pages.tap("gone", "")
+    stage.pages.leave("gone")
+    stage.pages.tap("gone", "")
+    stage.pages.hear(envelope(1))
+    stage.pages.join("new")
+    eventually(lambda: stage.transport.events("new") == ["snapshot"], within=5)
+    assert taps(stage, "gone") == []

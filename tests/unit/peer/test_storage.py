@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_PATH, ERR_STATE, ShoalError
 from bus.settings import TransferSettings
 from peer.core.interface import (
     CheckChunk,
@@ -24,6 +24,7 @@ from peer.core.interface import (
     KeepDownload,
     KeepPaused,
     KnownContent,
+    ManifestParsed,
     ManifestRejected,
     Part,
     Prepare,
@@ -40,6 +41,8 @@ from peer.core.interface import (
     Verified,
     VerifyData,
 )
+from peer.core.layout import Entry
+from peer.manifest import EMPTY_FILE_ID, tree_id, tree_manifest
 from tests.kit.faults import FailingFiles
 from tests.kit.storing import Disk, FailedError, messages, record_of
 
@@ -334,6 +337,21 @@ def test_a_manifest_that_does_not_match_its_id_is_rejected(seed, south, tmp_path
     rejected = south.answer(ManifestRejected)
     assert (rejected.manifest, "does not match" in rejected.message) == (content.id, True)
     south.store_manifest(content.id, content.id, raw)
+
+
+def test_a_manifest_that_is_only_read_is_checked_like_any_other_and_not_kept(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    raw = seed.read_manifest(content.id, content.id)
+    south.perform(StoreManifest(7, content.id, content.id, 0, len(raw), len(raw), raw, keep=False))
+    layout = south.answer(ManifestParsed).layout
+    assert layout is not None
+    assert layout.entries == content.layout.entries
+    with pytest.raises(ShoalError):
+        south.storage.manifest_of(content.id)
+    hostile = tree_manifest([Entry("../up", 0, False, EMPTY_FILE_ID)])
+    name = tree_id(hostile)
+    south.perform(StoreManifest(8, name, name, 0, len(hostile), len(hostile), hostile, keep=False))
+    assert south.answer(StoreFailed).code == ERR_PATH
 
 
 @pytest.mark.parametrize("total", [0, -1, 2**40])

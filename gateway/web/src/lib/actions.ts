@@ -1,6 +1,6 @@
 // What can be done with items: when each makes sense, and how it is done to many.
 
-import { api } from "./api";
+import { api, type Patch } from "./api";
 import type { Item } from "./item";
 import type { IconName } from "../components/Icon.svelte";
 import { uploads } from "./sending";
@@ -23,8 +23,8 @@ export interface Action {
 
 const BUSY_AT_ONCE = 4;
 
-function change(item: Item, action: "pause" | "resume" | "verify"): Promise<void> {
-  return item.role === "share" ? api.changeShare(item.id, action) : api.changeDownload(item.id, action);
+export function change(item: Item, patch: Patch): Promise<void> {
+  return item.role === "share" ? api.changeShare(item.id, patch) : api.changeDownload(item.id, patch);
 }
 
 async function remove(item: Item, data: boolean): Promise<void> {
@@ -33,7 +33,7 @@ async function remove(item: Item, data: boolean): Promise<void> {
   else await api.remove(item.id, data);
 }
 
-function isListed(item: Item): boolean {
+export function isListed(item: Item): boolean {
   return item.role === "download" || item.role === "share";
 }
 
@@ -47,19 +47,19 @@ export const ACTIONS: Record<ActionId, Action> = {
     id: "resume", label: "Resume", meaning: "Let it go on after a pause or an error", keys: "R", icon: "play",
     done: "resumed",
     allows: (item) => isListed(item) && (item.state === "paused" || (item.state === "error" && item.role === "download")),
-    perform: (item) => change(item, "resume"),
+    perform: (item) => change(item, { action: "resume" }),
   },
   pause: {
     id: "pause", label: "Pause", meaning: "Neither fetch nor offer it until it is resumed", keys: "P", icon: "pause",
     done: "paused",
     allows: (item) => isListed(item) && item.state !== "paused" && item.state !== "error",
-    perform: (item) => change(item, "pause"),
+    perform: (item) => change(item, { action: "pause" }),
   },
   verify: {
     id: "verify", label: "Verify", meaning: "Hash what is on disk again; of a download, what is damaged is fetched again",
     keys: "V", icon: "verify", done: "being verified",
     allows: (item) => isListed(item) && item.chunks > 0 && item.state !== "verifying",
-    perform: (item) => change(item, "verify"),
+    perform: (item) => change(item, { action: "verify" }),
   },
   remove: {
     id: "remove", label: "Remove…", meaning: "Take it off the list; files that are complete stay", keys: "Del",
@@ -79,25 +79,33 @@ export function allowed(id: ActionId, chosen: readonly Item[]): Item[] {
   return chosen.filter(ACTIONS[id].allows);
 }
 
-/** Does it to each, a few at once; of many failures the first is told, with their number. */
 export async function perform(id: ActionId, chosen: readonly Item[]): Promise<void> {
   const action = ACTIONS[id];
+  const done = await toEach(chosen, action.perform, action.done);
+  const [only] = chosen;
+  if (done > 1) toasts.show("info", `${done.toLocaleString()} are ${action.done}`);
+  else if (done === 1 && only && id === "verify") toasts.show("info", `${only.name} is ${action.done}`);
+}
+
+/** Does it to each, a few at once; of many failures the first is told, with their number. Returns how many went well. */
+export async function toEach(
+  chosen: readonly Item[],
+  perform: (item: Item) => Promise<void>,
+  done: string,
+): Promise<number> {
   const waiting = [...chosen];
   const failures: unknown[] = [];
   async function work(): Promise<void> {
     for (let item = waiting.shift(); item; item = waiting.shift()) {
       try {
-        await action.perform(item);
+        await perform(item);
       } catch (error) {
         failures.push(error);
       }
     }
   }
   await Promise.all(Array.from({ length: BUSY_AT_ONCE }, work));
-  const done = chosen.length - failures.length;
-  const [only] = chosen;
   if (failures.length > 0) toasts.fail(failures[0]);
-  if (failures.length > 1) toasts.show("error", `${failures.length} of ${chosen.length} could not be ${action.done}`);
-  if (done > 1) toasts.show("info", `${done.toLocaleString()} are ${action.done}`);
-  else if (done === 1 && only && id === "verify") toasts.show("info", `${only.name} is ${action.done}`);
+  if (failures.length > 1) toasts.show("error", `${failures.length} of ${chosen.length} could not be ${done}`);
+  return chosen.length - failures.length;
 }

@@ -1,7 +1,7 @@
 // REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
 
 import { session } from "./session.svelte";
-import type { Explanation, FileRow, FoundContent, SharedAnswer } from "./types";
+import type { Explanation, FileListing, FileRow, FolderListing, FoundContent, Priority, SharedAnswer } from "./types";
 import type { LimitsInForce, LimitsPatch, SettingsShown } from "./types";
 
 export class ApiError extends Error {
@@ -30,9 +30,9 @@ export function errorOf(status: number, body: string): ApiError {
   }
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
-  const init: RequestInit = { method, headers };
+  const init: RequestInit = { method, headers, ...(signal && { signal }) };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
@@ -52,7 +52,13 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return (text ? JSON.parse(text) : undefined) as T;
 }
 
-export type Change = "pause" | "resume" | "verify";
+/** What to change of a share or download; what is not named stays as it is. Limits: bytes a second, 0 for none. */
+export interface Patch {
+  action?: "pause" | "resume" | "verify";
+  priority?: Priority;
+  sequential?: boolean;
+  limits?: { up?: number; down?: number };
+}
 
 interface Listing<T> {
   items: T[];
@@ -62,16 +68,24 @@ interface Listing<T> {
 export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
-  search: (words: string) =>
-    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`).then((found) => found.items),
+  search: (words: string, signal: AbortSignal) =>
+    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`, undefined, signal).then(
+      (found) => found.items,
+    ),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
-  changeShare: (id: string, action: Change) => call<void>("PATCH", `/shares/${id}`, { action }),
-  download: (wanted: { id: string } | { link: string }) => call<{ id: string }>("POST", "/downloads", wanted),
-  changeDownload: (id: string, action: Change) => call<void>("PATCH", `/downloads/${id}`, { action }),
+  changeShare: (id: string, patch: Patch) => call<void>("PATCH", `/shares/${id}`, patch),
+  download: (wanted: { id?: string; link?: string; only?: string[] }) => call<{ id: string }>("POST", "/downloads", wanted),
+  changeDownload: (id: string, patch: Patch) => call<void>("PATCH", `/downloads/${id}`, patch),
   remove: (id: string, data: boolean) => call<void>("DELETE", `/downloads/${id}?data=${data}`),
   files: (id: string, cursor: string) =>
     call<Listing<FileRow>>("GET", `/contents/${id}/files?cursor=${encodeURIComponent(cursor)}`),
+  folders: (path: string) => call<FolderListing>("GET", `/folders?path=${encodeURIComponent(path)}`),
+  /** Of a content that need not be here: the peer fetches its list of files first. */
+  look: (id: string, link: string, cursor: string, signal: AbortSignal) =>
+    call<FileListing>(
+      "GET", `/contents/${id}/files?limit=5000&cursor=${cursor}&link=${encodeURIComponent(link)}`, undefined, signal,
+    ),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
   judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
     call<void>("PATCH", `/reputation/${peer}`, { verdict }),

@@ -1,13 +1,14 @@
 // The columns that the table can have: what each shows, and what it sorts by.
 
 import * as format from "./format";
-import type { Item } from "./item";
+import { isFetched, type Item } from "./item";
 import type { Compare } from "./items.svelte";
-import { stateWord } from "./words";
+import { PRIORITIES, stateWord } from "./words";
 
 export type ColumnId =
   | "name" | "size" | "progress" | "state" | "down" | "up" | "eta" | "seeds" | "leechers" | "sent" | "ratio" | "added"
-  | "done" | "left" | "kind" | "files" | "chunks" | "finished" | "path" | "id";
+  | "done" | "left" | "kind" | "files" | "chunks" | "finished" | "priority" | "order" | "downLimit" | "upLimit"
+  | "optimum" | "path" | "id";
 
 export interface Column {
   id: ColumnId;
@@ -31,7 +32,7 @@ function column(
   value: Column["value"],
   text: Column["text"],
 ): Column {
-  const number = !["name", "progress", "state", "kind", "path", "id"].includes(id);
+  const number = !["name", "progress", "state", "kind", "order", "path", "id"].includes(id);
   return { id, label, meaning, width, shown, number, value, text };
 }
 
@@ -59,6 +60,10 @@ function eta(item: Item): string {
 function kindWord(item: Item): string {
   const what = item.kind === "tree" ? "Folder" : "File";
   return item.role === "download" ? `${what}, fetched` : item.upload ? `${what}, uploaded here` : `${what}, shared`;
+}
+
+function orderWord(item: Item): string {
+  return isFetched(item) && item.sequential ? "First to last" : "";
 }
 
 export const COLUMNS: readonly Column[] = [
@@ -91,6 +96,16 @@ export const COLUMNS: readonly Column[] = [
     (item) => amount(item.chunks || null)),
   column("finished", "Finished", "When it was complete", 160, false, (item) => item.finished || null,
     (item) => format.moment(item.finished)),
+  column("priority", "Priority", "Which downloads come first", 86, false,
+    (item) => (isFetched(item) ? PRIORITIES[item.priority][1] : null),
+    (item) => (isFetched(item) ? PRIORITIES[item.priority][0] : "")),
+  column("order", "Order", "Whether its chunks are fetched from first to last", 100, false, (item) => orderWord(item), orderWord),
+  column("downLimit", "Down limit", "The most that may arrive of it, a second", 100, false,
+    (item) => item.downLimit || null, (item) => rate(item.downLimit)),
+  column("upLimit", "Up limit", "The most that may leave of it, a second", 100, false, (item) => item.upLimit || null,
+    (item) => rate(item.upLimit)),
+  column("optimum", "Optimum", "How fast it comes, measured by the fastest way that its swarm allows", 90, false,
+    (item) => item.optimumShare || null, (item) => (item.optimumShare ? format.percent(item.optimumShare) : "")),
   column("path", "Path", "Where it lies on the peer's machine", 260, false, (item) => item.path, (item) => item.path),
   column("id", "Id", "Of the content, everywhere the same", 150, false, (item) => item.id, (item) => item.id),
 ];

@@ -49,6 +49,22 @@ export function clock(time: number): string {
   return CLOCK.format(time);
 }
 
+const PRECISE = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false,
+});
+
+/** The time of a day to the millisecond, from milliseconds since 1970. */
+export function preciseClock(time: number): string {
+  return PRECISE.format(time);
+}
+
+/** How often something comes. */
+export function frequency(perSecond: number, unit = true): string {
+  const digits = perSecond > 0 && perSecond < 10 ? 1 : 0;
+  const number = perSecond.toLocaleString(undefined, { maximumFractionDigits: digits, minimumFractionDigits: digits });
+  return unit ? `${number} a second` : number;
+}
+
 export function count(number: number, singular: string, plural: string = `${singular}s`): string {
   return `${number.toLocaleString()} ${number === 1 ? singular : plural}`;
 }

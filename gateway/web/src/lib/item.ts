@@ -1,7 +1,7 @@
 // One line of the table: a download or a share with its uploads, or what is on its way to become a share.
 
 import type { Sending } from "./sending";
-import type { DownloadRow, HashingRow, ItemState, ShareRow, SourceRow, UploadRow } from "./types";
+import type { DownloadRow, HashingRow, ItemState, Priority, ShareRow, SourceRow, UploadRow } from "./types";
 
 export type Role = "download" | "share" | "hashing" | "sending";
 export type ShownState = ItemState | "sending";
@@ -47,6 +47,20 @@ export interface Item {
   have: string;
   duplicate: number;
   rejected: number;
+  priority: Priority;
+  /** Fetched from first to last. */
+  sequential: boolean;
+  /** Of its own; 0: none. */
+  upLimit: number;
+  downLimit: number;
+  /** The least time that any way of sharing could need, and how much of that optimum it reaches; 0: unknown. */
+  optimumSeconds: number;
+  optimumShare: number;
+}
+
+/** Whether something of it is still to be fetched: only then there is an order in which. */
+export function isFetched(item: Item): boolean {
+  return item.role === "download" && !item.complete;
 }
 
 export type Uploads = ReadonlyMap<string, UploadRow> | undefined;
@@ -54,7 +68,8 @@ export type Uploads = ReadonlyMap<string, UploadRow> | undefined;
 const NOTHING = {
   id: "", kind: "file", error: "", code: "", complete: false, down: 0, up: 0, sent: 0, eta: null, seconds: 0,
   seeds: null, leechers: null, sources: [], takers: [], added: 0, finished: 0, path: "", upload: false, files: null,
-  chunks: 0, chunksDone: 0, have: "", duplicate: 0, rejected: 0,
+  chunks: 0, chunksDone: 0, have: "", duplicate: 0, rejected: 0, priority: "normal", sequential: false, upLimit: 0,
+  downLimit: 0, optimumSeconds: 0, optimumShare: 0,
 } satisfies Partial<Item>;
 
 function taken(uploads: Uploads): Pick<Item, "takers" | "up" | "sent"> {
@@ -101,6 +116,12 @@ export function itemOfDownload(row: DownloadRow, uploads: Uploads): Item {
     have: row.have,
     duplicate: row.duplicate_bytes,
     rejected: row.rejected_bytes,
+    priority: row.priority,
+    sequential: row.sequential,
+    upLimit: row.up_limit,
+    downLimit: row.down_limit,
+    optimumSeconds: row.optimum_seconds ?? 0,
+    optimumShare: row.optimum_share ?? 0,
   };
 }
 
@@ -129,6 +150,8 @@ export function itemOfShare(row: ShareRow, uploads: Uploads): Item {
     chunks: row.chunks,
     chunksDone: row.chunks,
     have: "ff",
+    upLimit: row.up_limit,
+    downLimit: row.down_limit,
   };
 }
 

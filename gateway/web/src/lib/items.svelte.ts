@@ -10,6 +10,8 @@ import type { Changes, DownloadRow, HashingRow, PageState, ShareRow, UploadRow }
 export type Compare = (one: Item, other: Item) => number;
 
 const REORDER_MS = 300;
+/** Longer than a hand takes to lift a button, and than the pause between the two presses of a double click. */
+const HELD_MS = { pressed: 5000, released: 500 };
 
 class Items {
   /** Goes up with every change of a line; whoever calls `get` depends on it. */
@@ -35,6 +37,7 @@ class Items {
   private moved = new Set<string>();
   private reordered = -REORDER_MS;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private heldUntil = 0;
 
   get(key: string): Item | undefined {
     void this.version;
@@ -65,6 +68,12 @@ class Items {
   sort(compare: Compare): void {
     this.compare = compare;
     this.arrange();
+  }
+
+  /** While a button of the pointer is down, and for a double click, no line comes under it or slides away. */
+  hold(pointer: keyof typeof HELD_MS): void {
+    this.heldUntil = performance.now() + HELD_MS[pointer];
+    if (this.moved.size > 0) this.schedule(0);
   }
 
   replace(state: PageState): void {
@@ -156,9 +165,14 @@ class Items {
     this.publish();
     if (this.moved.size === 0) return;
     // What comes or goes has its place at once: a gap that closes and opens again would move what is pointed at.
-    const wait = came ? 0 : this.reordered + REORDER_MS - performance.now();
-    if (wait <= 0) this.reorder();
-    else this.timer ??= setTimeout(() => this.reorder(), wait);
+    this.schedule(came ? 0 : this.reordered + REORDER_MS - performance.now());
+  }
+
+  private schedule(after: number): void {
+    const wait = Math.max(after, this.heldUntil - performance.now());
+    if (wait <= 0) return this.reorder();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.reorder(), wait);
   }
 
   private moves(before: Item | undefined, after: Item | undefined): boolean {

@@ -11,7 +11,7 @@ import { items } from "./items.svelte";
 import { journal } from "./journal";
 import { session } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
-import type { Changes, Notice, PageState, Snapshot } from "./types";
+import type { Changes, EventsFrame, Notice, PageState, Snapshot } from "./types";
 
 export type Connection = "connecting" | "live" | "lost";
 
@@ -36,6 +36,7 @@ class Live {
   private epoch = "";
   private seq = 0;
   private socket: Socket | null = null;
+  private tapped: { topic: string; hear: (frame: EventsFrame) => void } | null = null;
 
   open(): void {
     this.close();
@@ -47,11 +48,18 @@ class Live {
     });
     this.socket = socket;
     this.connection = "connecting";
-    socket.on("connect", () => (this.connection = "live"));
+    socket.on("connect", () => {
+      this.connection = "live";
+      if (this.tapped) socket.emit("tap", { topic: this.tapped.topic });
+    });
     socket.on("disconnect", () => this.lost(socket));
     socket.on("connect_error", (refusal: Refusal) => this.refused(socket, refusal));
     socket.on("snapshot", (frame: Snapshot, got?: () => void) => this.replace(frame, got));
     socket.on("changes", (frame: Changes, got?: () => void) => this.apply(frame, got));
+    socket.on("events", (frame: EventsFrame, got?: () => void) => {
+      this.tapped?.hear(frame);
+      got?.();
+    });
     socket.on("notice", (notice: Notice, got?: () => void) => {
       toasts.show(notice.level, notice.text, notice.code);
       got?.();
@@ -67,10 +75,21 @@ class Live {
     journal.clear();
   }
 
+  /** Have the peer's events told whose type begins with a topic. */
+  tap(topic: string, hear: (frame: EventsFrame) => void): void {
+    this.tapped = { topic, hear };
+    if (this.socket?.connected) this.socket.emit("tap", { topic });
+  }
+
+  untap(): void {
+    this.tapped = null;
+    if (this.socket?.connected) this.socket.emit("untap");
+  }
+
   private lost(socket: Socket): void {
     this.connection = "lost";
     // The library dials again by itself, but not after the server has closed the connection on purpose.
-    if (this.socket === socket && !socket.active) setTimeout(() => socket.connect(), 1000);
+    if (this.socket === socket && !socket.active) setTimeout(() => socket.connect(), 100);
   }
 
   private refused(socket: Socket, refusal: Refusal): void {

@@ -5,6 +5,7 @@ export const VIEWS = {
   search: "Search",
   network: "Network",
   reputation: "Reputation",
+  bus: "Bus",
   settings: "Settings",
 } as const;
 export type View = keyof typeof VIEWS;

@@ -49,6 +49,8 @@ export interface ShareRow {
   added: string | null;
   seeds: number | null;
   leechers: number | null;
+  up_limit: number;
+  down_limit: number;
 }
 
 export interface HashingRow {
@@ -67,6 +69,8 @@ export interface SourceRow {
   chunks: number;
   state: string;
 }
+
+export type Priority = "high" | "normal" | "low";
 
 export interface DownloadRow {
   id: string;
@@ -92,6 +96,12 @@ export interface DownloadRow {
   finished: string | null;
   seeds: number | null;
   leechers: number | null;
+  priority: Priority;
+  sequential: boolean;
+  up_limit: number;
+  down_limit: number;
+  optimum_seconds: number | null;
+  optimum_share: number | null;
 }
 
 export interface UploadRow {
@@ -198,6 +208,24 @@ export interface SharedAnswer {
   skipped: string[];
 }
 
+export interface TappedEvent {
+  type: string;
+  seq: number;
+  /** Seconds since 1970. */
+  time: number;
+  /** The fields as JSON, or the first of them if `cut`. */
+  body: string;
+  cut: boolean;
+  missed: number;
+}
+
+export interface EventsFrame {
+  events: TappedEvent[];
+  dropped: number;
+  counts: Record<string, number>;
+  missed: Record<string, number>;
+}
+
 /** Bytes a second; 0: unlimited. */
 export interface LimitsInForce {
   up: number;
@@ -243,4 +271,23 @@ export interface SettingsShown {
   file: string;
   file_error: string;
   sections: { name: string; text: string; settings: SettingShown[] }[];
+}
+
+export interface FileListing {
+  items: FileRow[];
+  next_cursor: string | null;
+  id: string;
+  name: string;
+  kind: string;
+  size: number;
+  /** In all. */
+  files: number;
+}
+
+export interface FolderListing {
+  /** Empty: these are the folders to begin with. */
+  path: string;
+  parent: string | null;
+  items: { name: string; path: string; kind: "file" | "folder"; size: number; modified: string | null }[];
+  more: boolean;
 }

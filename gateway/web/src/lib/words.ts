@@ -1,7 +1,7 @@
 // States and events in words: colour never says anything alone.
 
 import type { ShownState } from "./item";
-import type { SourceRow } from "./types";
+import type { Priority, SourceRow } from "./types";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";
 
@@ -17,6 +17,13 @@ export const STATES: Record<ShownState, [word: string, tone: Tone, meaning: stri
   seeding: ["Sharing", "good", "It is complete and offered to others"],
   paused: ["Paused", "calm", "It neither fetches nor offers anything until it is resumed"],
   error: ["Error", "bad", "Something is wrong with it"],
+};
+
+/** And what to sort by. */
+export const PRIORITIES: Record<Priority, [word: string, rank: number]> = {
+  high: ["High", 2],
+  normal: ["Normal", 1],
+  low: ["Low", 0],
 };
 
 export function stateWord(state: ShownState): string {

@@ -1,0 +1,121 @@
+"""axe, the checker of accessibility rules, on every view of the page in a real Chromium, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bus import messages
+from tests.kit.furnishing import MARKUP, furnish
+from tests.kit.table import details, line, view
+from tests.kit.web_peer import ROOT, WebPeer
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+AXE = ROOT / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+TABS = ("General", "Files", "Sources", "Pieces", "Events")
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
+    with WebPeer(tmp_path_factory.mktemp("web")) as web:
+        furnish(web)
+        web.let_find(messages.FoundContent("0c" * 32, MARKUP, "file", 2**22, 3, 1))
+        yield web
+
+
+# In the dark only colours differ.
+RUN = """async ([dark, within]) => {
+    const rules = dark ? {runOnly: ['color-contrast']} : {};
+    const result = await axe.run(within ? document.querySelector(within) : document, rules);
+    return result.violations.map(one => [one.id, one.help, ...one.nodes.map(node => node.html.slice(0, 200))]);
+}"""
+
+
+def violations(page: Page, within: str = "") -> list[list[str]]:
+    """What axe finds in the whole page, or in a part of it."""
+    found: list[list[str]] = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found += page.evaluate(RUN, [scheme == "dark", within])
+    return found
+
+
+@pytest.fixture
+def checked(open_page) -> Callable[..., Page]:
+    """Opens a page that axe can look at."""
+
+    def open_it(url: str, **options: Any) -> Page:
+        # Without motion no colour is on its way to another one.
+        page: Page = open_page(url, reduced_motion="reduce", **options)
+        page.evaluate(Path(AXE).read_text())
+        return page
+
+    return open_it
+
+
+def test_axe_finds_nothing_in_the_table_and_its_details(web, checked):
+    page = checked(web.page)
+    expect(page.get_by_role("grid")).to_contain_text(MARKUP)
+    assert violations(page) == []
+    for tab in TABS:
+        expect(details(page, line(page, "d1" * 32), tab)).to_be_visible()
+        assert violations(page, "[aria-label=Details]") == [], tab
+
+
+def test_axe_finds_nothing_in_any_other_view(web, checked):
+    page = checked(web.page)
+    expect(page.get_by_role("grid")).to_contain_text(MARKUP)
+    names = page.get_by_role("navigation", name="Views").get_by_role("link").all_inner_texts()
+    for name in names:
+        if name != "Transfers":
+            view(page, name)
+            assert violations(page) == [], name
+    page.get_by_role("searchbox").fill("img")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Search results")).to_contain_text(MARKUP)
+    assert violations(page) == []
+
+
+def test_axe_finds_nothing_in_dialogs_menus_and_what_opens(web, checked):
+    page = checked(web.page)
+    row = line(page, "d1" * 32)
+    row.click()
+    page.get_by_role("button", name="Share", exact=True).click()
+    assert violations(page, "main") == []
+    row.click(button="right")
+    expect(page.get_by_role("menu")).to_be_visible()
+    assert violations(page, "[role=menu]") == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    for opening in ("?", "Delete"):
+        page.keyboard.press(opening)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert violations(page, "dialog") == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Columns").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page, "dialog") == []
+    page.keyboard.press("Escape")
+    view(page, "Reputation")
+    page.locator("#reputation [data-peer] button").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("verified data")
+    assert violations(page, "dialog") == []
+
+
+def test_axe_finds_nothing_where_there_is_nothing_yet_on_a_phone_and_at_the_door(tmp_path, checked):
+    with WebPeer(tmp_path) as web:
+        page = checked(web.page, width=390, height=844)
+        for name in page.get_by_role("navigation", name="Views").get_by_role("link").all_inner_texts():
+            view(page, name)
+            assert violations(page) == [], name
+        door = checked(web.url)
+        expect(door.get_by_role("heading", level=1)).to_be_visible()
+        assert violations(door) == []
+        page.close()  # before what it would complain of
+        door.close()
