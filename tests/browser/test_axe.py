@@ -11,13 +11,12 @@ from playwright.sync_api import Page, expect
 
 from bus import messages
 from tests.kit.furnishing import MARKUP, furnish
-from tests.kit.table import details, line, view
+from tests.kit.table import TABS, details, line, view
 from tests.kit.web_peer import ROOT, WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 AXE = ROOT / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("General", "Files", "Sources", "Pieces", "Events")
 
 
 @pytest.fixture(scope="module")
