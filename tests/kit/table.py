@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page
 
+from tests.kit.waiting import eventually
+
 TABS = ("General", "Files", "Sources", "Pieces", "Rates", "Explanation", "Events")
 """Of the pane with details."""
-
-from tests.kit.waiting import eventually
 
 
 def view(page: Page, name: str) -> None:
