@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
+from bus.readable import Schedule
 from gateway.view.rows import Verdict
 
 
@@ -67,6 +68,13 @@ class LimitsPatch(Struct, frozen=True, forbid_unknown_fields=True):
 
     up: Rate | UnsetType = UNSET
     down: Rate | UnsetType = UNSET
+
+
+class AllLimitsPatch(LimitsPatch, frozen=True, forbid_unknown_fields=True):
+    """What to change of the limits of all contents together; what is not named stays as it is."""
+
+    schedule: Schedule | UnsetType | None = UNSET
+    """When other limits hold; null: never."""
 
 
 class SharePatch(Struct, frozen=True, forbid_unknown_fields=True):

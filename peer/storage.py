@@ -46,7 +46,6 @@ from peer.core.interface import (
     KeepLimits,
     KeepPaused,
     KnownContent,
-    LimitRecord,
     PartRead,
     Prepare,
     Read,
@@ -60,6 +59,7 @@ from peer.core.interface import (
     VerifyData,
 )
 from peer.core.layout import Entry, Layout
+from peer.core.limit_record import LimitRecord
 from peer.core.sharelink import SCHEME
 from peer.descriptors import OpenFiles
 from peer.files import FileOps

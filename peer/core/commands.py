@@ -28,6 +28,7 @@ from bus.messages import (
     Pause,
     Remove,
     Resume,
+    ScheduledLimits,
     SearchContents,
     SearchResults,
     ShowPieces,
@@ -231,6 +232,10 @@ class Commands:
 
     def _change_limits(self, token: Token, message: ChangeLimits) -> None:
         content = self._item(message.content) if message.content else ""
+        if message.schedule and content:
+            raise ShoalError(ERR_USAGE, "a schedule is for the limits of all contents together; name no content")
+        if message.schedule:
+            self._limiting.reschedule(message.schedule if isinstance(message.schedule, ScheduledLimits) else None)
         self._limiting.change(content, message.up, message.down)
         self._reply(token, self._limiting.answer(content))
 

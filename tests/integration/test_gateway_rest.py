@@ -400,3 +400,14 @@ def test_a_configuration_file_that_changed_is_told_of(web):
     web.config.write_text(before.replace("{", "{unheard_of: 1, ", 1))
     assert "unheard_of: unknown key" in web.get("/settings")["file_error"]
     web.config.write_text(before)
+
+
+def test_limits_for_certain_times_are_set_kept_and_dropped(web):
+    nights = {"up": 2**20, "down": 0, "days": ["mon", "sun"], "begin": "22:30", "end": "06:00"}
+    assert web.call("PATCH", "/limits", json={"schedule": nights}).json()["schedule"] == nights
+    assert web.call("PATCH", "/limits", json={"up": 5}).json()["schedule"] == nights
+    for wrong in ({**nights, "end": "24:30"}, {**nights, "days": []}, {**nights, "days": ["Monday"]}):
+        assert web.call("PATCH", "/limits", json={"schedule": wrong}).status_code == 400
+    one = web.call("PATCH", f"/downloads/{BIG.id}", json={"limits": {"schedule": nights}})
+    assert (one.status_code, one.json()["code"]) == (400, "ERR_USAGE")
+    assert web.call("PATCH", "/limits", json={"schedule": None}).json()["schedule"] is None

@@ -86,6 +86,7 @@ class FakePeer:
         self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
+        self.schedule: messages.ScheduledLimits | None = None
         self.lies: dict[str, tuple[str, int]] = {}
         """Where the bytes of a download are, and how many of them from the beginning on."""
         self.sizes: dict[str, tuple[int, int]] = {}
@@ -169,14 +170,16 @@ class FakePeer:
                 )
                 self.publish(self.transfers[content])
                 return messages.Done(request, content)
-            case messages.ChangeLimits(request, content, up, down):
+            case messages.ChangeLimits(request, content, up, down, schedule):
+                if schedule:
+                    self.schedule = schedule if isinstance(schedule, messages.ScheduledLimits) else None
                 up, down = (
                     self.limits.get(content, (0, 0))[n] if rate < 0 else rate for n, rate in enumerate((up, down))
                 )
                 self.limits[content] = (up, down)
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
-                return messages.Limits(request, content, up, down, True, True, up, down, own)
+                return messages.Limits(request, content, up, down, True, True, up, down, own, self.schedule)
             case messages.JudgePeer(request, peer, verdict):
                 check_id(peer)
                 self.judge(peer, verdict)

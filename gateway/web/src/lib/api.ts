@@ -3,7 +3,7 @@
 import { session } from "./session.svelte";
 import type {
   ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
-  LimitsInForce, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
+  LimitsInForce, LimitsPatch, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
 } from "./types";
 
 export class ApiError extends Error {
@@ -111,6 +111,5 @@ export const api = {
   forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
   settings: () => call<SettingsShown>("GET", "/settings"),
   limits: () => call<LimitsInForce>("GET", "/limits"),
-  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
-    call<LimitsInForce>("PATCH", "/limits", limits),
+  changeLimits: (limits: LimitsPatch) => call<LimitsInForce>("PATCH", "/limits", limits),
 };

@@ -24,6 +24,7 @@ export interface PeerRow {
   upload_max: number;
   up_limit: number;
   down_limit: number;
+  limits_scheduled: boolean;
   stale: boolean;
 }
 
@@ -283,6 +284,25 @@ export interface LimitsInForce {
   down_is_set: boolean;
   effective_up: number;
   effective_down: number;
+  schedule: Schedule | null;
+  scheduled: boolean;
+}
+
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** Limits at certain times of the week; times are HH:MM. */
+export interface Schedule {
+  up: number;
+  down: number;
+  days: Weekday[];
+  begin: string;
+  end: string;
+}
+
+export interface LimitsPatch {
+  up?: number | "default";
+  down?: number | "default";
+  schedule?: Schedule | null;
 }
 
 export interface SettingShown {
