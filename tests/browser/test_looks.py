@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.kit.furnishing import MARKUP, furnish
-from tests.kit.table import details, line, view
+from tests.kit.table import TABS, details, line, view
 from tests.kit.web_peer import WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -40,7 +40,7 @@ WIDE = """() => {
 def test_nothing_sticks_out_at_any_width(web, open_page, width, height, dark):
     page = open_page(web.page, width, height, dark)
     expect(page.get_by_role("grid")).to_contain_text(MARKUP)
-    for tab in ("General", "Files", "Sources", "Pieces", "Events"):
+    for tab in TABS:
         details(page, line(page, "d1" * 32), tab)
         assert page.evaluate(WIDE) == []
     for name in VIEWS:
@@ -87,7 +87,7 @@ def test_every_text_is_readable_on_its_ground(web, open_page, appearance):
     page = open_page(web.page, dark=appearance == "Dark")
     page.get_by_label("Appearance").select_option(appearance)
     expect(page.get_by_role("grid")).to_contain_text(MARKUP)
-    for tab in ("General", "Files", "Sources", "Pieces", "Events"):
+    for tab in TABS:
         details(page, line(page, "d1" * 32), tab)
         assert faint_texts(page) == []
     for name in VIEWS:

@@ -86,10 +86,13 @@ class FakePeer:
         self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
+        self.schedule: messages.ScheduledLimits | None = None
         self.lies: dict[str, tuple[str, int]] = {}
         """Where the bytes of a download are, and how many of them from the beginning on."""
         self.sizes: dict[str, tuple[int, int]] = {}
         """Size and modification time of each shared file when somebody first asked where it is."""
+        self.only: list[str] = []
+        """Paths that were asked for."""
         self.hanging = False
         self.publish(
             events.PeerStarted(
@@ -135,7 +138,8 @@ class FakePeer:
                 return None
             case messages.Unshare(request, content):
                 return messages.Done(request, self.withdraw(content))
-            case messages.Get(request, content):
+            case messages.Get(request, content, _, only):
+                self.only += only
                 return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
             case messages.Pause(request, content) | messages.Resume(request, content):
                 state = "paused" if isinstance(message, messages.Pause) else "downloading"
@@ -166,26 +170,43 @@ class FakePeer:
                 )
                 self.publish(self.transfers[content])
                 return messages.Done(request, content)
-            case messages.ChangeLimits(request, content, up, down):
+            case messages.ChangeLimits(request, content, up, down, schedule):
+                if schedule:
+                    self.schedule = schedule if isinstance(schedule, messages.ScheduledLimits) else None
                 up, down = (
                     self.limits.get(content, (0, 0))[n] if rate < 0 else rate for n, rate in enumerate((up, down))
                 )
                 self.limits[content] = (up, down)
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
-                return messages.Limits(request, content, up, down, True, True, up, down, own)
+                return messages.Limits(request, content, up, down, True, True, up, down, own, self.schedule)
             case messages.JudgePeer(request, peer, verdict):
                 check_id(peer)
                 self.judge(peer, verdict)
                 return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
+                if content in self.transfers and self.transfers[content].state == "paused":
+                    line = "it is paused; `shoal resume` lets it go on"
+                    return messages.Explained(
+                        request, content, "n", "paused", "paused", line, 0.0, 4, 4, 0, 0, 0, "", []
+                    )
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
                 return messages.Explained(
                     request, content, "n", "stalled", "choked", "no slot", 0.0, 4, 4, 0, 0, 0, "", [source]
                 )
             case messages.Locate():
                 return self.locate(message)
+            case messages.ListHeld(request, content):
+                rows = [messages.HeldFile(True, 6), messages.HeldFile("run" in self.only, 0)]
+                return messages.Held(request, rows, 0)
+            case messages.ShowPieces(request, content):
+                check_id(content)
+                seed = messages.PeerPieces(SOURCES[0], True, 4, bytes([255] * 4))
+                half = messages.PeerPieces(SOURCES[1], False, 2, bytes([255, 255, 0, 0]))
+                return messages.Pieces(
+                    request, content, 4, bytes([255, 128, 0, 0]), bytes([2, 2, 1, 0]), [seed, half], 2
+                )
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
 
     def judge(self, peer: str, verdict: str) -> None:
