@@ -91,6 +91,8 @@ class FakePeer:
         """Where the bytes of a download are, and how many of them from the beginning on."""
         self.sizes: dict[str, tuple[int, int]] = {}
         """Size and modification time of each shared file when somebody first asked where it is."""
+        self.only: list[str] = []
+        """Paths that were asked for."""
         self.hanging = False
         self.publish(
             events.PeerStarted(
@@ -128,14 +130,16 @@ class FakePeer:
             case messages.ControlPing(request):
                 return messages.Done(request)
             case messages.SearchContents(request, words):
-                named = [found for found in self.found.values() if words.lower() in found.name.lower()]
+                wanted = words.lower().split()
+                named = [one for one in self.found.values() if all(word in one.name.lower() for word in wanted)]
                 return messages.SearchResults(request, named)
             case messages.SharePath(request, path, name, upload):
                 self.share(link, request, Path(path), name, upload)
                 return None
             case messages.Unshare(request, content):
                 return messages.Done(request, self.withdraw(content))
-            case messages.Get(request, content):
+            case messages.Get(request, content, _, only):
+                self.only += only
                 return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
             case messages.Pause(request, content) | messages.Resume(request, content):
                 state = "paused" if isinstance(message, messages.Pause) else "downloading"
@@ -182,12 +186,27 @@ class FakePeer:
                 return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
+                if content in self.transfers and self.transfers[content].state == "paused":
+                    line = "it is paused; `shoal resume` lets it go on"
+                    return messages.Explained(
+                        request, content, "n", "paused", "paused", line, 0.0, 4, 4, 0, 0, 0, "", []
+                    )
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
                 return messages.Explained(
                     request, content, "n", "stalled", "choked", "no slot", 0.0, 4, 4, 0, 0, 0, "", [source]
                 )
             case messages.Locate():
                 return self.locate(message)
+            case messages.ListHeld(request, content):
+                rows = [messages.HeldFile(True, 6), messages.HeldFile("run" in self.only, 0)]
+                return messages.Held(request, rows, 0)
+            case messages.ShowPieces(request, content):
+                check_id(content)
+                seed = messages.PeerPieces(SOURCES[0], True, 4, bytes([255] * 4))
+                half = messages.PeerPieces(SOURCES[1], False, 2, bytes([255, 255, 0, 0]))
+                return messages.Pieces(
+                    request, content, 4, bytes([255, 128, 0, 0]), bytes([2, 2, 1, 0]), [seed, half], 2
+                )
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
 
     def judge(self, peer: str, verdict: str) -> None:

@@ -71,10 +71,9 @@ def one_tab(browser: Browser, web: WebPeer, seconds: float, view: str, marker: s
             os.kill(drawing, signal.SIGCONT)
         woken = time.time()
         if view == "transfers":
-            page.wait_for_function("window.awake")
-            late = page.evaluate("window.awake") - woken
+            late = eventually(lambda: page.evaluate("window.awake"), within=60) - woken
         else:
-            page.wait_for_function("document.querySelector('header').textContent.includes('Live')")
+            page.get_by_role("banner").get_by_text("Live").wait_for()
             page.get_by_role("table", name="Events, newest first").get_by_role("cell").first.wait_for()
             late = time.time() - woken
     return [
