@@ -181,7 +181,10 @@ def test_what_nobody_has_is_said_and_can_be_asked_for_all_the_same(web, open_pag
     expect(dialog).to_contain_text(f"no peer shares {NOBODY}")
     expect(dialog).to_contain_text("ERR_NOT_FOUND")
     expect(dialog.get_by_role("button", name="Look again")).to_be_enabled()
-    expect(dialog.get_by_role("button", name="Download")).to_be_enabled()
+    posted = asked_by(page, "/downloads")
+    dialog.get_by_role("button", name="Download").click()
+    expect(page.get_by_role("log")).to_contain_text("no tracker knows")  # the stand-in's own word for it
+    assert posted[0].post_data_json == {"link": f"shoal:{NOBODY}?name=lost%20film"}
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
