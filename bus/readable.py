@@ -5,9 +5,11 @@ Their fields, in this order, are the keys of the JSON; programs rely on them.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
 
-from bus.messages import Explained, Limits, SourceExplained
+from msgspec import Meta, Struct
+
+from bus.messages import Explained, Limits, ScheduledLimits, SourceExplained, Weekday
 
 
 class OwnLimits(Struct, frozen=True):
@@ -17,6 +19,25 @@ class OwnLimits(Struct, frozen=True):
     up: int
     """Bytes a second; 0: none of its own."""
     down: int
+
+
+Limit = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of the day, HH:MM."""
+
+
+class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits that hold instead of the others at certain times of the week, by the local time of the peer's machine."""
+
+    up: Limit
+    """Bytes a second; 0: unlimited."""
+    down: Limit
+    days: Annotated[list[Weekday], Meta(min_length=1, max_length=7)]
+    """On which they begin to hold."""
+    begin: Clock
+    """HH:MM"""
+    end: Clock
+    """On the next day if it is not after `begin`."""
 
 
 class LimitsInForce(Struct, frozen=True):
@@ -30,9 +51,12 @@ class LimitsInForce(Struct, frozen=True):
     """Set while running, and so kept across restarts; else the configuration's."""
     down_is_set: bool
     effective_up: int
-    """The smallest that applies."""
+    """The smallest that applies now."""
     effective_down: int
     contents: list[OwnLimits]
+    schedule: Schedule | None
+    scheduled: bool
+    """The limits of the schedule hold now."""
 
 
 class ContentExplanation(Struct, frozen=True):
@@ -62,8 +86,29 @@ def limits_in_force(told: Limits) -> LimitsInForce:
     """What `limit` and `/limits` tell."""
     own = [OwnLimits(one.content, one.up, one.down) for one in told.contents]
     return LimitsInForce(
-        told.content, told.up, told.down, told.up_is_set, told.down_is_set, told.effective_up, told.effective_down, own
-    )
+        told.content, told.up, told.down, told.up_is_set, told.down_is_set, told.effective_up, told.effective_down, own,
+        _shown(told.schedule) if told.schedule else None, told.scheduled,
+    )  # fmt: skip
+
+
+def _shown(kept: ScheduledLimits) -> Schedule:
+    return Schedule(kept.up, kept.down, kept.days, clock(kept.begin), clock(kept.end))
+
+
+def scheduled_limits(wanted: Schedule) -> ScheduledLimits:
+    """The same as the peer's messages have it."""
+    return ScheduledLimits(wanted.up, wanted.down, wanted.days, minute(wanted.begin), minute(wanted.end))
+
+
+def clock(minute: int) -> str:
+    """HH:MM of a minute of the day."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def minute(clock: str) -> int:
+    """The minute of the day of HH:MM; 24:00 is midnight as 00:00 is."""
+    hours, minutes = clock.split(":")
+    return (60 * int(hours) + int(minutes)) % (24 * 60)
 
 
 def content_explanation(told: Explained) -> ContentExplanation:

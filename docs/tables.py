@@ -76,6 +76,9 @@ def _collect(kind: object, found: dict[type[Struct], None]) -> None:
                 _collect(item, found)
         case inspect.DictType(value_type=value):
             _collect(value, found)
+        case inspect.UnionType(types=kinds):
+            for one in kinds:
+                _collect(one, found)
 
 
 def _fields(kind: type[Struct]) -> str:

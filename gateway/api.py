@@ -27,6 +27,8 @@ from gateway.rest.contents import DATA_PATH, TICKET, ContentsGroup
 from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
+from gateway.rest.pieces import PiecesGroup
+from gateway.rest.rates import RatesGroup
 from gateway.rest.reading import Reading
 from gateway.rest.settings import Configured, SettingsGroup
 from gateway.rest.shares import Shares
@@ -65,6 +67,8 @@ class Api:
             *Downloads(items).routes(),
             *ContentsGroup(items, gate, streams).routes(),
             *LimitsGroup(items).routes(),
+            *RatesGroup(items, stamp).routes(),
+            *PiecesGroup(items).routes(),
             *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""

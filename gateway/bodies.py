@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
+from bus.readable import Schedule
 from gateway.view.rows import Verdict
 
 
@@ -67,6 +68,13 @@ class LimitsPatch(Struct, frozen=True, forbid_unknown_fields=True):
 
     up: Rate | UnsetType = UNSET
     down: Rate | UnsetType = UNSET
+
+
+class AllLimitsPatch(LimitsPatch, frozen=True, forbid_unknown_fields=True):
+    """What to change of the limits of all contents together; what is not named stays as it is."""
+
+    schedule: Schedule | UnsetType | None = UNSET
+    """When other limits hold; null: never."""
 
 
 class SharePatch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,3 +203,52 @@ class Started(Struct, frozen=True):
     """A content that the peer has been told to fetch."""
 
     id: str
+
+
+class RatesOverTime(Struct, frozen=True):
+    """Rates from then to now: 300 points each way, oldest first."""
+
+    until: datetime
+    step: float
+    """Seconds from one point to the next; each is the mean over that time."""
+    up: list[float | None]
+    """Bytes a second; null where the peer was not heard."""
+    down: list[float | None]
+
+
+class FileHeld(Struct, frozen=True):
+    """How much of one file of a content is here."""
+
+    index: int
+    """As in the list of files."""
+    wanted: bool
+    """It is fetched, or was; else it was left out."""
+    bytes_done: int
+    """Verified."""
+
+
+class PiecesOfPeer(Struct, frozen=True):
+    """What a linked peer offers of a content."""
+
+    peer: str
+    complete: bool
+    """It has all of it, though it may offer less for now."""
+    chunks: int
+    """That it offers."""
+    offered: str
+    """Hex; byte i is the share that it offers of the i-th part of the content, 0 to 255."""
+
+
+class ContentPieces(Struct, frozen=True):
+    """The parts of a content, at most 256 equal ones."""
+
+    chunks: int
+    here: str
+    """Hex; byte i is the share of the i-th part that is here, 0 to 255."""
+    copies: str
+    """Hex; byte i is how many linked peers have the chunk of the i-th part that the fewest have; 255: so many or
+    more."""
+    linked: int
+    """Linked peers that offer any of it."""
+    peers: list[PiecesOfPeer]
+    """The 100 that offer most."""

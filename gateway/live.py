@@ -30,6 +30,7 @@ from bus.rpc import Requests
 from bus.sockets import make_context
 from bus.tap import Subscription
 from gateway.view import rows
+from gateway.view.history import Course, RateHistory, moving
 from gateway.view.page import Changes, PageView, Snapshot
 from gateway.view.rows import Notice, Row
 
@@ -38,6 +39,8 @@ STALE_AFTER: Final = 3.0
 SETTLE_INTERVAL: Final = 0.025
 """Seconds at least between two states of the view: a good deal less than between two frames, as both waits add up."""
 HEALTH_INTERVAL: Final = 0.25
+SAMPLE_INTERVAL: Final = 0.5
+"""Seconds between two samples of the rates: half of the shortest time that is told apart, which thus has one."""
 DISK_INTERVAL: Final = 5.0
 SNAPSHOT_TIMEOUT: Final = 5.0
 RETRY: Final = 0.5
@@ -71,6 +74,7 @@ class Live:
         self._heard_at: float | None = None
         self._settling = False
         self._settled_at = 0.0
+        self._history = RateHistory()
         self._samples: dict[str, Mapping[str, float]] = {}
         self._on_change: Callable[[], None] = lambda: None
         self._on_notices: Callable[[list[Notice]], None] = lambda _: None
@@ -147,6 +151,11 @@ class Live:
             row = self._view.row(section, key)
         return row if isinstance(row, kind) else None
 
+    def rates(self, span: str, content: str) -> Course:
+        """Rates over a span of `gateway.view.history.STEPS`: of a content, or with "" of all together."""
+        with self._settled:
+            return self._history.course(self._reactor.now, span, content)
+
     def samples(self) -> dict[str, Mapping[str, float]]:
         """The newest metrics of each process that publishes some."""
         peer = self._follower.state.sections["metrics"].get(())
@@ -182,6 +191,7 @@ class Live:
         if self._tracker_events:
             sockets.append(Subscription(reactor, context, self._tracker_events, self._hear_tracker, ("metrics.",)))
         reactor.every(HEALTH_INTERVAL, self._look_at_health)
+        reactor.every(SAMPLE_INTERVAL, self._sample_rates)
         reactor.every(DISK_INTERVAL, self._look_at_disk)
         self._settle()
         reactor.run()
@@ -242,6 +252,14 @@ class Live:
             with contextlib.suppress(OSError):
                 free = shutil.disk_usage(peer.download_dir).free
         self._set_facts(disk_free=free)
+
+    def _sample_rates(self) -> None:
+        peer = self.row(rows.PEER, rows.SELF, rows.PeerRow)
+        if peer is None or peer.stale:
+            return  # the last rates heard are no rates any more
+        moved = moving(self.rows(rows.DOWNLOADS, rows.DownloadRow), self.rows(rows.UPLOADS, rows.UploadRow))
+        with self._settled:
+            self._history.sample(self._reactor.now, (peer.up_rate, peer.down_rate), moved)
 
     def _set_facts(self, **changes: object) -> None:
         facts = msgspec.structs.replace(self._view.facts, **changes)

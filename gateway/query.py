@@ -81,3 +81,19 @@ class Text(Parameter, frozen=True):
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": self.shortest, "maxLength": self.longest}
+
+
+class Choice(Parameter, frozen=True):
+    """One of a few words, the first if it is absent."""
+
+    words: tuple[str, ...]
+
+    def read(self) -> str:
+        """Raises ShoalError (ERR_USAGE) for anything else."""
+        text = self._given() or self.words[0]
+        if text not in self.words:
+            raise ShoalError(ERR_USAGE, f"{self.name}={text[:80]!r} is none of {', '.join(self.words)}")
+        return text
+
+    def schema(self) -> Schema:
+        return {"type": "string", "enum": list(self.words), "default": self.words[0]}

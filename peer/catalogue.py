@@ -3,7 +3,7 @@
     contents    offered whole, shared in place or downloaded
     downloads   under way, and finished ones (for their figures: sources, seconds)
     manifests   of both, and the digest lists of the files in their trees, by content
-    limits      rates that were set while running
+    limits      rates that were set while running, and their schedule
 
 There is no row for a small file: what is known of a tree's files is one packed blob, and only
 files of more than one chunk have a digest list.  A manifest is checked against its id whenever
@@ -24,7 +24,8 @@ from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer import catalogue_rows as rows
 from peer.catalogue_rows import SCHEMA, KeptContent, KeptDownload, Stats, Temporary
-from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
+from peer.core.interface import DownloadRecord, KnownContent
+from peer.core.limit_record import LimitRecord
 from peer.database import Database
 
 Done = Callable[[object, ShoalError | None], None]
@@ -102,8 +103,7 @@ class Catalogue:
 
     def limits(self) -> list[LimitRecord]:
         """The limits that are kept."""
-        query = "SELECT content, up, down FROM limits ORDER BY content"
-        return self._database.call(lambda connection: [LimitRecord(*row) for row in connection.execute(query)])
+        return self._database.call(rows.limit_records)
 
     # -- manifests --
 

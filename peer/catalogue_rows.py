@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus.boundary import ContentId
 from bus.database import Schema
 from bus.errors import ERR_NOT_FOUND, ShoalError
-from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
+from bus.messages import ScheduledLimits
+from peer.core.interface import DownloadRecord, KnownContent
+from peer.core.limit_record import LimitRecord
 from peer.manifest import Manifest, parse
 
 _LIMITS: Final = "CREATE TABLE limits (content TEXT PRIMARY KEY, up INTEGER, down INTEGER) STRICT"
 """Rate limits set while running, by content (empty: all together); NULL is not set."""
 
+_SCHEDULE: Final = "CREATE TABLE schedule (content TEXT PRIMARY KEY, limits BLOB NOT NULL) STRICT"
+"""Limits that hold at certain times of the week; content is empty."""
+
 SCHEMA: Final = Schema(
-    2,
+    3,
     f"""
     CREATE TABLE contents (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, upload INTEGER NOT NULL,
@@ -31,9 +38,10 @@ SCHEMA: Final = Schema(
     CREATE TABLE manifests (
         content TEXT NOT NULL, manifest TEXT NOT NULL, raw BLOB NOT NULL, UNIQUE (content, manifest)
     ) STRICT;
-    {_LIMITS}
+    {_LIMITS};
+    {_SCHEDULE}
     """,
-    upgrades=(_LIMITS,),
+    upgrades=(_LIMITS, _SCHEDULE),
 )
 
 
@@ -136,6 +144,20 @@ def put_limits(connection: sqlite3.Connection, record: LimitRecord) -> None:
     connection.execute("DELETE FROM limits WHERE content = ?", (record.content,))
     if record.up is not None or record.down is not None:
         connection.execute("INSERT INTO limits VALUES (?, ?, ?)", (record.content, record.up, record.down))
+    connection.execute("DELETE FROM schedule WHERE content = ?", (record.content,))
+    if record.schedule is not None:
+        kept = msgspec.msgpack.encode(record.schedule)
+        connection.execute("INSERT INTO schedule VALUES (?, ?)", (record.content, kept))
+
+
+def limit_records(connection: sqlite3.Connection) -> list[LimitRecord]:
+    """Every limit that is kept."""
+    found = {row[0]: LimitRecord(*row) for row in connection.execute("SELECT * FROM limits ORDER BY content")}
+    for content, kept in connection.execute("SELECT * FROM schedule"):
+        with contextlib.suppress(msgspec.MsgspecError):  # damaged: none holds
+            schedule = msgspec.msgpack.decode(kept, type=ScheduledLimits)
+            found[content] = replace(found.get(content, LimitRecord(content)), schedule=schedule)
+    return list(found.values())
 
 
 def put_manifests(connection: sqlite3.Connection, content: ContentId, manifests: Iterable[tuple[str, bytes]]) -> None:

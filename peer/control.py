@@ -4,6 +4,7 @@ SharePath          hashed in a thread; progress is sent while it runs
 Snapshot           from the publisher's own fold of its events
 ListFiles          from the storage's layouts; of what is not here a Command for the core
 Locate             from the storage's layouts; the core is told where somebody reads
+ListHeld           from the storage
 ExplainReputation  from the reputation store
 everything else    a Command for the core
 """
@@ -25,6 +26,7 @@ from bus.messages import (
     Done,
     ExplainReputation,
     ListFiles,
+    ListHeld,
     Locate,
     Message,
     Progress,
@@ -84,6 +86,8 @@ class Control:
                     self._share(token, message)
                 case ListFiles():
                     self._files(token, message)
+                case ListHeld():
+                    self.reply(Reply(token, self._storage.held(message)))
                 case Locate():
                     located = self._storage.locate(message)
                     self._feed(Command(token, replace(message, content=located.content, file=located.file)))

@@ -32,15 +32,19 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from peer.control import Control
 from peer.core.interface import CoreEffect, CoreEvent, ForgetReputation, KeepReputation, Reply
+from peer.core.limit_record import LocalTime
 from peer.core.node import PeerNode
 from peer.core.settings import NodeSettings
 from peer.core.sharelink import TrackerHint
+from peer.local_time import minute_of_week
 from peer.reputation_store import ReputationStore
 from peer.storage import Storage
 
 log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS: Final = 1.0
+TIME_SECONDS: Final = 1.0
+"""Between two looks at the clock on the wall."""
 GOODBYE_MS: Final = 500
 """Milliseconds that the last messages have to leave at a graceful stop."""
 
@@ -79,10 +83,12 @@ class PeerService:
     ) -> None:
         """`link_trackers` are named in share links; `rng` makes every random choice of the core.
 
-        `wrap` may put something between the core and the shell; `wall` is the wall clock, for display only.
+        `wrap` may put something between the core and the shell; `wall` is the wall clock, for display and schedules.
         """
         self._settings = settings
         self._wall = wall
+        self._minute = -1
+        """Of the week, as the core was told."""
         self._reactor = reactor
         self._publisher = publisher
         self._storage = storage
@@ -129,6 +135,14 @@ class PeerService:
         self._storage.look_at_all()
         self._sample()
         self._reactor.every(SAMPLE_SECONDS, self._sample)
+        self._tell_time()
+        self._reactor.every(TIME_SECONDS, self._tell_time)
+
+    def _tell_time(self) -> None:
+        minute = minute_of_week(self._wall())
+        if minute != self._minute:
+            self._minute = minute
+            self._driver.feed(LocalTime(minute))
 
     def storage_event(self, event: CoreEvent) -> None:
         """An answer from a worker thread; called in the reactor's thread."""

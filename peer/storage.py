@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ShoalError
-from bus.messages import Locate, Located
+from bus.messages import Held, ListHeld, Locate, Located
 from bus.places import PeerPlaces
 from bus.settings import TransferSettings
 from peer.catalogue import Catalogue
@@ -46,7 +46,6 @@ from peer.core.interface import (
     KeepLimits,
     KeepPaused,
     KnownContent,
-    LimitRecord,
     PartRead,
     Prepare,
     Read,
@@ -60,10 +59,12 @@ from peer.core.interface import (
     VerifyData,
 )
 from peer.core.layout import Entry, Layout
+from peer.core.limit_record import LimitRecord
 from peer.core.sharelink import SCHEME
 from peer.descriptors import OpenFiles
 from peer.files import FileOps
 from peer.hashing import Hasher, Hashing
+from peer.held import held
 from peer.lifecycle import Lifecycle
 from peer.locating import locate
 from peer.preparing import Disk
@@ -208,6 +209,10 @@ class Storage:
     def locate(self, message: Locate) -> Located:
         """Where a file may be read, and how much of it; raises as `locate` of peer/locating.py does."""
         return locate(self._contents, message)
+
+    def held(self, message: ListHeld) -> Held:
+        """How much of each file is here; raises as `held` of peer/held.py does."""
+        return held(self._contents, message)
 
     def files_of(self, content: str) -> tuple[Entry, ...]:
         """Entries of a content, named as for `layout_of`; none if it is not known."""

@@ -242,6 +242,8 @@ class LimitsChanged(Event, frozen=True):
     up: int
     """Bytes a second; 0: unlimited."""
     down: int
+    scheduled: bool = False
+    """They are those of the schedule, at its time."""
 
 
 @declare("limits.cleared", section="limits", key=("content",), removes=True)

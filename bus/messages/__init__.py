@@ -11,11 +11,7 @@ ranges are pairs `(first, count)`.  Sizes, offsets and positions are bytes.
 from __future__ import annotations
 
 from bus.messages.control import (
-    LIMIT_DEFAULT,
-    LIMIT_KEPT,
     ChangeDownload,
-    ChangeLimits,
-    ContentLimits,
     ControlFailed,
     ControlPing,
     Done,
@@ -27,7 +23,6 @@ from bus.messages.control import (
     Get,
     Instruct,
     JudgePeer,
-    Limits,
     ListFiles,
     Pause,
     Priority,
@@ -101,7 +96,18 @@ from bus.messages.declaring import (
     StreamNumber,
     WantNumber,
 )
+from bus.messages.limiting import (
+    LIMIT_DEFAULT,
+    LIMIT_KEPT,
+    ChangeLimits,
+    ContentLimits,
+    Limits,
+    Minute,
+    ScheduledLimits,
+    Weekday,
+)
 from bus.messages.locating import Locate, Located
+from bus.messages.pieces import Held, HeldFile, ListHeld, PeerPieces, Pieces, ShowPieces
 from bus.messages.proof import NONCE_SIZE, Introduce, Prove
 from bus.messages.tracker import (
     Announce,
@@ -131,12 +137,13 @@ __all__ = [
     "Cancel", "Capacity", "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason",
     "Closed", "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared",
     "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found",
-    "FoundContent", "Get", "Have", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer", "Kind", "Leave", "Limits",
-    "ListFiles", "Locate", "Located", "Message", "Name", "Open", "Opened", "Part", "Parts", "PathText", "Pause", "Ping",
-    "Pong", "Port", "Priority", "Progress", "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register",
-    "Registered", "Rejected", "Remove", "Renew", "ReputationEvent", "ReputationExplained", "RequestId", "Resume",
-    "Score", "ScoreChange", "Search", "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText",
+    "FoundContent", "Get", "Have", "Held", "HeldFile", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer", "Kind",
+    "Leave", "Limits", "ListFiles", "ListHeld", "Locate", "Located", "Message", "Minute", "Name", "Open", "Opened",
+    "Part", "Parts", "PathText", "Pause", "PeerPieces", "Pieces", "Ping", "Pong", "Port", "Priority", "Progress",
+    "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew",
+    "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "ScheduledLimits", "Score", "ScoreChange",
+    "Search", "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "ShowPieces",
     "Snapshot", "SnapshotPage", "SourceExplained", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer",
     "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest",
-    "WantNumber", "Watch",
+    "WantNumber", "Watch", "Weekday",
 ]  # fmt: skip

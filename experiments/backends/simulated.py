@@ -40,8 +40,9 @@ from experiments.sim.disk import WRITE_SECONDS, SimulatedDisk, known_content
 from experiments.sim.network import CORRUPT
 from experiments.sim.world import Host, HostRates, World
 from peer.assembly import node_settings
-from peer.core.interface import Command, DownloadRecord, KeepDownload, KeepLimits, LimitRecord, Prepare, Prepared
+from peer.core.interface import Command, DownloadRecord, KeepDownload, KeepLimits, Prepare, Prepared
 from peer.core.layout import Entry, Layout
+from peer.core.limit_record import LimitRecord
 from peer.core.node import PeerNode
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.standing import Standing

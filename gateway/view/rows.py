@@ -62,6 +62,8 @@ class PeerRow(Row, frozen=True):
     up_limit: int
     """Bytes a second of all contents together; 0: unlimited."""
     down_limit: int
+    limits_scheduled: bool
+    """They are those of the schedule, at its time."""
     stale: bool
     """The peer has been silent for too long: the rest of the state may be old."""
 

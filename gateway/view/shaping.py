@@ -34,7 +34,7 @@ class Shaper:
     def this_peer(self, name: str, upload_max: int, stale: bool, disk_free: int | None) -> rows.PeerRow:
         links = self._published.of(events.LinkRow, "peers")
         started = next(iter(self._published.of(events.PeerStarted, "peer")), None)
-        up_limit, down_limit = self._limits("")
+        limits = self._find(events.LimitsChanged, "limits", "") or events.LimitsChanged("", 0, 0)
         return rows.PeerRow(
             name=started.name if started else name,
             id=started.id if started else "",
@@ -46,8 +46,9 @@ class Shaper:
             down_rate=sum(link.down_rate for link in links),
             disk_free=disk_free,
             upload_max=upload_max,
-            up_limit=up_limit,
-            down_limit=down_limit,
+            up_limit=limits.up,
+            down_limit=limits.down,
+            limits_scheduled=limits.scheduled,
             stale=stale,
         )
 
@@ -165,7 +166,7 @@ class Shaper:
         )
 
     def _limits(self, content: str) -> tuple[int, int]:
-        """(up, down) of a content, or with "" of all together."""
+        """(up, down) of a content."""
         found = self._find(events.LimitsChanged, "limits", content)
         return (found.up, found.down) if found else (0, 0)
 

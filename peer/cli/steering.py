@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 from msgspec import Struct
@@ -10,8 +10,12 @@ from msgspec import Struct
 from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.units import format_limit, parse_rate
 from peer.cli.control import act_on, content_of
+from peer.cli.schedule import OFF, format_times, read_schedule
 from peer.cli.session import Command, Session
 from peer.cli.show import Column, print_fields, print_json, print_table, short
+
+if TYPE_CHECKING:
+    from bus.messages import ChangeLimits, Limits
 
 DEFAULT: Final = "default"
 """The word for the configuration's limit, or for no limit of a content's own."""
@@ -32,15 +36,20 @@ ORDERS: Final[dict[bool | None, tuple[Literal["", "default", "sequential"], str]
 @click.argument("content", default="", metavar="[ID]")
 @click.option("--up", metavar="RATE", help="Bytes a second sent: 2 MiB/s, unlimited, or default.")
 @click.option("--down", metavar="RATE", help="Bytes a second received: as for --up.")
+@click.option(
+    "--schedule",
+    metavar="WHEN",
+    help="Let --up and --down hold only then, and instead of the others: 'mon-fri 08:00-18:00', 'daily 22:00-06:00', "
+    "by the peer's local time; what is not given is unlimited. off: no such times.",
+)
 @click.pass_obj
-def limit(session: Session, content: str, up: str | None, down: str | None) -> None:
+def limit(session: Session, content: str, up: str | None, down: str | None, schedule: str | None) -> None:
     """Set or show rate limits: of one content, or of all together. What is set wins over config.yaml, and is kept."""
-    from bus.messages import ChangeLimits, Limits
+    from bus.messages import Limits
     from bus.readable import limits_in_force
 
     item = content_of(content) if content else ""
-    request = ChangeLimits(0, item, _rate("--up", up), _rate("--down", down))
-    reply = session.ask(request, Limits)
+    reply = session.ask(_change(item, up, down, schedule), Limits)
     if session.json:
         print_json(limits_in_force(reply))
         return
@@ -51,12 +60,36 @@ def limit(session: Session, content: str, up: str | None, down: str | None) -> N
                 "down",
                 _said(reply.content, reply.down, reply.effective_down, reply.down_is_set, _origin(session, "down")),
             ),
+            *_scheduled(reply),
         ]
     )
     if reply.contents and not reply.content:
         columns = [Column("CONTENT"), Column("UP", True), Column("DOWN", True)]
         cells = [(short(one.content), format_limit(one.up), format_limit(one.down)) for one in reply.contents]
         print_table(columns, cells)
+
+
+def _change(content: str, up: str | None, down: str | None, schedule: str | None) -> ChangeLimits:
+    """What to ask of the peer."""
+    from bus.messages import LIMIT_KEPT, ChangeLimits
+
+    if schedule is None:
+        return ChangeLimits(0, content, _rate("--up", up), _rate("--down", down))
+    if schedule.strip() == OFF:
+        return ChangeLimits(0, content, _rate("--up", up), _rate("--down", down), "none")
+    if DEFAULT in (up, down):
+        raise ShoalError(ERR_USAGE, "the limits of a schedule have no default; give a rate or unlimited")
+    there = read_schedule(schedule, _rate("--up", up or "unlimited"), _rate("--down", down or "unlimited"))
+    return ChangeLimits(0, content, LIMIT_KEPT, LIMIT_KEPT, there)
+
+
+def _scheduled(reply: Limits) -> list[tuple[str, str]]:
+    """The line about the schedule."""
+    there = reply.schedule
+    if there is None or reply.content:
+        return []
+    limits = f"up {format_limit(there.up)}, down {format_limit(there.down)}"
+    return [("scheduled", f"{format_times(there)}: {limits}{'; they hold now' if reply.scheduled else ''}")]
 
 
 def _origin(session: Session, direction: str) -> str:

@@ -175,9 +175,12 @@ def have_blocks(mask: int, news: int) -> Iterator[tuple[int, bytes]]:
 def strip(mask: int, chunks: int, cells: int = 256) -> bytes:
     """The share of chunks set in each of at most `cells` equal parts, one byte each, 0 to 255."""
     cells = min(cells, chunks)
+    # Slices of bytes: shifting the whole mask for each part would take the product of both.
+    data = mask.to_bytes((chunks + 7) // 8, "little")
     out = bytearray(cells)
     for cell in range(cells):
         low, high = cell * chunks // cells, (cell + 1) * chunks // cells
-        held = ((mask >> low) & ((1 << (high - low)) - 1)).bit_count()
+        around = int.from_bytes(data[low >> 3 : (high + 7) >> 3], "little")
+        held = (around >> (low & 7) & ((1 << (high - low)) - 1)).bit_count()
         out[cell] = 255 * held // (high - low)
     return bytes(out)

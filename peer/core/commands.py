@@ -28,8 +28,10 @@ from bus.messages import (
     Pause,
     Remove,
     Resume,
+    ScheduledLimits,
     SearchContents,
     SearchResults,
+    ShowPieces,
     Unshare,
     Verify,
 )
@@ -107,6 +109,7 @@ class Commands:
             ChangeLimits: self._change_limits,
             ChangeDownload: self._change_download,
             Explain: self._explain,
+            ShowPieces: self._show_pieces,
             JudgePeer: self._judging.judge,
             Locate: self._read_from,
         }
@@ -229,6 +232,10 @@ class Commands:
 
     def _change_limits(self, token: Token, message: ChangeLimits) -> None:
         content = self._item(message.content) if message.content else ""
+        if message.schedule and content:
+            raise ShoalError(ERR_USAGE, "a schedule is for the limits of all contents together; name no content")
+        if message.schedule:
+            self._limiting.reschedule(message.schedule if isinstance(message.schedule, ScheduledLimits) else None)
         self._limiting.change(content, message.up, message.down)
         self._reply(token, self._limiting.answer(content))
 
@@ -254,6 +261,17 @@ class Commands:
             self._reply(token, self._explaining.complete(known, self._shelf.damaged.get(content, "")))
         else:
             self._reply(token, self._explaining.answer(self._downloads.active[content]))
+
+    def _show_pieces(self, token: Token, message: ShowPieces) -> None:
+        content = self._item(message.content)
+        known, download = self._shelf.known(content), self._downloads.active.get(content)
+        if known is not None:
+            layout, held = known.layout, self._library.selection(known)[0]
+        elif download is not None and download.layout is not None:
+            layout, held = download.layout, download.held
+        else:
+            raise ShoalError(ERR_STATE, f"the chunks of {content} are known when its manifest is here")
+        self._reply(token, self._explaining.pieces(content, layout, held))
 
     def _verify(self, token: Token, text: str) -> None:
         content = self._item(text)

@@ -23,16 +23,18 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from bus.boundary import LinkId, PeerId
-from bus.messages import Explained, SourceExplained
+from bus.boundary import ContentId, LinkId, PeerId
+from bus.messages import Explained, Pieces, SourceExplained
 from bus.units import format_duration, format_rate, format_size
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import Fetching
 from peer.core.haves import Haves
 from peer.core.interface import KnownContent
+from peer.core.layout import Layout
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.pieces import Offered, pieces_of
 from peer.core.priority import RANKS
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
@@ -136,6 +138,15 @@ class Explaining:
         answer = _of_known(content, "seeding", "complete", "; ".join(words))
         whose_limit: Literal["", "all", "content"] = "" if not limit else "content" if of_content else "all"
         return replace(answer, rate=_rate(rate), limit=limit, limit_of=whose_limit)
+
+    def pieces(self, content: ContentId, layout: Layout, held: int) -> Pieces:
+        """Which parts of a content are here, and what the linked peers have of it."""
+        offers = [
+            Offered(self._neighbours.by_link[link].peer, mask & layout.all_chunks, self._haves.is_seed(link, content))
+            for link, mask in self._haves.interested(content).items()
+            if link in self._neighbours.by_link
+        ]
+        return pieces_of(content, layout, held, offers)
 
     def _called(self, link: LinkId) -> str:
         neighbour = self._neighbours.by_link[link]

@@ -15,6 +15,7 @@ from bus.events import ItemState
 from bus.messages import Message, Priority
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
+from peer.core.limit_record import LimitRecord, LocalTime
 from peer.core.standing import Standing
 
 Part = tuple[int, int, int]
@@ -74,15 +75,6 @@ class DownloadRecord(Struct, frozen=True):
     """Seconds that any way of sharing would need at least, 0 while unknown."""
     least: float = 0.0
     """The same of the bytes that came in `seconds`."""
-
-
-class LimitRecord(Struct, frozen=True):
-    """The limits set while running, kept across restarts; bytes a second, 0 unlimited, None not set."""
-
-    content: ContentId
-    """Empty: of all contents together."""
-    up: int | None = None
-    down: int | None = None
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -244,7 +236,7 @@ class DataRemoved(Struct, frozen=True, gc=False):
 CoreEvent = (
     LinkEvent | Command | ReplyWhenAnnounced | ContentAdded | PartRead | ReadFailed | Stored | StoreFailed
     | ManifestParsed | ManifestRejected | Prepared | Finished | Verified | FilesLooked | Reopened | ReopenFailed
-    | SpaceChecked | ChunkChecked | DataRemoved
+    | SpaceChecked | ChunkChecked | DataRemoved | LocalTime
 )  # fmt: skip
 
 

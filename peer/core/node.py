@@ -44,7 +44,6 @@ from peer.core.interface import (
     FilesLooked,
     Finished,
     KnownContent,
-    LimitRecord,
     ManifestParsed,
     ManifestRejected,
     PartRead,
@@ -60,6 +59,7 @@ from peer.core.interface import (
 )
 from peer.core.judging import Judging
 from peer.core.library import Library
+from peer.core.limit_record import LimitRecord, LocalTime
 from peer.core.limiting import Limiting
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
@@ -337,6 +337,7 @@ class PeerNode:
             Reopened: self._reopened,
             ReopenFailed: self.commands.again.reopen_failed,
             ChunkChecked: self._chunk_checked,
+            LocalTime: self.limiting.local_time,
             DataRemoved: lambda e: self.commands.removed(e.content, e.error),
         }
 

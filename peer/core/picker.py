@@ -55,6 +55,16 @@ class Availability:
         """Sources counted for one chunk."""
         return sum((plane >> chunk & 1) << place for place, plane in enumerate(self.planes))
 
+    def fewest(self, chunks: range) -> int:
+        """Sources counted for the one of these chunks, which are at least one, that the fewest offer."""
+        left, number = (1 << len(chunks)) - 1, 0
+        for place in range(len(self.planes) - 1, -1, -1):
+            if rare := left & ~(self.planes[place] >> chunks.start):
+                left = rare
+            else:
+                number |= 1 << place
+        return number
+
     def rarest(self, candidates: int) -> int:
         """Those of `candidates` that the fewest sources offer."""
         for plane in reversed(self.planes):

@@ -11,13 +11,12 @@ from playwright.sync_api import Page, expect
 
 from bus import messages
 from tests.kit.furnishing import MARKUP, furnish
-from tests.kit.table import details, line, view
+from tests.kit.table import TABS, details, line, view
 from tests.kit.web_peer import ROOT, WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 AXE = ROOT / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("General", "Files", "Sources", "Pieces", "Events")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_axe_finds_nothing_in_any_other_view(web, checked):
         if name != "Transfers":
             view(page, name)
             assert violations(page) == [], name
-    page.get_by_role("searchbox").fill("img")
+    page.locator("#search").fill("img")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Search results")).to_contain_text(MARKUP)
     assert violations(page) == []
@@ -105,6 +104,22 @@ def test_axe_finds_nothing_in_dialogs_menus_and_what_opens(web, checked):
     view(page, "Reputation")
     page.locator("#reputation [data-peer] button").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("verified data")
+    assert violations(page, "dialog") == []
+
+
+def test_axe_finds_nothing_in_a_look_into_a_content_and_in_the_folders(web, checked):
+    page = checked(web.page)
+    dialog = page.get_by_role("dialog")
+    for content, text in (("ab" * 32, "2 of 2 files chosen"), ("0c" * 32, "A single file"), ("9" * 64, "Look again")):
+        page.locator("#search").fill(content)
+        page.get_by_role("button", name="Open").click()
+        expect(dialog).to_contain_text(text)
+        assert violations(page, "dialog") == [], text
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Share", exact=True).click()
+    page.get_by_role("button", name="Browse…").click()
+    expect(dialog.get_by_role("listitem").first).to_be_visible()
     assert violations(page, "dialog") == []
 
 

@@ -104,7 +104,7 @@ def test_the_network_is_searched_while_one_types_and_asked_once_one_pauses(web, 
 def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
     page = open_page(web.page)
     held: list[Route] = []
-    page.route("**/search?q=oce", held.append)
+    page.route("**/search?q=oce", lambda route: held.append(route))  # noqa: PLW0108  playwright needs a function
     with page.expect_request("**/search?q=oce"):
         type_words(page, "oce")
     type_words(page, "an floor")
@@ -113,9 +113,10 @@ def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
     with contextlib.suppress(Error):  # the page has given it up
         held[0].fulfill(json={"items": [], "next_cursor": None})
     expect(results.get_by_role("listitem")).to_have_count(1)
-    page.route("**/search?q=down", lambda route: route.abort())
+    problem = {"status": 503, "code": "ERR_UNREACHABLE", "detail": "no tracker answered: it is away"}
+    page.route("**/search?q=down", lambda route: route.fulfill(status=503, json=problem))
     page.get_by_role("searchbox").fill("down")
-    expect(results).to_contain_text("the page's server does not answer ERR_UNREACHABLE")
+    expect(results).to_contain_text("no tracker answered: it is away ERR_UNREACHABLE")
     page.unroute("**/search?q=down")
     results.get_by_role("button", name="Search again").click()
     expect(results).to_contain_text("Nobody on the network")
@@ -180,7 +181,10 @@ def test_what_nobody_has_is_said_and_can_be_asked_for_all_the_same(web, open_pag
     expect(dialog).to_contain_text(f"no peer shares {NOBODY}")
     expect(dialog).to_contain_text("ERR_NOT_FOUND")
     expect(dialog.get_by_role("button", name="Look again")).to_be_enabled()
-    expect(dialog.get_by_role("button", name="Download")).to_be_enabled()
+    posted = asked_by(page, "/downloads")
+    dialog.get_by_role("button", name="Download").click()
+    expect(page.get_by_role("log")).to_contain_text("no tracker knows")  # the stand-in's own word for it
+    assert posted[0].post_data_json == {"link": f"shoal:{NOBODY}?name=lost%20film"}
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

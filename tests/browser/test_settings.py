@@ -72,7 +72,7 @@ def test_limits_are_checked_while_they_are_written_and_hold_when_they_are_applie
     expect(apply).to_be_disabled()
     upload.fill("2.5")
     apply.click()
-    expect(page.get_by_role("log")).to_contain_text("unlimited down, 2.5 MiB/s up")
+    expect(page.get_by_role("log")).to_contain_text("Limits now: unlimited down, 2.5 MiB/s up")
     assert web.get("/limits")["up"] == 2.5 * MIB
     expect(setting(page, "limits.up")).to_contain_text("2.5 MiB/s")
     expect(setting(page, "limits.up")).to_contain_text("set while running")
@@ -87,3 +87,30 @@ def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(
     web.call("PATCH", "/limits", json={"down": 4 * MIB}).raise_for_status()
     limits.get_by_role("button", name="Undo").click()
     expect(limits.get_by_role("textbox", name="Download")).to_have_value("4")
+
+
+def test_other_limits_at_certain_times_are_set_shown_again_and_taken_back(web, open_page):
+    page = settings_of(web, open_page)
+    limits = page.get_by_role("region", name="Speed limits")
+    apply = limits.get_by_role("button", name="Apply")
+    limits.get_by_label("Other limits at certain times").check()
+    for day in ("Mon", "Tue", "Wed", "Thu", "Fri"):
+        limits.get_by_label(day).uncheck()
+    expect(limits).to_contain_text("Choose a day.")
+    expect(apply).to_be_disabled()
+    limits.get_by_label("Sun").check()
+    limits.get_by_label("From").fill("22:30")
+    limits.get_by_label("to", exact=True).fill("06:00")
+    expect(limits).to_contain_text("on the next day")
+    limits.get_by_role("textbox", name="Upload then").fill("1")
+    apply.click()
+    expect(apply).to_be_disabled()
+    nights = {"up": MIB, "down": 0, "days": ["sun"], "begin": "22:30", "end": "06:00"}
+    assert web.get("/limits")["schedule"] == nights
+    page.reload()
+    expect(limits.get_by_label("Sun")).to_be_checked()
+    expect(limits.get_by_label("From")).to_have_value("22:30")
+    limits.get_by_label("Other limits at certain times").uncheck()
+    apply.click()
+    expect(apply).to_be_disabled()
+    assert web.get("/limits")["schedule"] is None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from bus import messages
+from bus import events, messages
 from tests.integration.test_gateway import problem
 from tests.kit.waiting import eventually
 from tests.kit.web_peer import WebPeer
@@ -99,6 +101,40 @@ def test_why_a_content_moves_as_it_does_is_explained_as_by_the_command(web):
     told = web.get(f"/contents/{BIG.id}/explanation")
     assert (told["id"], told["cause"], told["text"], told["chunks_missing"]) == (BIG.id, "choked", "no slot", 4)
     assert told["sources"][0]["cause"] == "choked"
+
+
+def test_which_parts_are_here_and_elsewhere_is_told_on_request(web):
+    assert web.get(f"/contents/{BIG.id}/held") == {
+        "items": [
+            {"index": 0, "wanted": True, "bytes_done": 6},
+            {"index": 1, "wanted": False, "bytes_done": 0},
+        ],
+        "next_cursor": None,
+    }
+    told = web.get(f"/contents/{BIG.id}/pieces")
+    assert (told["chunks"], told["here"], told["copies"], told["linked"]) == (4, "ff800000", "02020100", 2)
+    assert [(peer["complete"], peer["chunks"], peer["offered"]) for peer in told["peers"]] == [
+        (True, 4, "ffffffff"), (False, 2, "ffff0000"),
+    ]  # fmt: skip
+
+
+def rates_of_seven(web: WebPeer, path: str) -> dict[str, Any]:
+    """What is told of rates, once the newest is 7 bytes a second; until then nothing."""
+    told: dict[str, Any] = web.get(path)
+    return told if told["up"][-1] == 7.0 else {}
+
+
+def test_rates_are_told_over_time_of_one_content_and_of_all(web):
+    web.publish(events.UploadProgress(BIG.id, "ab" * 32, 5, 7.0))
+    web.publish(events.LinkProgress("ab" * 32, "far", "10.0.0.1", True, 7.0, 0.0, 5, 0, ""))
+    for path in ("/rates", f"/contents/{BIG.id[:8]}/rates"):
+        told = eventually(functools.partial(rates_of_seven, web, path), within=5)
+        assert (len(told["up"]), len(told["down"]), told["step"], told["up"][0]) == (300, 300, 1.0, None)
+    web.publish(events.UploadProgress(BIG.id, "ab" * 32, 5, 0.0))
+    web.publish(events.LinkProgress("ab" * 32, "far", "10.0.0.1", True, 0.0, 0.0, 5, 0, ""))
+    assert web.get("/rates?span=24h")["step"] == 288.0
+    problem(web.call("GET", "/rates?span=9d"), "ERR_USAGE", 400)
+    problem(web.call("GET", f"/contents/{'ee' * 32}/rates"), "ERR_NOT_FOUND", 404)
 
 
 # --- bytes -----------------------------------------------------------------------------------
@@ -364,3 +400,14 @@ def test_a_configuration_file_that_changed_is_told_of(web):
     web.config.write_text(before.replace("{", "{unheard_of: 1, ", 1))
     assert "unheard_of: unknown key" in web.get("/settings")["file_error"]
     web.config.write_text(before)
+
+
+def test_limits_for_certain_times_are_set_kept_and_dropped(web):
+    nights = {"up": 2**20, "down": 0, "days": ["mon", "sun"], "begin": "22:30", "end": "06:00"}
+    assert web.call("PATCH", "/limits", json={"schedule": nights}).json()["schedule"] == nights
+    assert web.call("PATCH", "/limits", json={"up": 5}).json()["schedule"] == nights
+    for wrong in ({**nights, "end": "24:30"}, {**nights, "days": []}, {**nights, "days": ["Monday"]}):
+        assert web.call("PATCH", "/limits", json={"schedule": wrong}).status_code == 400
+    one = web.call("PATCH", f"/downloads/{BIG.id}", json={"limits": {"schedule": nights}})
+    assert (one.status_code, one.json()["code"]) == (400, "ERR_USAGE")
+    assert web.call("PATCH", "/limits", json={"schedule": None}).json()["schedule"] is None

@@ -41,7 +41,7 @@ from bus.publisher import Publisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
-from tests.kit.storm import Storm
+from tests.kit.orders import ORDERS
 
 CHUNK = 2**20
 STEP = 0.1
@@ -86,10 +86,13 @@ class FakePeer:
         self.trees: dict[str, list[messages.FileRow]] = {}
         self.transfers: dict[str, events.TransferProgress] = {}
         self.limits: dict[str, tuple[int, int]] = {}
+        self.schedule: messages.ScheduledLimits | None = None
         self.lies: dict[str, tuple[str, int]] = {}
         """Where the bytes of a download are, and how many of them from the beginning on."""
         self.sizes: dict[str, tuple[int, int]] = {}
         """Size and modification time of each shared file when somebody first asked where it is."""
+        self.only: list[str] = []
+        """Paths that were asked for."""
         self.hanging = False
         self.publish(
             events.PeerStarted(
@@ -127,14 +130,16 @@ class FakePeer:
             case messages.ControlPing(request):
                 return messages.Done(request)
             case messages.SearchContents(request, words):
-                named = [found for found in self.found.values() if words.lower() in found.name.lower()]
+                wanted = words.lower().split()
+                named = [one for one in self.found.values() if all(word in one.name.lower() for word in wanted)]
                 return messages.SearchResults(request, named)
             case messages.SharePath(request, path, name, upload):
                 self.share(link, request, Path(path), name, upload)
                 return None
             case messages.Unshare(request, content):
                 return messages.Done(request, self.withdraw(content))
-            case messages.Get(request, content):
+            case messages.Get(request, content, _, only):
+                self.only += only
                 return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
             case messages.Pause(request, content) | messages.Resume(request, content):
                 state = "paused" if isinstance(message, messages.Pause) else "downloading"
@@ -165,26 +170,43 @@ class FakePeer:
                 )
                 self.publish(self.transfers[content])
                 return messages.Done(request, content)
-            case messages.ChangeLimits(request, content, up, down):
+            case messages.ChangeLimits(request, content, up, down, schedule):
+                if schedule:
+                    self.schedule = schedule if isinstance(schedule, messages.ScheduledLimits) else None
                 up, down = (
                     self.limits.get(content, (0, 0))[n] if rate < 0 else rate for n, rate in enumerate((up, down))
                 )
                 self.limits[content] = (up, down)
                 self.publish(events.LimitsChanged(content, up, down))
                 own = [messages.ContentLimits(one, *rates) for one, rates in self.limits.items() if one]
-                return messages.Limits(request, content, up, down, True, True, up, down, own)
+                return messages.Limits(request, content, up, down, True, True, up, down, own, self.schedule)
             case messages.JudgePeer(request, peer, verdict):
                 check_id(peer)
                 self.judge(peer, verdict)
                 return messages.Done(request, peer)
             case messages.Explain(request, content):
                 check_id(content)
+                if content in self.transfers and self.transfers[content].state == "paused":
+                    line = "it is paused; `shoal resume` lets it go on"
+                    return messages.Explained(
+                        request, content, "n", "paused", "paused", line, 0.0, 4, 4, 0, 0, 0, "", []
+                    )
                 source = messages.SourceExplained(SOURCES[0], "choked", "no slot yet", 0.0, 4, 0, 0, 0)
                 return messages.Explained(
                     request, content, "n", "stalled", "choked", "no slot", 0.0, 4, 4, 0, 0, 0, "", [source]
                 )
             case messages.Locate():
                 return self.locate(message)
+            case messages.ListHeld(request, content):
+                rows = [messages.HeldFile(True, 6), messages.HeldFile("run" in self.only, 0)]
+                return messages.Held(request, rows, 0)
+            case messages.ShowPieces(request, content):
+                check_id(content)
+                seed = messages.PeerPieces(SOURCES[0], True, 4, bytes([255] * 4))
+                half = messages.PeerPieces(SOURCES[1], False, 2, bytes([255, 255, 0, 0]))
+                return messages.Pieces(
+                    request, content, 4, bytes([255, 128, 0, 0]), bytes([2, 2, 1, 0]), [seed, half], 2
+                )
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
 
     def judge(self, peer: str, verdict: str) -> None:
@@ -349,44 +371,9 @@ class FakePeer:
         self.publish(events.ReputationChanged(SOURCES[0], 0.51, [], {"SUCCESSFUL_UPLOAD": 1}, "SUCCESSFUL_UPLOAD"))
         return moved
 
-    def obey(self, line: str) -> None:  # noqa: C901
+    def obey(self, line: str) -> None:
         order, _, rest = line.strip().partition(" ")
-        if order == "publish":
-            topic, _, fields = rest.partition(" ")
-            self.publish(msgspec.json.decode(fields, type=events.BY_TOPIC[topic].type))
-        elif order == "found":
-            found = msgspec.json.decode(rest, type=messages.FoundContent)
-            self.found[found.id] = found
-        elif order == "tree":
-            content, _, listed = rest.partition(" ")
-            self.trees[content] = [messages.FileRow(path, size, False) for path, size in msgspec.json.decode(listed)]
-        elif order == "lies":
-            content, ready, path = rest.split(" ", 2)
-            self.lies[content] = (path, int(ready))
-            if content in self.transfers:
-                self.publish(msgspec.structs.replace(self.transfers[content], bytes_done=int(ready)))
-        elif order == "shares":
-            for number in range(int(rest)):
-                name, content = f"share {number:05}", hashlib.sha256(rest.encode() + number.to_bytes(4)).hexdigest()
-                shared = events.ContentShared(
-                    content, name, "file", number * CHUNK, 1, number, f"/s/{name}", False, "seeding", "", 1e9 + number
-                )
-                self.publish(shared)
-        elif order == "skip":
-            stream, skipped = rest.split()
-            self.publisher.seqs[stream] = self.publisher.seqs.get(stream, 0) + int(skipped)
-        elif order == "flood":
-            for number in range(int(rest)):
-                self.publish(events.UploadProgress("f" * 64, f"{number % 100:064x}", number, 1.0))
-            self.publish(events.UploadProgress("f" * 64, "e" * 64, int(rest), 0.0))
-        elif order == "storm":
-            rate, seconds = rest.split()
-            Storm(self.reactor, self.publisher, float(rate), float(seconds), self.places.data_dir)
-        elif order == "hang":
-            self.hanging = True
-            self.publisher.close()
-        else:
-            raise ValueError(f"unknown order {line!r}")
+        ORDERS[order](self, rest)
 
     def run(self) -> None:
         self.reactor.run()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Locator, Page
 
 from tests.kit.waiting import eventually
+
+TABS = ("General", "Files", "Sources", "Pieces", "Rates", "Explanation", "Events")
+"""Of the pane with details."""
 
 
 def view(page: Page, name: str) -> None:
@@ -27,11 +32,11 @@ def button(page: Page, label: str) -> Locator:
     return page.get_by_role("group", name="With what is selected").get_by_role("button", name=label, exact=True)
 
 
-def select(row: Locator) -> None:
-    """Click a line; again if another one came to its place just before, as a hand would."""
+def select(row: Locator, press: Callable[[], None] | None = None) -> None:
+    """Click a line, or `press` it; again if another one came to its place just before, as a hand would."""
 
     def it_took() -> bool:
-        row.click()
+        (press or row.click)()
         return row.get_attribute("aria-selected") == "true"
 
     eventually(it_took, within=5)
@@ -45,8 +50,7 @@ def act(page: Page, row: Locator, label: str) -> None:
 
 def details(page: Page, row: Locator, tab: str = "General") -> Locator:
     """Open the pane of one line at a tab; what the tab shows."""
-    select(row)
-    row.dblclick()
+    select(row, row.dblclick)
     pane = page.get_by_role("region", name="Details")
     pane.get_by_role("tab", name=tab).click()
     return pane.get_by_role("tabpanel")

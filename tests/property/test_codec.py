@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgpack
 import msgspec
@@ -68,6 +69,10 @@ def compound(base: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.tuples(*map(values, inner))
     if origin is dict:
         return st.dictionaries(st.text(max_size=8), values(inner[1]), max_size=4)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(values, inner))
+    if base is type(None):
+        return st.none()
     if base is bool:
         return st.booleans()
     if base is object:

@@ -6,7 +6,7 @@ import pytest
 
 from bus.boundary import DialFailed, LinkId, Received
 from bus.errors import ERR_DISK_FULL
-from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause
+from bus.messages import ChangeDownload, ChangeLimits, Explain, Explained, Have, Message, Pause, Pieces, ShowPieces
 from experiments.sim import disk as simulated
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
@@ -246,3 +246,19 @@ def test_asking_changes_nothing() -> None:
     effects = node.handle(Command((LinkId(0), 1), Explain(0, CONTENT)), swarm.world.now)
     assert [type(effect) for effect in effects] == [Reply]
     assert node.next_deadline() == before
+
+
+def test_who_has_which_part_is_told_of_a_download_and_of_a_share() -> None:
+    swarm = begun(SwarmScenario(2, 64 * MIB, FAST, FAST, latency=0.002, seed=3))
+    seconds_pass(swarm, 1)
+    told = ask(swarm, ShowPieces(0, CONTENT))
+    assert isinstance(told, Pieces)
+    download = swarm.nodes[peer_id(1)].downloads.active[CONTENT]
+    assert sum(cell == 255 for cell in told.here) <= download.held.bit_count()
+    assert {peer.peer: peer.complete for peer in told.peers} == {peer_id(0): True, peer_id(2): False}
+    assert set(told.copies) == {1, 2}
+    of_seed = ask(swarm, ShowPieces(0, CONTENT), number=0)
+    assert isinstance(of_seed, Pieces)
+    assert set(of_seed.here) == {255}
+    assert [peer.peer for peer in of_seed.peers] in ([peer_id(1), peer_id(2)], [peer_id(2), peer_id(1)])
+    assert min(of_seed.copies) == 0

@@ -153,6 +153,16 @@ def test_a_link_of_what_nobody_shares_is_given_up_after_a_while() -> None:
     assert not peer.node.downloads.fetched
 
 
+def test_what_a_link_names_is_fetched_once_somebody_shares_it() -> None:
+    peer = Onlooker(contents=0)
+    peer.failed(LINK)
+    peer.command(Get(0, LINK))
+    peer.run(5)
+    assert isinstance(peer.answers[-1], Done)
+    peer.world.feed(peer.seed(), ContentAdded(known_content(CONTENT, peer.swarm.layout, downloaded=False)))
+    assert peer.world.run(peer.world.now + 60, lambda: peer.swarm.finished(9))
+
+
 def test_sources_that_send_nothing_are_given_up_after_a_while() -> None:
     peer = Onlooker()
     peer.world.pause(peer.seed())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bus.boundary import LinkId, Publish
-from bus.errors import ERR_NOT_FOUND, ERR_STATE
+from bus.errors import ERR_NOT_FOUND, ERR_STATE, ERR_USAGE
 from bus.events import LimitsChanged, LimitsCleared, TransferProgress
 from bus.messages import (
     LIMIT_DEFAULT,
@@ -22,15 +22,18 @@ from bus.messages import (
     Pause,
     Remove,
     Resume,
+    ScheduledLimits,
 )
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
 from peer.core.download import Download
-from peer.core.interface import Command, DataRemoved, KeepDownload, KeepLimits, LimitRecord, Reply
+from peer.core.interface import Command, DataRemoved, KeepDownload, KeepLimits, Reply
+from peer.core.limit_record import DAY, LimitRecord, LocalTime
 
 KIB = 2**10
 MIB = 2**20
 FAST = HostRates(up=16 * MIB)
+NIGHTS = ScheduledLimits(0, 2 * MIB, ["mon"], 22 * 60, 6 * 60)
 
 
 def swarm_of(contents: int = 1, size: int = 256 * MIB) -> SimulatedSwarm:
@@ -125,6 +128,62 @@ def test_a_content_s_limit_is_shown_with_what_applies_to_it() -> None:
     assert reply == Limits(0, CONTENT, 0, 0, False, False, 0, 2 * MIB, [])
     assert KeepLimits(LimitRecord(CONTENT)) in effects
     assert Publish(LimitsCleared(CONTENT)) in effects
+
+
+def it_is(swarm: SimulatedSwarm, minute: int) -> list[Any]:
+    """It is that minute of the week for the leecher; the effects."""
+    effects = swarm.nodes[peer_id(1)].handle(LocalTime(minute), swarm.world.now)
+    swarm.world.carry_out(swarm.world.hosts[peer_id(1)], effects)
+    return effects
+
+
+def test_a_schedule_s_limits_hold_at_its_time_and_the_others_before_and_after() -> None:
+    swarm = swarm_of()
+    ask(swarm, ChangeLimits(0, down=8 * MIB))
+    reply, effects = ask(swarm, ChangeLimits(0, schedule=NIGHTS))
+    assert reply == Limits(0, "", 0, 8 * MIB, False, True, 0, 8 * MIB, [], NIGHTS, False)
+    assert KeepLimits(LimitRecord("", None, 8 * MIB, NIGHTS)) in effects
+    meter = downloads(swarm)[0].meter
+    for minute, rate in ((22 * 60 - 1, 8 * MIB), (22 * 60, 2 * MIB), (DAY + 6 * 60, 8 * MIB)):
+        it_is(swarm, minute)
+        seconds_pass(swarm, 3)  # what was granted before comes first
+        before = meter.total
+        seconds_pass(swarm, 5)
+        assert meter.total - before == pytest.approx(5 * rate, rel=0.1)
+
+
+def test_when_a_schedule_begins_to_hold_that_is_published_and_what_is_set_meanwhile_waits() -> None:
+    swarm = swarm_of()
+    ask(swarm, ChangeLimits(0, up=MIB, schedule=NIGHTS))
+    assert Publish(LimitsChanged("", 0, 2 * MIB, True)) in it_is(swarm, 23 * 60)
+    assert it_is(swarm, 23 * 60 + 1) == []
+    reply, _ = ask(swarm, ChangeLimits(0, up=3 * MIB))
+    assert reply == Limits(0, "", 3 * MIB, 0, True, False, 0, 2 * MIB, [], NIGHTS, True)
+    assert Publish(LimitsChanged("", 3 * MIB, 0)) in it_is(swarm, DAY + 6 * 60)
+
+
+def test_a_schedule_that_is_dropped_at_its_time_ends_at_once() -> None:
+    swarm = swarm_of()
+    it_is(swarm, 23 * 60)
+    reply, effects = ask(swarm, ChangeLimits(0, schedule=NIGHTS))
+    assert reply == Limits(0, "", 0, 0, False, False, 0, 2 * MIB, [], NIGHTS, True)
+    reply, effects = ask(swarm, ChangeLimits(0, schedule="none"))
+    assert reply == Limits(0, "", 0, 0, False, False, 0, 0, [])
+    assert KeepLimits(LimitRecord("")) in effects
+
+
+def test_a_schedule_is_not_for_one_content() -> None:
+    reply, _ = ask(swarm_of(), ChangeLimits(0, CONTENT, schedule=NIGHTS))
+    assert isinstance(reply, ControlFailed)
+    assert reply.code == ERR_USAGE
+
+
+def test_a_kept_schedule_holds_again_after_a_restart() -> None:
+    swarm = swarm_of()
+    swarm.world.remove(swarm.world.hosts[peer_id(1)])
+    swarm.add_peer(1, limits=[LimitRecord("", 9, None, NIGHTS)])
+    it_is(swarm, 22 * 60)
+    assert ask(swarm, ChangeLimits(0))[0] == Limits(0, "", 9, 0, True, False, 0, 2 * MIB, [], NIGHTS, True)
 
 
 def test_what_was_set_in_an_earlier_run_wins_over_the_configuration_until_its_default_is_asked_for() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.messages import Held, HeldFile, ListHeld, Pieces, ShowPieces
 from tests.kit.payload import MIB, differences, random_file, standard_library
 from tests.kit.remote import Remote
 from tests.kit.swarm import SHOAL, Loose, Swarm
@@ -157,6 +158,12 @@ def test_a_part_of_a_tree_can_be_fetched(swarm: Swarm, tmp_path: Path) -> None:
     assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["two", "two/data"]
     assert differences(tree / "two", arrived / "two") == ""
     assert swarm.cli("get", content, "--only", "two/data", peer="south").data["size"] == 300_000
+    with Remote(swarm.peer("south")) as south:
+        held, pieces = south.call(ListHeld(0, content)), south.call(ShowPieces(0, content))
+    assert isinstance(held, Held)
+    assert held.files == [HeldFile(wanted=False, bytes_done=0), HeldFile(wanted=True, bytes_done=300_000)]
+    assert isinstance(pieces, Pieces)
+    assert pieces.here == bytes(3) + bytes([255] * 3)
     # Who has a part serves it, and offers nothing else.
     swarm.kill("north", signal.SIGSTOP)
     swarm.cli("get", content, "--only", "two", peer="east")

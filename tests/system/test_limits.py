@@ -26,7 +26,11 @@ def test_a_limit_holds_is_shown_and_outlives_a_restart(tmp_path):
         found = swarm.cli("explain", content, peer="south").data
         assert (found["state"], found["cause"]) == ("seeding", "complete")
 
+        always = swarm.cli("limit", "--schedule", "daily 00:00-24:00", "--up", "1 MiB/s", peer="north").data
+        assert (always["up"], always["effective_up"], always["scheduled"]) == (4 * MIB, MIB, True)
         swarm.restarted("north", swarm.kill("north"))
+        assert swarm.cli("status", peer="north").data["limits"] == {"up": MIB, "down": 0}
+        assert swarm.cli("limit", "--schedule", "off", peer="north").data["scheduled"] is False
         again = swarm.cli("limit", peer="north").data
         assert (again["up"], again["up_is_set"], again["down"]) == (4 * MIB, True, 0)
         assert again["contents"] == [{"id": content, "up": 10**9, "down": 0}]

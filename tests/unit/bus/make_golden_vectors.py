@@ -36,6 +36,8 @@ def example(kind: Any, salt: int) -> Any:
             return tuple(example(item, salt + place) for place, item in enumerate(kind.item_types))
         case inspect.DictType():
             return {f"key{salt}": example(kind.value_type, salt)}
+        case inspect.UnionType():
+            return example(next(one for one in kind.types if isinstance(one, inspect.StructType)), salt)
         case inspect.StructType():
             return kind.cls(*(example(field.type, salt + place) for place, field in enumerate(kind.fields)))
     return _leaf(kind, salt)

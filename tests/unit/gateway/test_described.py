@@ -11,7 +11,7 @@ from bus.config import Loaded, load
 from bus.readable import LimitsInForce
 from gateway.described import SettingShown, SettingsShown, describe
 
-UNSET_LIMITS = LimitsInForce("", 0, 0, False, False, 0, 0, [])
+UNSET_LIMITS = LimitsInForce("", 0, 0, False, False, 0, 0, [], None, False)
 
 
 def configured(folder: Path, text: str, environ: dict[str, str] | None = None) -> Loaded:
@@ -65,7 +65,7 @@ def test_the_origin_says_which_layer_gave_the_value(loaded: Loaded) -> None:
 
 
 def test_a_limit_that_was_set_while_it_runs_wins_and_only_limits_change_without_a_restart(loaded: Loaded) -> None:
-    found = shown(loaded, LimitsInForce("", 5 * 2**20, 0, True, False, 5 * 2**20, 0, []))
+    found = shown(loaded, LimitsInForce("", 5 * 2**20, 0, True, False, 5 * 2**20, 0, [], None, False))
     assert (found["limits.up"].value, found["limits.up"].origin) == ("5 MiB/s", "running")
     assert (found["limits.down"].value, found["limits.down"].origin) == ("unlimited", "default")
     assert [key for key, one in found.items() if one.live] == ["limits.up", "limits.down"]

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from bus.database import Schema
 from bus.errors import ERR_DATABASE, ERR_DISK, ERR_FAILURE, ERR_NOT_FOUND, ShoalError
+from bus.messages import ScheduledLimits
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import SCHEMA, Stats, Temporary
 from peer.chunkset import ChunkSet
-from peer.core.interface import DownloadRecord, KnownContent, LimitRecord
+from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.layout import Entry, Layout
+from peer.core.limit_record import LimitRecord
 from peer.database import Database
 from peer.manifest import EMPTY_FILE_ID, file_id, file_layout, file_manifest, tree_id, tree_manifest
 
@@ -205,11 +207,16 @@ def test_the_database_is_readable_by_its_owner_alone(path):
 
 def test_limits_come_back_as_they_were_and_none_are_not_kept(path):
     catalogue = Catalogue(path)
-    kept = [LimitRecord("", 0, None), LimitRecord("ab" * 32, 2**40, 7)]
+    schedule = ScheduledLimits(5, 0, ["mon", "sun"], 480, 0)
+    kept = [LimitRecord("", 0, None, schedule), LimitRecord("ab" * 32, 2**40, 7)]
     for record in [*kept, LimitRecord("cd" * 32, 5, 5), LimitRecord("cd" * 32)]:
         catalogue.keep_limits(record)
     catalogue = reopened(catalogue, path)
     assert catalogue.limits() == kept
+    catalogue.keep_limits(LimitRecord("", None, None, schedule))
+    assert catalogue.limits()[1:] == [LimitRecord("", None, None, schedule)]
+    catalogue.keep_limits(LimitRecord(""))
+    assert catalogue.limits() == kept[1:]
     catalogue.close()
 
 
@@ -219,6 +226,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     catalogue.close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE limits")
+        connection.execute("DROP TABLE schedule")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     catalogue = Catalogue(path)

@@ -17,6 +17,8 @@ from bus.messages import (
     Done,
     Get,
     Limits,
+    ScheduledLimits,
+    Weekday,
 )
 from peer.cli import steering
 from peer.cli.session import Session
@@ -25,6 +27,7 @@ from tests.kit.command_line import CommandLine
 
 A = "a" * 64
 MIB = 2**20
+WORKDAYS: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
 
 
 @pytest.fixture
@@ -57,13 +60,47 @@ def test_limit_asks_for_what_was_given(shoal, peer, arguments, asked):
     assert (request.content, request.up, request.down) == (asked.content, asked.up, asked.down)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "up", "schedule"),
+    [
+        (["mon-fri 8:00-18:30", "--up", "1 MiB/s"], LIMIT_KEPT, ScheduledLimits(MIB, 0, WORKDAYS, 480, 1110)),
+        (["daily 22:00-06:00", "--down", "5"], LIMIT_KEPT, ScheduledLimits(0, 5, [*WORKDAYS, "sat", "sun"], 1320, 360)),
+        (["Sat,Sun 00:00 - 24:00"], LIMIT_KEPT, ScheduledLimits(0, 0, ["sat", "sun"], 0, 0)),
+        (["sun-mon 01:00-02:00"], LIMIT_KEPT, ScheduledLimits(0, 0, ["mon", "sun"], 60, 120)),
+        (["off", "--up", "7"], 7, "none"),
+    ],
+)
+def test_limit_asks_for_limits_at_certain_times(shoal, peer, arguments, up, schedule):
+    assert shoal("limit", "--schedule", *arguments).code == 0
+    (request,) = peer.asked
+    assert (request.up, request.down, request.schedule) == (up, LIMIT_KEPT, schedule)
+
+
+@pytest.mark.parametrize("times", ["mon-fri", "noon", "mon 25:00-26:00", "moon 08:00-09:00", "mon-fri 8-18"])
+def test_times_that_are_none_are_refused_with_an_example(shoal, peer, times):
+    done = shoal("limit", "--schedule", times)
+    assert (done.code, peer.asked) == (2, [])
+    assert "'mon-fri 08:00-18:00'" in done.err
+
+
+def test_limit_shows_the_schedule_and_whether_it_holds(shoal, peer):
+    there = ScheduledLimits(MIB, 0, WORKDAYS, 480, 1080)
+    peer.answers[ChangeLimits] = lambda _: [Limits(0, "", 2 * MIB, 0, True, False, MIB, 0, [], there, True)]
+    shown = shoal("limit").out
+    assert "mon-fri 08:00-18:00: up 1 MiB/s, down unlimited; they hold now" in shown
+    told = shoal("limit", "--json").data
+    assert told["schedule"] == {"up": MIB, "down": 0, "days": WORKDAYS, "begin": "08:00", "end": "18:00"}
+    assert told["scheduled"] is True
+
+
 def test_limit_shows_what_is_in_force(shoal, peer):
     up, down, head, row = shoal("limit").out.splitlines()
     assert (up, down) == ("up    2 MiB/s", "down  unlimited (default)")
     assert (head.split(), row.split()) == (["CONTENT", "UP", "DOWN"], [A, "unlimited", "1", "MiB/s"])
     assert shoal("limit", "--json").data == {
         "id": "", "up": 2 * MIB, "down": 0, "up_is_set": True, "down_is_set": False, "effective_up": 2 * MIB,
-        "effective_down": 0, "contents": [{"id": A, "up": 0, "down": MIB}],
+        "effective_down": 0, "contents": [{"id": A, "up": 0, "down": MIB}], "schedule": None,
+        "scheduled": False,
     }  # fmt: skip
 
 

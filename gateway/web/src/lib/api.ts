@@ -1,8 +1,10 @@
 // REST calls. Every error of the gateway is a problem document, whose detail is the line to show.
 
 import { session } from "./session.svelte";
-import type { Explanation, FileListing, FileRow, FolderListing, FoundContent, Priority, SharedAnswer } from "./types";
-import type { LimitsInForce, SettingsShown } from "./types";
+import type {
+  ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
+  LimitsInForce, LimitsPatch, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
+} from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -65,6 +67,17 @@ interface Listing<T> {
   next_cursor: string | null;
 }
 
+/** How much is here of the first so many files. */
+async function held(id: string, files: number): Promise<FileHeld[]> {
+  const rows: FileHeld[] = [];
+  for (let next: string | null = "0"; next !== null && rows.length < files; ) {
+    const page: Listing<FileHeld> = await call("GET", `/contents/${id}/held?cursor=${next}`);
+    rows.push(...page.items);
+    next = page.next_cursor;
+  }
+  return rows;
+}
+
 export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
@@ -86,12 +99,17 @@ export const api = {
     call<FileListing>(
       "GET", `/contents/${id}/files?limit=5000&cursor=${cursor}&link=${encodeURIComponent(link)}`, undefined, signal,
     ),
+  rates: (span: Span) => call<RatesOverTime>("GET", `/rates?span=${span}`),
+  ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
+  pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
+  held,
+  fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
+  explainContent: (id: string) => call<ContentExplanation>("GET", `/contents/${id}/explanation`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),
   judge: (peer: string, verdict: "trusted" | "blocked" | null) =>
     call<void>("PATCH", `/reputation/${peer}`, { verdict }),
   forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
   settings: () => call<SettingsShown>("GET", "/settings"),
   limits: () => call<LimitsInForce>("GET", "/limits"),
-  changeLimits: (limits: { up?: number | "default"; down?: number | "default" }) =>
-    call<LimitsInForce>("PATCH", "/limits", limits),
+  changeLimits: (limits: LimitsPatch) => call<LimitsInForce>("PATCH", "/limits", limits),
 };

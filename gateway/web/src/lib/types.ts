@@ -24,6 +24,7 @@ export interface PeerRow {
   upload_max: number;
   up_limit: number;
   down_limit: number;
+  limits_scheduled: boolean;
   stale: boolean;
 }
 
@@ -182,6 +183,56 @@ export interface FileRow {
   executable: boolean;
 }
 
+export type Span = "5m" | "1h" | "24h";
+
+export interface RatesOverTime {
+  until: string;
+  step: number;
+  up: (number | null)[];
+  down: (number | null)[];
+}
+
+export interface FileHeld {
+  index: number;
+  wanted: boolean;
+  bytes_done: number;
+}
+
+export interface ContentPieces {
+  chunks: number;
+  here: string;
+  copies: string;
+  linked: number;
+  peers: { peer: string; complete: boolean; chunks: number; offered: string }[];
+}
+
+export interface SourceExplained {
+  peer: string;
+  cause: string;
+  text: string;
+  rate: number;
+  chunks: number;
+  to_come: number;
+  credit: number;
+  unwritten: number;
+}
+
+export interface ContentExplanation {
+  id: string;
+  name: string;
+  state: string;
+  cause: string;
+  text: string;
+  rate: number;
+  chunks_missing: number;
+  chunks_free: number;
+  bytes_to_come: number;
+  bytes_unwritten: number;
+  limit: number;
+  limit_of: "" | "all" | "content";
+  sources: SourceExplained[];
+}
+
 export interface ReputationEvent {
   time: string;
   type: string;
@@ -233,6 +284,25 @@ export interface LimitsInForce {
   down_is_set: boolean;
   effective_up: number;
   effective_down: number;
+  schedule: Schedule | null;
+  scheduled: boolean;
+}
+
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** Limits at certain times of the week; times are HH:MM. */
+export interface Schedule {
+  up: number;
+  down: number;
+  days: Weekday[];
+  begin: string;
+  end: string;
+}
+
+export interface LimitsPatch {
+  up?: number | "default";
+  down?: number | "default";
+  schedule?: Schedule | null;
 }
 
 export interface SettingShown {

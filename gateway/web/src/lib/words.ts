@@ -62,6 +62,52 @@ export function sourceWord(state: string): string {
   return SOURCE_STATES[state] ?? state;
 }
 
+/** What decides how fast an item comes or goes, as the peer calls it. */
+const CAUSES: Record<string, string> = {
+  complete: "It is complete",
+  paused: "It is paused",
+  error: "An error stopped it",
+  disk: "The disk is busy with it",
+  no_source: "Nobody offers what is missing",
+  choked: "The sources have given no upload slot",
+  credit: "The disk decides",
+  rate_limit: "A speed limit decides",
+  priority: "Other downloads come first",
+  endgame: "The last chunks are on their way",
+  silent: "The sources are silent",
+  source: "The sources decide",
+};
+
+export function causeWord(cause: string): string {
+  return CAUSES[cause] ?? cause;
+}
+
+const SOURCE_CAUSES: Record<string, string> = {
+  refused: "Not asked",
+  resting: "Resting",
+  withheld: "Holds back",
+  nothing: "Nothing missing",
+  choked: "No slot yet",
+  credit: "Our disk",
+  rate_limit: "Our limit",
+  priority: "Others first",
+  busy: "Others first",
+  endgame: "All asked for",
+  silent: "Silent",
+  sending: "Its own pace",
+  idle: "Idle",
+  blocked: "Blocked",
+};
+
+export function sourceCauseWord(cause: string): string {
+  return SOURCE_CAUSES[cause] ?? cause;
+}
+
+/** A line of the peer without its advice for the command line: here there are buttons for that. */
+export function withoutCommands(line: string): string {
+  return line.replace(/; `shoal [^;]*/g, "");
+}
+
 const REPUTATION_EVENTS: Record<string, [word: string, tone: Tone]> = {
   SUCCESSFUL_UPLOAD: ["sent us verified data", "good"],
   SUCCESSFUL_DOWNLOAD: ["finished a download from us", "good"],

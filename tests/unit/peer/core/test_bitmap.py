@@ -78,3 +78,11 @@ def test_batched_haves_bring_the_other_side_up_to_date(old: int, new: int) -> No
 def test_a_strip_shows_the_share_of_each_part() -> None:
     assert strip(0b0000_1111, 8, cells=4) == bytes([255, 255, 0, 0])
     assert strip(0b1, 2, cells=256) == bytes([255, 0])
+
+
+@given(masks, st.integers(1, 300))
+def test_a_strip_counts_what_a_look_at_each_chunk_counts(mask: int, cells: int) -> None:
+    chunks, found = 40_001, strip(mask, 40_001, cells)
+    for cell in (0, cells // 2, cells - 1):
+        part = range(cell * chunks // cells, (cell + 1) * chunks // cells)
+        assert found[cell] == 255 * sum(mask >> chunk & 1 for chunk in part) // len(part)

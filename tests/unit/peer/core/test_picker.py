@@ -53,6 +53,14 @@ def test_no_candidate_is_an_error() -> None:
         RarestFirst().pick(0, counted("11"), random.Random(0))
 
 
+@given(st.lists(st.integers(0, 2**N - 1), max_size=20), st.integers(0, N - 1), st.integers(1, N))
+def test_the_fewest_of_a_run_is_what_a_look_at_each_chunk_tells(masks: list[int], first: int, count: int) -> None:
+    availability, chunks = Availability(N), range(first, min(N, first + count))
+    for mask in masks:
+        availability.add(mask)
+    assert availability.fewest(chunks) == min(availability.of(chunk) for chunk in chunks)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2**N - 1)), max_size=40))
 def test_counters_equal_a_naive_recount(changes: list[tuple[bool, int]]) -> None:
     availability = Availability(N)

@@ -1,0 +1,81 @@
+"""What the pane says of one item, as the peer tells it on request; in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from bus import events, messages
+from tests.kit.table import details, line, view
+from tests.kit.web_peer import WebPeer
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+HERRING = "c1" * 32
+KIBI = 2**10
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
+    with WebPeer(tmp_path_factory.mktemp("web"), rate=300 * KIBI) as web:
+        web.let_find(messages.FoundContent(HERRING, "herring", "tree", 2**30, 1, 1))
+        web.call("POST", "/downloads", json={"id": HERRING})
+        yield web
+
+
+def test_what_decides_the_rate_is_told_in_words_for_as_long_as_it_is_looked_at(web, open_page):
+    page = open_page(web.page)
+    panel = details(page, line(page, HERRING), "Explanation")
+    expect(panel.get_by_role("heading")).to_have_text("The sources have given no upload slot")
+    expect(panel.get_by_role("row", name="55555555")).to_contain_text("No slot yet: no slot yet")
+    web.call("PATCH", f"/downloads/{HERRING}", json={"action": "pause"})
+    expect(panel.get_by_role("heading")).to_have_text("It is paused")
+    expect(panel.get_by_text("it is paused", exact=True)).to_be_visible()  # and not what to type in a shell
+    web.call("PATCH", f"/downloads/{HERRING}", json={"action": "resume"})
+
+
+def test_rates_are_drawn_over_time_of_one_item_and_of_the_peer(web, open_page):
+    page = open_page(web.page)
+    panel = details(page, line(page, HERRING), "Rates")
+    drawn = panel.get_by_role("img", name="Rates of herring, the last 5 min.")
+    expect(drawn).to_have_accessible_name(re.compile(r"Down: 300 KiB/s now, .* 300 KiB/s at most\. Up: 0 B/s now"))
+    expect(panel.get_by_role("row", name="Down")).to_contain_text("300 KiB/s")
+    # It goes on by itself, second by second.
+    path = drawn.locator("path.down")
+    before = path.get_attribute("d")
+    expect(path).not_to_have_attribute("d", str(before))
+    panel.get_by_label("24 h").check()
+    expect(panel.get_by_role("img", name="Rates of herring, the last 24 h.")).to_be_visible()
+    web.publish(events.LinkProgress("ab" * 32, "far", "10.0.0.1", True, 5 * KIBI, 0.0, 5, 0, ""))
+    view(page, "Network")
+    rates = page.get_by_role("region", name="Rates")
+    expect(rates.get_by_role("row", name="Up")).to_contain_text("5.0 KiB/s")
+    expect(rates.get_by_role("img", name="All rates of this peer together, the last 24 h.")).to_be_visible()
+
+
+def test_files_tell_how_much_of_each_is_here_and_more_of_them_can_be_fetched(web, open_page):
+    page = open_page(web.page)
+    panel = details(page, line(page, HERRING), "Files")
+    expect(panel.get_by_role("progressbar", name="Here of docs/read me.txt")).to_have_attribute("aria-valuenow", "50")
+    expect(panel.get_by_role("row", name="docs/")).to_be_visible()
+    expect(panel.get_by_role("row", name="run")).to_contain_text("left out")
+    expect(panel.get_by_role("checkbox")).to_have_count(1)  # what is fetched stays so, and that is said
+    expect(panel).to_contain_text("cannot be left out again")
+    fetch = panel.get_by_role("button", name="Fetch what is selected")
+    expect(fetch).to_be_disabled()
+    panel.get_by_role("checkbox", name="run").check()
+    fetch.click()
+    expect(panel.get_by_role("progressbar", name="Here of run")).to_be_visible()
+    expect(panel).to_contain_text("No file can be left out any more")
+
+
+def test_maps_show_which_parts_are_here_and_who_has_which(web, open_page):
+    page = open_page(web.page)
+    panel = details(page, line(page, HERRING), "Pieces")
+    expect(panel.get_by_role("img", name="Availability: 2 linked peers")).to_be_visible()
+    expect(panel).to_contain_text("2 linked peers together lack something in 25.0 % of its parts")
+    expect(details(page, line(page, HERRING), "Sources").get_by_role("img", name="Has all of it")).to_be_visible()
+    expect(panel.get_by_role("row", name="77777777").get_by_role("img", name="Has 50.0 %")).to_be_visible()

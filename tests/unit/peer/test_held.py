@@ -1,0 +1,75 @@
+"""How much of each file of a content is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.errors import ERR_NOT_FOUND, ShoalError
+from bus.messages import Held, HeldFile, ListHeld
+from peer import held
+from tests.kit.storing import Disk, record_of
+
+CHUNK = 128 * 1024
+
+
+@pytest.fixture
+def seed(tmp_path):
+    with Disk(tmp_path, "north") as disk:
+        yield disk
+
+
+@pytest.fixture
+def south(tmp_path):
+    with Disk(tmp_path, "south") as disk:
+        yield disk
+
+
+def a_tree(folder: Path) -> Path:
+    (folder / "tree" / "nothing").mkdir(parents=True)
+    (folder / "tree" / "big").write_bytes(bytes(4 * CHUNK - 10))
+    (folder / "tree" / "empty").touch()
+    (folder / "tree" / "zeta").write_bytes(b"last")
+    return folder / "tree"
+
+
+def rows(disk: Disk, content: str, first: int = 0) -> list[tuple[bool, int]]:
+    answer = disk.storage.held(ListHeld(0, content, first))
+    return [(row.wanted, row.bytes_done) for row in answer.files]
+
+
+def test_of_a_share_every_file_is_here(seed, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    assert rows(seed, content.id) == rows(seed, content.id[:8]) == [(True, 4 * CHUNK - 10), (True, 0), (True, 4)]
+
+
+def test_of_a_download_the_bytes_of_held_chunks_are_counted_by_file(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    south.begin(seed, record_of(content, tmp_path / "got"))
+    south.store_all(seed, content.id, 0b0010, content.layout)
+    assert rows(south, content.id) == [(True, CHUNK), (True, 0), (True, 0)]
+    south.store_all(seed, content.id, 0b11000, content.layout)
+    assert rows(south, content.id) == [(True, 2 * CHUNK - 10), (True, 0), (True, 4)]
+
+
+def test_what_was_left_out_is_told_while_it_runs_and_afterwards(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    south.begin(seed, record_of(content, tmp_path / "got", only=("zeta",)))
+    assert rows(south, content.id)[0] == (False, 0)
+    south.store_all(seed, content.id, 0b10000, content.layout)
+    south.finish(content.id)
+    assert (rows(south, content.id)[0], rows(south, content.id)[2]) == ((False, 0), (True, 4))
+
+
+def test_many_files_come_in_pages(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr(held, "PAGE", 2)
+    content = seed.share(a_tree(tmp_path))
+    assert seed.storage.held(ListHeld(0, content.id, 1)) == Held(0, [HeldFile(True, 0), HeldFile(True, 4)], 0)
+    assert seed.storage.held(ListHeld(0, content.id)).next == 2
+
+
+def test_of_what_is_not_here_nothing_is_told(seed):
+    with pytest.raises(ShoalError) as refusal:
+        seed.storage.held(ListHeld(0, "ab" * 32))
+    assert refusal.value.code == ERR_NOT_FOUND
