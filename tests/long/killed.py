@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from bus import events
 from tests.kit.waiting import eventually
-from tests.kit.web_peer import WebPeer
+from tests.kit.web_peer import WebPeer, children_of, is_running
 from tests.long.chromium import chromium, page_at
 from tests.long.outcome import Outcome, at_most, share_of, spread
 
@@ -77,8 +77,10 @@ def gateway_dies(web: WebPeer, page: Page, number: int) -> float:
         consistent(web, page, 0.0)
     press(page)
     assert web.gateway is not None
+    workers = children_of(web.gateway.pid)
     web.gateway.kill()
     web.gateway.wait()
+    eventually(lambda: not any(map(is_running, workers)), within=10)  # they end when they see that they are alone
     web.publish(share_of_round(f"while {number}"))
     web.restart_gateway()
     return consistent(web, page, time.monotonic())

@@ -151,6 +151,8 @@ def latency(share: float) -> Outcome:
 
 def delays_of(said: list[tuple[str, float]], seen: list[tuple[str, float]]) -> list[float]:
     """Milliseconds from each state's stamp until the page said it; one that it passed over took until the next."""
+    # What is said again is no change, and nobody sees it.
+    said = [one for before, one in itertools.pairwise([("", 0.0), *said]) if one[0] != before[0]]
     delays = []
     for (word, stamp), (_, later) in itertools.pairwise([*said, ("", float("inf"))]):
         found = [moment for text, moment in seen if text == word and stamp - 0.002 <= moment < later + CHANGE_EVERY]

@@ -44,7 +44,7 @@ class Live {
       transports: ["websocket"],
       auth: (give) => give({ token: session.token, epoch: this.epoch, seq: this.seq }),
       reconnectionDelay: 300,
-      reconnectionDelayMax: 3000,
+      reconnectionDelayMax: 1500,
     });
     this.socket = socket;
     this.connection = "connecting";
