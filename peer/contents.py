@@ -7,7 +7,6 @@ from typing import Final
 
 from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ShoalError
-from peer.core.layout import Layout
 from peer.reading import Source
 from peer.shared import SharedFiles
 from peer.temporary import TemporaryFiles
@@ -44,11 +43,6 @@ class Contents:
             return content, found
         matches = dict(self._beginning_with(content)) if len(content) >= SHORTEST_PREFIX else {}
         return next(iter(matches.items())) if len(matches) == 1 else None
-
-    def layout(self, content: str) -> Layout | None:
-        """Layout of a content, named as for `find`."""
-        found = self.find(content)
-        return found[1].layout if found is not None else None
 
     def _beginning_with(self, digits: str) -> Iterator[tuple[ContentId, Source]]:
         for known in (self.downloads, self.shared):

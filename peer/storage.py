@@ -58,7 +58,7 @@ from peer.core.interface import (
     StoreManifest,
     VerifyData,
 )
-from peer.core.layout import Entry, Layout
+from peer.core.layout import Layout
 from peer.core.limit_record import LimitRecord
 from peer.core.sharelink import SCHEME
 from peer.descriptors import OpenFiles
@@ -193,12 +193,8 @@ class Storage:
     def _known_files(self, found: Found) -> dict[int, Known]:
         return known_files(found, list(self._contents.shared.values()), self._catalogue)
 
-    def layout_of(self, content: str) -> Layout | None:
-        """Layout of a content, named by its id or by 8 or more of its first digits; None if it is not known."""
-        return self._contents.layout(content)
-
     def find(self, content: str) -> tuple[ContentId, str, Layout] | None:
-        """Id, name and layout of a content, named as for `layout_of`, or by a link; None if it is not known."""
+        """Id, name and layout of what is here, named by its id, 8 or more of its first digits, or a link."""
         found = self._contents.find(content.removeprefix(SCHEME).partition("?")[0])
         if found is None:
             return None
@@ -213,11 +209,6 @@ class Storage:
     def held(self, message: ListHeld) -> Held:
         """How much of each file is here; raises as `held` of peer/held.py does."""
         return held(self._contents, message)
-
-    def files_of(self, content: str) -> tuple[Entry, ...]:
-        """Entries of a content, named as for `layout_of`; none if it is not known."""
-        layout = self._contents.layout(content)
-        return layout.entries if layout is not None else ()
 
     def manifest_of(self, content: ContentId) -> bytes:
         """The bytes of a content's manifest; waits for the catalogue.

@@ -470,7 +470,7 @@ def test_removing_never_deletes_what_was_shared_in_place(seed, tmp_path):
     seed.perform(RemoveItem(content.id, True))
     assert "stays" in seed.answer(DataRemoved).error
     assert path.exists()
-    assert seed.storage.layout_of(content.id) is None
+    assert seed.storage.find(content.id) is None
     with pytest.raises(FailedError):
         seed.read(content.id, (part(content, 0),))
 
@@ -560,11 +560,10 @@ def test_a_download_that_is_not_complete_cannot_be_finished(seed, south, tmp_pat
 
 def test_contents_are_found_by_the_first_digits_of_their_id(seed, tmp_path):
     content = seed.share(a_tree(tmp_path))
-    assert seed.storage.layout_of(content.id) is content.layout
-    assert seed.storage.layout_of(content.id[:8]) is content.layout
-    assert seed.storage.layout_of(content.id[:7]) is None
-    assert seed.storage.files_of(content.id[:10]) == content.layout.entries
-    assert seed.storage.files_of("0" * 64) == ()
+    for name in (content.id, content.id[:8], f"shoal:{content.id}?name=x"):
+        assert seed.storage.find(name) == (content.id, content.name, content.layout)
+    assert seed.storage.find(content.id[:7]) is None
+    assert seed.storage.find("0" * 64) is None
     with pytest.raises(ShoalError):
         seed.storage.manifest_of("0" * 64)
 
