@@ -14,18 +14,6 @@ from tests.kit.storing import Disk, record_of
 CHUNK = 128 * 1024
 
 
-@pytest.fixture
-def seed(tmp_path):
-    with Disk(tmp_path, "north") as disk:
-        yield disk
-
-
-@pytest.fixture
-def south(tmp_path):
-    with Disk(tmp_path, "south") as disk:
-        yield disk
-
-
 def a_tree(folder: Path) -> Path:
     (folder / "tree" / "nothing").mkdir(parents=True)
     (folder / "tree" / "big").write_bytes(bytes(4 * CHUNK - 10))

@@ -50,18 +50,6 @@ KIB = 1024
 CHUNK = 128 * KIB
 
 
-@pytest.fixture
-def seed(tmp_path):
-    with Disk(tmp_path, "north") as disk:
-        yield disk
-
-
-@pytest.fixture
-def south(tmp_path):
-    with Disk(tmp_path, "south") as disk:
-        yield disk
-
-
 def bytes_of(size: int, salt: int = 0) -> bytes:
     return bytes((i * 31 + (i >> 8) * 7 + salt) % 256 for i in range(size))
 
