@@ -174,7 +174,9 @@ def test_a_file_of_a_tree_that_vanished_is_not_made_again_without_its_bytes(seed
     for name in "ab":
         (root / name).write_bytes(os.urandom(3 * CHUNK))
     content = seed.share(root)
-    with Disk(tmp_path, "south") as south:
+    # A sync under way would notice it first.
+    settings = TransferSettings(sync_interval=3600.0, min_free_disk=0)
+    with Disk(tmp_path, "south", settings=settings) as south:
         south.begin(seed, record_of(content, tmp_path / "got"))
         south.storage._open_files._limit = 0  # what is opened next closes what was open
         south.store_all(seed, content.id, 0b1, content.layout)
