@@ -1,4 +1,4 @@
-"""For every test: hypothesis settings, two lanes, and the rule that a missing browser is said loudly and last."""
+"""For every test: hypothesis settings, lanes, and the rule that a missing browser is said loudly and last."""
 
 from __future__ import annotations
 

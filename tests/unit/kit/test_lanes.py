@@ -12,14 +12,16 @@ FILES = [
 ]
 
 
-def test_one_worker_takes_the_swarms_and_the_other_the_rest_in_their_order():
-    assert next_file(FILES, True) == "tests/system/test_cli.py"
-    assert next_file(FILES, False) == "tests/browser/test_page.py"
+def test_each_worker_takes_its_own_in_their_order():
+    first = ["tests/system/test_cli.py", "tests/browser/test_page.py", "tests/unit/test_a.py"]
+    assert [next_file(FILES, lane) for lane in range(LANES)] == first
 
 
-def test_who_is_done_helps_the_other():
-    assert next_file(FILES[1:3], False) == "tests/system/test_cli.py"
-    assert next_file(FILES[3:], True) == "tests/unit/test_a.py"
+def test_who_is_done_helps_the_others_with_swarms_last():
+    assert next_file(FILES[:1] + FILES[3:], 0) == "tests/unit/test_a.py"
+    assert next_file(FILES[1:], 1) == "tests/unit/test_a.py"
+    assert next_file(FILES[:3], 2) == "tests/browser/test_page.py"
+    assert next_file(FILES[1:3], 2) == "tests/system/test_cli.py"
 
 
 @pytest.mark.parametrize(
