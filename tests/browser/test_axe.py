@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bus import messages
-from tests.kit.furnishing import MARKUP, furnish
+from tests.kit.furnishing import MARKUP, PEER, furnish
 from tests.kit.table import TABS, details, line, view
 from tests.kit.web_peer import ROOT, WebPeer
 
@@ -134,3 +134,18 @@ def test_axe_finds_nothing_where_there_is_nothing_yet_on_a_phone_and_at_the_door
         assert violations(door) == []
         page.close()  # before what it would complain of
         door.close()
+
+
+def test_axe_finds_nothing_in_the_dialog_about_a_peer_and_in_the_schedule(web, checked):
+    page = checked(web.page)
+    view(page, "Reputation")
+    page.locator(f"#reputation [data-peer='{PEER}'] button").click()
+    expect(page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+    assert violations(page, "dialog") == []
+    page.get_by_role("dialog").get_by_role("button", name="Forget…").click()
+    assert violations(page, "dialog") == []
+    page.keyboard.press("Escape")
+    view(page, "Settings")
+    page.get_by_label("Other limits at certain times").check()
+    page.get_by_role("textbox", name="Upload then").fill("fast")
+    assert violations(page, "#limits") == []

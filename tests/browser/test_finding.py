@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, Page, Request, Route, expect
 
-from bus import messages
+from bus import events, messages
 from tests.kit.table import line, line_named, view
 from tests.kit.web_peer import WebPeer
 
@@ -212,6 +212,16 @@ def test_a_link_is_taken_wherever_it_is_pasted_or_dropped_but_in_a_box(web, open
     expect(line(page, FILE.id)).to_be_visible()
     paste(page, link)
     expect(dialog).to_contain_text("It is on this peer already")
+
+
+def test_what_is_being_hashed_shows_how_far_it_is(web, open_page):
+    page = open_page(web.page)
+    web.publish(events.ContentHashing("/data/films", "films being hashed", 2**20, 2**22, 3, 12))
+    row = page.get_by_role("grid").get_by_role("row", name="films being hashed")
+    expect(row).to_contain_text("Hashing")
+    expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "25")
+    web.publish(events.ContentHashed("/data/films", ""))
+    expect(row).to_have_count(0)
 
 
 def test_a_path_is_chosen_among_the_folders_of_the_peer_s_machine(web, open_page, home):

@@ -31,6 +31,7 @@ from bus.messages import (
     Have,
     Hello,
     JudgePeer,
+    ListFiles,
     Message,
     Open,
     Opened,
@@ -257,7 +258,8 @@ class Noise:
     def _command(self) -> Happening:
         verdict: Any = self._one(["trust", "block", "clear", "forget"])
         judge = JudgePeer(1, self._one([peer_id(SEED), peer_id(2), OTHER]), verdict)
-        about = [Pause(1, CONTENT), Resume(1, CONTENT), Verify(1, CONTENT), SearchContents(1, "x"), judge]
+        look = ListFiles(1, self._one([CONTENT, OTHER, f"shoal:{OTHER}"]))
+        about = [Pause(1, CONTENT), Resume(1, CONTENT), Verify(1, CONTENT), SearchContents(1, "x"), judge, look]
         message = self._one(about)
         return Happening(LEECHER, Command((CONTROL, 1), message))
 
