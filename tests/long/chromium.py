@@ -38,12 +38,13 @@ def page_at(browser: Browser, url: str, script: str = "") -> Iterator[Page]:
     context.close()
 
 
-def renderer(browser: Browser) -> int:
-    """The process that draws the page: the one with the most memory, should there be others."""
+def renderers(browser: Browser) -> list[int]:
+    """Every process that draws pages, the one with the most memory first; Chromium keeps a spare one."""
     session = browser.new_browser_cdp_session()
     found: list[dict[str, Any]] = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
-    return int(max((one["id"] for one in found if one["type"] == "renderer"), key=lambda pid: private_bytes([pid])))
+    pids = [int(one["id"]) for one in found if one["type"] == "renderer"]
+    return sorted(pids, key=lambda pid: -private_bytes([pid]))
 
 
 def heap_bytes(page: Page) -> int:

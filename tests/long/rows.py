@@ -17,7 +17,7 @@ from bus.units import format_size
 from experiments.bench.records import Figure
 from tests.kit.waiting import eventually
 from tests.kit.web_peer import ROOT, WebPeer
-from tests.long.chromium import chromium, heap_bytes, page_at, renderer
+from tests.long.chromium import chromium, heap_bytes, page_at, renderers
 from tests.long.outcome import Outcome, at_most, private_bytes, share_of, spread
 
 MANY: Final = 10_000
@@ -95,7 +95,7 @@ def rows(share: float) -> Outcome:
             busy = scrolled(page, seconds)
             stirrer.over.set()
             stirrer.join()
-            heap, private = heap_bytes(page), private_bytes([renderer(browser)])
+            heap, private = heap_bytes(page), private_bytes(renderers(browser)[:1])
     return Outcome(
         f"{MANY:,} shares in the table; Chromium beside the gateway and a stand-in peer on one machine",
         [
