@@ -79,7 +79,7 @@ class WebApp:
         hosts: list[str],
         threads: int,
         configured: Configured,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Path],
     ) -> None:
         self._live = live
         self._gate = gate

@@ -44,8 +44,9 @@ from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
 from peer.core.previews import Previews
-from peer.core.searching import PREFIX, Named, Searching, named, the_one
+from peer.core.searching import Named, Searching, named, the_one
 from peer.core.settings import NodeSettings, TrackerAddress
+from peer.core.sharelink import PREFIX
 from peer.core.shelf import Shelf
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn

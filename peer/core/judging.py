@@ -10,7 +10,6 @@ What a peer sends is verified whatever the verdict.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +21,7 @@ from peer.core.haves import Haves
 from peer.core.interface import Reply, Token
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.sharelink import ID, PREFIX
 from peer.core.shelf import Shelf
 from peer.core.source import SourceState
 from peer.core.standing import Verdict
@@ -29,8 +29,6 @@ from peer.core.swarms import Swarms
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads
 
-PEER_ID: Final = re.compile(r"[0-9a-f]{64}")
-PEER_PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
 _VERDICTS: Final[dict[str, Verdict]] = {"trust": "trusted", "block": "blocked", "clear": ""}
 
 
@@ -83,9 +81,9 @@ class Judging:
 
     def _named(self, text: str) -> PeerId:
         """The one peer whose id is, or begins with, `text`; a whole id need not be known."""
-        if not PEER_PREFIX.fullmatch(text):
+        if not PREFIX.fullmatch(text):
             raise ShoalError(ERR_USAGE, f"{text[:80]!r} is no peer: give 64 hex digits, or 8 or more of its first ones")
-        known = [text] if PEER_ID.fullmatch(text) else self._known()
+        known = [text] if ID.fullmatch(text) else self._known()
         matches = [peer for peer in known if peer.startswith(text)]
         if not matches:
             raise ShoalError(ERR_NOT_FOUND, f"no known peer begins with {text}; give all 64 digits of its id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -13,12 +12,10 @@ from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
 from bus.messages import FoundContent
 from bus.names import safe_name
-from peer.core.sharelink import parse_link
+from peer.core.sharelink import ID, PREFIX, parse_link
 from peer.core.trackers import Trackers
 from peer.core.turn import Turn
 
-ID: Final = re.compile(r"[0-9a-f]{64}")
-PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
 TRACKER_PATIENCE: Final = 8.0
 """Seconds a command waits for a tracker to be reached and to answer."""
 

@@ -26,8 +26,8 @@ MAX_NAME: Final = 255
 MAX_TRACKERS: Final = 8
 """More than anyone runs; bounds what one pasted line makes a peer dial."""
 
-_ID: Final = re.compile(r"[0-9a-f]{64}")
-_PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
+ID: Final = re.compile(r"[0-9a-f]{64}")
+PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
 _MAX_FIELDS: Final = 64
 
 
@@ -76,7 +76,7 @@ def parse_link(text: str) -> ShareLink:
         raise _malformed(f"it has {len(text)} characters, the limit is {MAX_LINK}")
     content, _, query = text[len(SCHEME) :].partition("?")
     content = content.lower()
-    if not _ID.fullmatch(content):
+    if not ID.fullmatch(content):
         raise _malformed(f"the id after {SCHEME} must have 64 hex digits, found {_shown(content)}")
     name, endpoints, keys = "", [], []
     for field, value in _fields(query):
@@ -100,7 +100,7 @@ def parse_reference(text: str) -> str:
     text = text.strip()
     if is_link(text):
         return format_link(parse_link(text))
-    if not _PREFIX.fullmatch(text.lower()):
+    if not PREFIX.fullmatch(text.lower()):
         raise ShoalError(
             ERR_USAGE,
             f"expected a content id, 8 or more of its first hex digits, or a {SCHEME} link; found {_shown(text)}",
