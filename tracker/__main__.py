@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -34,10 +35,21 @@ def serve(loaded: Loaded) -> None:
             service.close()
 
 
+def work_in_batches() -> None:
+    """Let no thread that wakes up interrupt another of this process: Linux's SCHED_BATCH, which threads inherit.
+
+    Each answer wakes libzmq's I/O thread. On a busy core that was two context switches an answer; now those of a turn
+    leave together, and a request costs a fifth less (docs/adr/0014-the-tracker-works-in-batches.md).
+    """
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def main() -> int:
     """Run until a signal; the exit code."""
 
     def program() -> None:
+        work_in_batches()
         chosen = Arguments("shoal tracker", "Run the tracker until SIGTERM or Ctrl-C.").parse_args()
         loaded = load(chosen.config, os.environ, chosen.base_dir)
         setup(loaded.settings.logging, "tracker")

@@ -115,8 +115,8 @@ class Clients:
     """All connections, and what is on its way on them."""
 
     def __init__(self, order: Order) -> None:
-        self._socket, self._context = _connect(order)
         self._requests = _requests(order)
+        self._socket, self._context = _connect(order)
         self._sent_at: dict[int, float] = {}
         self.latencies: list[float] = []
         """Seconds, of answers that count."""
@@ -247,12 +247,16 @@ def _poisson(clients: Clients, rate: float) -> Callable[[], float]:
 
 
 def _requests(order: Order) -> Iterator[tuple[int, Message]]:
+    # Drawn here and now: drawing takes a good part of a second, in which the first requests would already be due.
     contents = [content_id(content) for content in draw_contents(order.population, _DRAWN, Random(1))]
-    asked = cycle(contents)
+    return _numbered(order.mix, cycle(contents))
+
+
+def _numbered(mix: Mix, asked: Iterator[str]) -> Iterator[tuple[int, Message]]:
     number = 0
     while True:
         number += 1
-        if order.mix == "query" or (order.mix == "mixed" and number % 2):
+        if mix == "query" or (mix == "mixed" and number % 2):
             yield number, Query(number, next(asked))
         else:
             yield number, Renew(number, VERSION)

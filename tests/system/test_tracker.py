@@ -130,6 +130,13 @@ class Client:
         return [message for message in self.end.messages() if not isinstance(message, TrackerPing)]
 
 
+def test_a_thread_of_the_tracker_that_wakes_up_interrupts_no_other(tmp_path):
+    with running(tmp_path) as tracker:
+        threads = os.listdir(f"/proc/{tracker.process.pid}/task")
+        assert len(threads) > 2
+        assert {os.sched_getscheduler(int(thread)) for thread in threads} == {os.SCHED_BATCH}
+
+
 def test_peers_register_find_and_are_told_of_one_another(tracker: Running):
     with Bench() as bench:
         north, south = Client(bench, tracker, 1), Client(bench, tracker, 2)

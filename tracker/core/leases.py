@@ -9,7 +9,7 @@ only moves a number; the timer that finds the lease still good sets itself again
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from bus.boundary import ContentId, PeerId
 from bus.errors import ERR_LIMIT, ShoalError
@@ -19,33 +19,24 @@ from tracker.core.addresses import ELSEWHERE, Place, Reach, listed_endpoints
 PEER_BYTES: Final = 112
 """Of a SwarmPeer in a message, around its endpoints: field names and the id."""
 
-SAME_ROUTER: Final = "same router"
-"""In place of a zone, for an asker seen at the same public address."""
 
-
-class Listed(NamedTuple):
-    """A peer as one kind of asker is told of it."""
-
-    seed: SwarmPeer
-    leecher: SwarmPeer
-    size: int
+def size_of(peer: SwarmPeer) -> int:
     """Bytes in a message, at most."""
+    return PEER_BYTES + sum(len(endpoint) + 3 for endpoint in peer.endpoints)
 
 
 class Lease:
     """One peer's registration."""
 
-    __slots__ = ("_listed", "contents", "expires", "name", "peer", "reach", "seen", "version")
+    __slots__ = ("as_leecher", "as_seed", "contents", "expires", "name", "peer", "reach", "seen", "size", "version")
 
     def __init__(self, peer: PeerId, seen: Place, reach: Reach) -> None:
         self.peer = peer
         self.name = ""
-        self.seen = seen
-        self.reach = reach
         self.version = Version(0, 0)
         self.contents: dict[ContentId, ContentEntry] = {}
         self.expires = 0.0
-        self._listed: dict[str, Listed | None] = {}
+        self.move(seen, reach)
 
     def __repr__(self) -> str:
         return f"<Lease {self.peer[:8]} {self.seen.address} {len(self.contents)} contents until {self.expires:.1f}>"
@@ -54,29 +45,28 @@ class Lease:
         """Note where the peer is now."""
         self.seen = seen
         self.reach = reach
-        self._listed = {}
+        # What is listed depends on the asker's zone only, save behind one router; so the few answers are kept, by zone
+        # or by that router's address.  Two dicts, since most of what a query costs is memory that no cache holds.
+        self.as_seed: dict[str, SwarmPeer | None] = {}
+        self.as_leecher: dict[str, SwarmPeer | None] = {}
+        self.size = PEER_BYTES
+        """Bytes in a message, at most, of any of them."""
 
-    def listed_for(self, asker: Place) -> Listed | None:
-        """This peer as `asker` is told of it; None if it cannot dial it."""
-        # What is listed depends on the asker's zone only, save behind one router; so the few answers are kept.
-        zone = asker.zone
-        if zone == ELSEWHERE and asker.address == self.seen.address:
-            zone = SAME_ROUTER
-        try:
-            return self._listed[zone]
-        except KeyError:
-            listed = self._listed[zone] = self._list(asker)
-            return listed
+    def listed_for(self, asker: Place, seed: bool) -> SwarmPeer | None:
+        """This peer as `asker` is told of it, or None if it cannot dial it."""
+        if asker.zone not in self.as_seed:
+            self._list(asker.zone, asker)
+            if asker.zone == self.seen.zone == ELSEWHERE:
+                self._list(self.seen.address, self.seen)
+        listed = self.as_seed if seed else self.as_leecher
+        return listed.get(asker.address) or listed[asker.zone]
 
-    def _list(self, asker: Place) -> Listed | None:
+    def _list(self, key: str, asker: Place) -> None:
         endpoints = list(listed_endpoints(self.reach, self.seen, asker))
-        if not endpoints:
-            return None
-        return Listed(
-            SwarmPeer(self.peer, endpoints, True, self.reach.encrypted),
-            SwarmPeer(self.peer, endpoints, False, self.reach.encrypted),
-            PEER_BYTES + sum(len(endpoint) + 3 for endpoint in endpoints),
-        )
+        for seed, listed in ((True, self.as_seed), (False, self.as_leecher)):
+            peer = SwarmPeer(self.peer, endpoints, seed, self.reach.encrypted)
+            listed[key] = peer if endpoints else None
+            self.size = max(self.size, size_of(peer))
 
 
 class Leases:

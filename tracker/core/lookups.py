@@ -14,7 +14,7 @@ from tracker.core.addresses import Place
 from tracker.core.interface import Limits, SearchFailed, SearchStore, StoreFound
 from tracker.core.ranking import SearchTerms, parse_terms, rank
 from tracker.core.registry import Registry
-from tracker.core.selection import fitting, sample_swarm
+from tracker.core.selection import listed, sample_swarm
 
 
 class _Pending(Struct, frozen=True):
@@ -42,7 +42,8 @@ class Lookups:
         if swarm is None:
             return Swarm(message.request, message.content, "", "", 0, 0, 0, [])
         limits = self._limits
-        peers = sample_swarm(swarm, asker, place, self._rng, limits.sample_peers, limits.reply_bytes)
+        lease = self._registry.leases.get(asker)
+        peers = sample_swarm(swarm, lease, place, self._rng, limits.sample_peers, limits.reply_bytes)
         return Swarm(
             message.request, message.content, swarm.name, swarm.kind, swarm.size, swarm.seeds, swarm.leechers, peers
         )
@@ -56,7 +57,7 @@ class Lookups:
         left = [peer for peer in peers if peer not in swarm and peer != asker][:most]
         leases = [(self._registry.leases.get(peer), swarm.is_seed(peer)) for peer in peers if peer in swarm]
         members = [(lease, seed) for lease, seed in leases if lease]
-        joined = fitting(members, asker, place, most, self._limits.reply_bytes)
+        joined = listed(members, asker, place, most, self._limits.reply_bytes)
         return SwarmChanged(content, swarm.seeds, swarm.leechers, joined, left)
 
     def begin_search(self, message: Search, link: LinkId) -> SearchStore:

@@ -15,7 +15,7 @@ from experiments.bench.contest import Contest
 from experiments.bench.options import Options
 from experiments.bench.records import Entry, Result, Run
 from experiments.bench.shoal_tracker import FAILED, MICROSECONDS, P99, PEERS, REQUESTS, run_load, started_tracker
-from experiments.bench.tracker_load import Load, Order, _poisson
+from experiments.bench.tracker_load import Load, Order, _poisson, _requests
 from experiments.bench.tracker_population import (
     Population,
     content_id,
@@ -64,6 +64,12 @@ def test_a_closed_and_an_open_loop_get_their_answers(tmp_path):
     assert min(closed.answered, opened.answered) > 20
     assert 1 < closed.peers_listed <= 50
     assert 0 < closed.p50 <= closed.p99
+
+
+def test_what_is_asked_is_drawn_before_the_first_request_is_due():
+    nothing = Order("tcp://127.0.0.1:1", "", 0, 0, msgspec.structs.replace(FEW, contents=0), "query", 1.0, 1)
+    with pytest.raises(IndexError):
+        _requests(nothing)
 
 
 def test_the_open_loop_asks_when_a_request_is_due_and_catches_up_when_it_is_late():

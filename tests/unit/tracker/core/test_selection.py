@@ -46,10 +46,10 @@ def test_two_askers_of_one_zone_are_told_different_addresses_when_one_shares_the
 @pytest.mark.parametrize("encrypted", [True, False])
 def test_a_listed_peer_takes_no_more_room_in_a_message_than_was_counted(encrypted: bool):
     reach = reach_of(4000, False, [f"host-{n}.example.org:1" for n in range(7)], [], encrypted)
-    listed = Lease(identity("a"), place_of("203.0.113.7"), reach).listed_for(place_of("198.51.100.9"))
-    assert listed is not None
-    for one in (listed.seed, listed.leecher):
-        assert len(msgspec.msgpack.encode(one)) <= listed.size <= len(msgspec.msgpack.encode(one)) + 40
+    lease = Lease(identity("a"), place_of("203.0.113.7"), reach)
+    for seed in (True, False):
+        listed = lease.listed_for(place_of("198.51.100.9"), seed)
+        assert len(msgspec.msgpack.encode(listed)) <= lease.size <= len(msgspec.msgpack.encode(listed)) + 40
 
 
 def test_a_peer_that_moves_is_listed_where_it_is_now():
