@@ -249,6 +249,25 @@ def test_hostile_names_are_text(tmp_path, open_page):
         page.close()
 
 
+# Scrolls from the middle by so many lines, and counts the elements that come, go or are moved for that.
+MOVED = """async lines => {
+    const grid = document.querySelector('[role=grid]');
+    const drawn = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    grid.scrollTop = 150_000;
+    await drawn();
+    let moved = 0;
+    const count = list => { for (const one of list) moved += one.addedNodes.length + one.removedNodes.length; };
+    const watch = new MutationObserver(count);
+    watch.observe(grid, {subtree: true, childList: true});
+    grid.scrollTop += 30 * lines;
+    await drawn();
+    count(watch.takeRecords());
+    watch.disconnect();
+    const places = [...grid.querySelectorAll('[data-key]')].map(line => [line.id, line.getBoundingClientRect().top]);
+    return [moved, places];
+}"""
+
+
 def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_page):
     with WebPeer(tmp_path) as web:
         web.order(f"shares {MANY}")
@@ -265,6 +284,12 @@ def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_p
         page.keyboard.press("End")
         expect(page.locator(f"#line-{MANY - 1}")).to_be_visible()
         assert page.locator("[data-key]").count() < 60
+        for lines, most in ((200, 0), (-3, 12), (1, 4), (-40, 0)):
+            moved, places = page.evaluate(MOVED, lines)
+            assert moved <= most
+            begin, top = int(places[0][0].removeprefix("line-")), places[0][1]
+            assert places == [[f"line-{begin + n}", top + 30 * n] for n in range(len(places))]
+            assert begin < 5000 + lines < begin + len(places)
         page.get_by_role("columnheader", name="Name").get_by_role("button").click()
         page.keyboard.press("Tab")
         grid.focus()

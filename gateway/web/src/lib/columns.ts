@@ -18,6 +18,8 @@ export interface Column {
   width: number;
   shown: boolean;
   number: boolean;
+  /** Whether its texts are of any length. */
+  long: boolean;
   /** What it sorts by; unknown values come last either way. */
   value: (item: Item) => string | number | null;
   text: (item: Item) => string;
@@ -33,7 +35,8 @@ function column(
   text: Column["text"],
 ): Column {
   const number = !["name", "progress", "state", "kind", "order", "path", "id"].includes(id);
-  return { id, label, meaning, width, shown, number, value, text };
+  const long = ["kind", "order", "added", "finished", "path", "id"].includes(id);
+  return { id, label, meaning, width, shown, number, long, value, text };
 }
 
 function amount(number: number | null): string {

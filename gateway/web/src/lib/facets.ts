@@ -30,6 +30,11 @@ function kindsOf(item: Item): Kind[] {
   return kinds;
 }
 
+/** Whether both count for the same. */
+function alike(one: Item, other: Item): boolean {
+  return one.state === other.state && one.role === other.role && one.up > 0 === other.up > 0;
+}
+
 export function shows(filter: Filter, item: Item): boolean {
   if (filter.state !== "all" && item.state !== filter.state) return false;
   if (filter.kind !== "all" && !kindsOf(item).includes(filter.kind)) return false;
@@ -38,21 +43,32 @@ export function shows(filter: Filter, item: Item): boolean {
 
 /** Counts that follow each change of a line. */
 export class Tally {
-  private counts = this.none();
+  private counting = this.none();
+  private copy: Counts | undefined;
 
   clear(): void {
-    this.counts = this.none();
+    this.counting = this.none();
+    this.copy = undefined;
   }
 
-  count(item: Item, by: 1 | -1): void {
+  count(before: Item | undefined, after: Item | undefined): void {
+    if (before && after && alike(before, after)) return;
+    this.add(before, -1);
+    this.add(after, 1);
+    this.copy = undefined;
+  }
+
+  /** Another object only if it says something else: who shows it has nothing to do otherwise. */
+  get counts(): Counts {
+    return (this.copy ??= structuredClone(this.counting));
+  }
+
+  private add(item: Item | undefined, by: 1 | -1): void {
+    if (!item) return;
     for (const kind of kindsOf(item)) {
-      this.counts[kind].all += by;
-      this.counts[kind][item.state] += by;
+      this.counting[kind].all += by;
+      this.counting[kind][item.state] += by;
     }
-  }
-
-  get copy(): Counts {
-    return structuredClone(this.counts);
   }
 
   private none(): Record<Kind, Record<StateFilter, number>> {

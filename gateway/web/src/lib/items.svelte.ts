@@ -18,7 +18,7 @@ class Items {
   version = $state(0);
   /** Keys of the lines that the filter lets through, sorted. */
   order = $state.raw<readonly string[]>([]);
-  counts = $state.raw<Counts>(new Tally().copy);
+  counts = $state.raw<Counts>(new Tally().counts);
   /** Change it by `narrow`. */
   filter = $state.raw<Filter>(EVERYTHING);
 
@@ -90,7 +90,7 @@ class Items {
       const item = this.make(key);
       if (!item || this.items.has(key)) continue;
       this.items.set(key, item);
-      this.tally.count(item, 1);
+      this.tally.count(undefined, item);
       if (!first) journal.note(before.get(key), item);
     }
     this.arrange();
@@ -151,13 +151,9 @@ class Items {
     for (const key of touched) {
       const before = this.items.get(key);
       const after = this.make(key);
-      if (before) this.tally.count(before, -1);
-      if (after) {
-        this.tally.count(after, 1);
-        this.items.set(key, after);
-      } else {
-        this.items.delete(key);
-      }
+      this.tally.count(before, after);
+      if (after) this.items.set(key, after);
+      else this.items.delete(key);
       journal.note(before, after);
       if (this.moves(before, after)) this.moved.add(key);
       came ||= (before === undefined) !== (after === undefined);
@@ -221,7 +217,7 @@ class Items {
 
   private publish(): void {
     this.version = ++this.changes;
-    this.counts = this.tally.copy;
+    this.counts = this.tally.counts;
   }
 }
 

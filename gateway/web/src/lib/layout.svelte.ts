@@ -25,6 +25,10 @@ class Layout {
   readonly columns: readonly Column[] = $derived(
     this.order.filter((id) => !this.hidden.has(id)).map((id) => COLUMN[id]),
   );
+  /** Columns that may be too narrow for what they say: each cell that is cut off costs something to draw. */
+  readonly cut: ReadonlySet<ColumnId> = $derived(
+    new Set(COLUMNS.filter(({ id, long, width }) => long || this.width(id) < width).map(({ id }) => id)),
+  );
   readonly compare: Compare = $derived(comparison(this.sort.column, this.sort.descending));
 
   constructor() {
