@@ -67,7 +67,7 @@ _LIMITS: Final[dict[tuple[Channel, str], BodyLimits]] = {
 
 
 class _Reader(NamedTuple):
-    """All that decoding one message takes, looked up once."""
+    """All that decoding one kind of message takes, looked up once."""
 
     number: int
     fields: frozenset[str]
@@ -118,16 +118,30 @@ def _leaves(annotation: Any) -> set[Any]:
     return {annotation}.union(*(_leaves(part) for part in inner if part is not None))
 
 
-def _readers(channel: Channel, sender: str) -> dict[bytes, _Reader]:
-    unpack = _unpacker(_LIMITS[channel, sender])
-    return {
-        _HEADER.pack(PROTOCOL_VERSION, row.number): _reader(row, unpack)
-        for row in messages.BY_NUMBER.values()
-        if row.channel == channel and row.sender in {sender, BOTH}
-    }
+class _Readers(dict[bytes, "_Reader | None"]):
+    """By header, the readers of what one side may send on a channel: each is made when its first message comes.
+
+    No program meets all of them, and every start of a program would wait for what it takes to make them.
+    """
+
+    def __init__(self, channel: Channel, sender: str) -> None:
+        super().__init__()
+        self._rows = {
+            _HEADER.pack(PROTOCOL_VERSION, row.number): row
+            for row in messages.BY_NUMBER.values()
+            if row.channel == channel and row.sender in {sender, BOTH}
+        }
+        self._unpack = _unpacker(_LIMITS[channel, sender])
+
+    def __missing__(self, header: bytes) -> _Reader | None:
+        row = self._rows.get(header)
+        if row is None:
+            return None  # not kept: anybody may make up headers
+        reader = self[header] = _reader(row, self._unpack)
+        return reader
 
 
-_READERS: Final = {side: _readers(*side) for side in _LIMITS}
+_READERS: Final = {side: _Readers(*side) for side in _LIMITS}
 _HEADERS: Final = {row.type: _HEADER.pack(PROTOCOL_VERSION, row.number) for row in messages.BY_NUMBER.values()}
 _unpack_envelope: Final = _unpacker(BodyLimits(2**14, 4096, 2**16, 4096))
 _pack: Final = msgspec.msgpack.Encoder().encode  # the same bytes as msgpack makes, in a fifth of the time
@@ -152,7 +166,7 @@ def decode(frames: Sequence[bytes | Sized], channel: Channel, sender: str) -> Me
     Raises:
         RemoteProtocolError: the frames are no message of that channel from that side.
     """
-    reader = _READERS[channel, sender].get(frames[0]) if frames else None  # type: ignore[arg-type]  # always bytes
+    reader = _READERS[channel, sender][frames[0]] if frames else None  # type: ignore[index]  # always bytes
     if reader is None:
         _explain(frames, channel, sender)
         return None

@@ -11,12 +11,14 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nacl.signing import SigningKey
 from zmq.utils import z85
 
 from bus.errors import ERR_KEY_FILE, ShoalError
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
 
 SEED_SIZE: Final = 32
 """Bytes of an Ed25519 seed."""
@@ -32,7 +34,9 @@ class Identity:
     __slots__ = ("_signing", "curve_public", "curve_secret", "peer_id", "verify_key")
 
     def __init__(self, seed: bytes) -> None:
-        self._signing = SigningKey(seed)
+        from nacl.signing import SigningKey  # the command line and the page know ids only, and start the sooner
+
+        self._signing: SigningKey = SigningKey(seed)
         secret = self._signing.to_curve25519_private_key()
         self.verify_key: bytes = bytes(self._signing.verify_key)
         """The Ed25519 public key; converted to Curve25519 it is the peer id."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -16,7 +15,7 @@ from bus.config import Loaded, load
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
-from bus.program import Arguments, exit_code
+from bus.program import Arguments, exit_code, leave
 from bus.ready import GatewayReady, announce_ready
 from gateway import uploads
 from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
@@ -100,4 +99,4 @@ def _addresses() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

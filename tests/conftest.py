@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -13,11 +14,16 @@ from tests.kit.lanes import Lanes, workers_for
 
 BROWSER_TESTS_SKIPPED = pytest.StashKey[bool]()
 
-# No deadline: a busy machine is not a failure. In CI the same examples every time; elsewhere new ones, and one that
-# fails prints what reproduces it.
 # Whoever runs the tests in the background leaves them Ctrl-C ignored, and every program they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The tests start Shoal's programs hundreds of times: each would compile the same sources anew, for half of its start,
+# and each worker every test.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# No deadline: a busy machine is not a failure. In CI the same examples every time; elsewhere new ones, and one that
+# fails prints what reproduces it.
 settings.register_profile("developer", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")

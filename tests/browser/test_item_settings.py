@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -24,11 +25,17 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web"), rate=KIBI) as web:
         for content, name in ((HERRING, "herring"), (SPRAT, "sprat")):
             web.let_find(messages.FoundContent(content, name, "file", 2**30, 1, 1))
-            web.call("POST", "/downloads", json={"id": content})
+            # On a busy machine neither this news nor the peer itself may have arrived yet.
+            eventually(partial(fetches, web, content), within=5)
         book = web.base / "book.txt"
         book.write_text("a page")
         web.call("POST", "/shares", json={"path": str(book)})
         yield web
+
+
+def fetches(web: WebPeer, content: str) -> bool:
+    """Whether the peer takes a download on."""
+    return bool(web.call("POST", "/downloads", json={"id": content}).ok)
 
 
 def menu_of(page: Page, *rows: Locator) -> Locator:

@@ -28,6 +28,7 @@ import yaml
 from bus.places import PeerPlaces, TrackerPlaces
 from bus.process import Process
 from bus.ready import PeerReady, PeerUp, Report, TrackerReady
+from tests.kit import forking
 from tests.kit.dying import die_with_parent
 from tests.kit.waiting import eventually
 
@@ -86,10 +87,7 @@ class BaseDirectory:
     def cli(self, *arguments: str, peer: str = "", expect: int | None = 0, within: float = 120.0) -> Finished:
         """Run `shoal` with --json; fails unless it ends with the expected code (None: any) within so many seconds."""
         picked = ["--peer", peer] if peer else []
-        done = subprocess.run(
-            [SHOAL, *self.options, "--json", *picked, *arguments],
-            env=self.environ, cwd=self.folder, capture_output=True, text=True, timeout=within, check=False,
-        )  # fmt: skip
+        done = forking.run([SHOAL, *self.options, "--json", *picked, *arguments], self.environ, self.folder, within)
         assert expect in (None, done.returncode), f"shoal {' '.join(arguments)}: {done.returncode}: {done.stderr}"
         return Finished(done.returncode, done.stdout, done.stderr)
 

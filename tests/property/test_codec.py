@@ -186,6 +186,7 @@ def test_reading_a_body_straight_gives_what_reading_it_slowly_gives(number: int,
     row = BY_NUMBER[number]
     sender = "client" if row.sender == BOTH else row.sender
     reader = _READERS[row.channel, sender][bytes([1, 0, number])]
+    assert reader is not None
     straight = _read_straight(reader, bytes(body))
     if straight is not None:
         assert straight == _read_slowly(reader, bytes(body))
