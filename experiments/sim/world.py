@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -73,8 +74,8 @@ class Host:
         self.uplink = Uplink()
         self.down_free = 0.0
         """When its downlink is through with what has come so far."""
-        self.armed = -1.0
-        """When the earliest deadline call in the heap is due, -1 if none."""
+        self.armed = inf
+        """When the earliest deadline call in the heap is due, infinite if there is none."""
         self.lag = 0.0
         """How far its core's clock is behind the world's, because it was paused."""
         self.paused_at = -1.0
@@ -149,18 +150,19 @@ class World:
         core = host.core
         if effects := core.handle(event, self.now - host.lag):
             self.carry_out(host, effects)
-        else:
-            self._arm(host, core.next_deadline())
+        elif (deadline := core.next_deadline()) is not None and deadline + host.lag < host.armed:
+            self._arm(host, deadline)
 
     def carry_out(self, host: Host, effects: list[Any]) -> None:
         """Do what a core decided."""
         if self._trace is not None:
             self._trace.note(self.now, host.number, effects)
+        links, send = host.links, self._network.send
         for effect in effects:
             kind = type(effect)
             if kind is Send:
-                if pipe := host.links.get(effect.link):
-                    self._network.send(host, pipe, effect)
+                if pipe := links.get(effect.link):
+                    send(host, pipe, effect)
             elif kind is Publish:
                 if self.on_publish is not None:
                     self.on_publish(host, effect.event)
@@ -170,20 +172,18 @@ class World:
                 self._hang_up(host, effect.link)
             else:
                 host.perform(host, effect)
-        self._arm(host, host.core.next_deadline())
+        if (deadline := host.core.next_deadline()) is not None and deadline + host.lag < host.armed:
+            self._arm(host, deadline)
 
-    def _arm(self, host: Host, deadline: float | None) -> None:
-        """See to it that a core is called at its next deadline."""
-        if deadline is not None:
-            when = deadline + host.lag
-            if when < host.armed or host.armed < 0:
-                host.armed = when
-                self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
+    def _arm(self, host: Host, deadline: float) -> None:
+        """See to it that a core is called at its next deadline, which nothing in the heap does yet."""
+        when = host.armed = deadline + host.lag
+        self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
 
     def _deadline(self, host: Host, when: float, deadline: float) -> None:
         if host.armed != when or self.hosts.get(host.name) is not host or host.paused_at >= 0:
             return
-        host.armed = -1.0
+        host.armed = inf
         self.handled += 1
         # The lag, added and taken off, must not leave the core a hair before its deadline.
         self.carry_out(host, host.core.on_deadline(max(deadline, self.now - host.lag)))
@@ -255,7 +255,7 @@ class World:
         if host.paused_at < 0:
             return
         host.lag += max(0.0, self.now - host.paused_at - LONGEST_TURN)
-        host.paused_at, host.armed = -1.0, -1.0
+        host.paused_at, host.armed = -1.0, inf
         waiting, host.waiting = host.waiting, []
         for event in waiting:
             self.feed(host, event)

@@ -99,16 +99,16 @@ class Fetching:
 
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
-        news = download.set_map(neighbour.link, mask)
-        download.seeds.pop(neighbour.link, None)
-        if self._haves.is_seed(neighbour.link, download.record.id):
-            download.seeds[neighbour.link] = True
-        if wrong := download.wrong_from.get(neighbour.peer):
-            download.avoided[neighbour.link] = download.avoided.get(neighbour.link, 0) | wrong
-        source = self.sources.get(neighbour.link)
+        link = neighbour.link
+        news = download.set_map(link, mask)
+        download.seeds.pop(link, None)
+        if self._haves.is_seed(link, download.record.id):
+            download.seeds[link] = True
+        if download.wrong_from and (wrong := download.wrong_from.get(neighbour.peer)):
+            download.avoided[link] = download.avoided.get(link, 0) | wrong
+        source = self.sources.get(link)
         if source is None:
-            source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
-            self.sources[neighbour.link] = source
+            source = self.sources[link] = Source(link, neighbour.peer, neighbour.dialled, self._turn.now)
             self.pump(source)
         elif self._gains(source, download, news):
             self.pump(source)

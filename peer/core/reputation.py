@@ -52,7 +52,7 @@ class ReputationBook:
         standing = self._standings.get(peer)
         if standing is None or standing.model != self._settings.model:
             return NEUTRAL
-        score = self.model.aged(standing, now).score
+        score = self.model.score(standing, now)
         return max(NEUTRAL, score) if standing.verdict == "trusted" else score
 
     def verdict(self, peer: str) -> Verdict:

@@ -78,7 +78,7 @@ class Uploads:
         self._scored: dict[LinkId, int] = {}
         """Positions of streams up to which TOOK_DATA was counted."""
         self._open: dict[LinkId, Upload] = {}
-        haves.asks_soon = self._asks_soon
+        haves.may_ask, haves.asks_soon = self._open, self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -156,10 +156,9 @@ class Uploads:
 
     def _asks_soon(self, link: LinkId, size: int) -> bool:
         """Whether a downloader with a slot may ask for so many bytes before it hears the slow news."""
-        upload = self._open.get(link)
-        if upload is None:
-            return False
-        return size < NEWS_BYTES or size < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
+        if size < NEWS_BYTES:
+            return True
+        return size < NEWS_BYTES + 2 * SLOW_SECONDS * self._open[link].meter.rate(self._turn.now)
 
     # -- slots --
 
