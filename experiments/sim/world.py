@@ -14,7 +14,7 @@ event heap, so the same calls give the same trace in every process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heappop
 from itertools import count
 from math import inf
 from typing import Any, Final, Protocol
@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from bus.boundary import Dial, DialFailed, HangUp, LinkId, LinkLost, LinkUp, Publish, Send
 from bus.events import Event
+from experiments.sim.agenda import Agenda
 from experiments.sim.network import Network, Pipe, Uplink
 from experiments.sim.trace import Trace
 
@@ -102,8 +103,9 @@ class World:
         """Calls of cores so far."""
         self.on_publish: Callable[[Host, Event], None] | None = None
         """Hears of every published event, at the virtual time `now`."""
-        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._order = count()
+        self._agenda = Agenda()
+        self.at_time: Callable[[float, Callable[..., None], tuple[Any, ...]], None] = self._agenda.add
+        """`at_time(when, call, args)` runs `call(*args)` at a time that is not over."""
         self._numbers = count()
         self._links = count(1)
         self._trace = Trace() if trace else None
@@ -123,23 +125,24 @@ class World:
 
     def at(self, delay: float, call: Callable[..., None], *args: Any) -> None:
         """Run `call(*args)` after `delay` seconds."""
-        heappush(self._heap, (self.now + delay, next(self._order), call, args))
+        self.at_time(self.now + delay, call, args)
 
-    def at_time(self, when: float, call: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Run `call(*args)` at a time that is not over."""
-        heappush(self._heap, (when, next(self._order), call, args))
-
-    def run(self, until: float, done: Callable[[], bool]) -> bool:
-        """Run until `done` or the time is over; returns whether it was done."""
-        heap, pop = self._heap, heappop
-        while heap and not done():
-            if heap[0][0] > until:
+    def run(self, until: float, done: Callable[[], object]) -> bool:
+        """Run until `done`, which is asked after every event, or the time is over; returns whether it was done."""
+        agenda = self._agenda
+        while not done():
+            due = agenda.now_due
+            if not due:
+                if not agenda.next_slice():
+                    return False
+                due = agenda.now_due
+            if due[0][0] > until:
                 self.now = until
                 return False
-            self.now, _, call, args = pop(heap)
+            self.now, _, call, args = heappop(due)
             self.events += 1
             call(*args)
-        return done()
+        return True
 
     def feed(self, host: Host, event: Any) -> None:
         """Let a host's core handle an event now, or when it goes on after a pause."""

@@ -33,6 +33,7 @@ class Haves:
     def __init__(self, turn: Turn, shelf: Shelf) -> None:
         self._turn = turn
         self._shelf = shelf
+        self._offers = shelf.offers
         self._theirs: dict[LinkId, dict[ContentId, int]] = {}
         self._told: dict[LinkId, dict[ContentId, int]] = {}
         self._news: dict[ContentId, bool] = {}
@@ -131,21 +132,21 @@ class Haves:
         maps = self._theirs.get(link)
         if maps is None:
             maps = self._theirs[link] = {}
-        content = message.content
+        content, bits = message.content, message.bits
         known = maps.get(content)
-        offer = self._shelf.offers.get(content)
+        offer = self._offers.get(content)
         if offer is None and content not in self.previewed:
             if known is not None or len(maps) < MAX_INTERESTS:
                 maps[content] = 0
             return 0, False
-        if not message.bits and message.first == 0:
+        if not bits and message.first == 0:
             maps[content] = 0
             self._seeds.pop((link, content), None)
             self._part_wanted.pop((link, content), None)
             if message.part:
                 self._part_wanted[link, content] = True
             return 0, offer is not None and bool(offer.shown)
-        mask = apply_have(known or 0, message.first, message.bits)
+        mask = apply_have(known or 0, message.first, bits)
         # A content without chunks shows one (Offer.shown).
         whole = (offer.layout.all_chunks or 1) if offer and offer.layout else -1
         mask &= whole

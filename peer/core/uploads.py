@@ -5,7 +5,7 @@ What is read and sent when is peer/core/sending.py; what a lone seed offers is p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
@@ -183,7 +183,7 @@ class Uploads:
                 self.close(link, "choked")
         while self._waiting and len(self._open) < self._settings.upload_slots:
             optimistic = self._next_is_optimistic()
-            link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
+            link = self._choker.next_in(list(self._queue()), optimistic, self._turn.rng)
             self._grant(self._uploads[link], optimistic)
         if self._open or self._waiting:
             self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
@@ -195,15 +195,17 @@ class Uploads:
             self._score_taken(upload, self._settings.reputation.upload_unit)
             self.sending.queue.weigh(upload.link, self._score(upload.peer), self._footing(upload))
 
-    def _queue(self) -> list[Waiting]:
-        return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]
+    def _queue(self) -> Iterator[Waiting]:
+        for link, since in self._waiting.items():
+            yield Waiting(link, self._standing(self._uploads[link]), since)
 
     def _slot(self, upload: Upload) -> Slot:
         return Slot(upload.link, self._standing(upload), upload.granted_at, upload.last_useful, upload.optimistic)
 
     def _standing(self, upload: Upload) -> Standing:
-        traffic = self._neighbours.traffic[upload.peer]
-        return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now), self._footing(upload))
+        peer = upload.peer
+        gives = self._neighbours.rate_from(peer) if self._choker.by_rate else 0.0
+        return Standing(self._score(peer), gives, self._footing(upload))
 
     def _footing(self, upload: Upload) -> Footing:
         """What a peer gave us counts; else what it gave others of what we gave to it alone."""
