@@ -68,7 +68,8 @@ class ReputationBook:
 
     def refused(self, peer: str, now: float) -> bool:
         """Whether we neither serve nor ask this peer now."""
-        if self.verdict(peer) == "blocked" or self.banned(peer, now):
+        standing = self._standings.get(peer)
+        if standing is not None and (standing.verdict == "blocked" or self.banned(peer, now)):
             return True
         return self.model.refuses and self.score(peer, now) < self._settings.refuse_below
 
