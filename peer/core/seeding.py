@@ -47,8 +47,9 @@ class Seeding:
 
     def counted(self, content: ContentId, seeds: int) -> None:
         """A tracker said how many seeds a swarm has."""
-        if content in self._shelf.offers:
-            self._counted[content] = seeds
+        if offer := self._shelf.offers.get(content):
+            # While we fetch we are none of them: once we have all there is one more.
+            self._counted[content] = seeds if offer.complete else seeds + 1
             self._judge(content)
 
     def keeps_all(self, link: LinkId) -> bool:
