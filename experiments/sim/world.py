@@ -8,7 +8,7 @@
     world.run(until=600.0, done=lambda: ...)
 
 How messages travel is experiments/sim/network.py.  Everything is decided by the order of the
-event heap, so the same calls give the same trace in every process.
+agenda (experiments/sim/agenda.py), so the same calls give the same trace in every process.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Host:
         self.down_free = 0.0
         """When its downlink is through with what has come so far."""
         self.armed = inf
-        """When the earliest deadline call in the heap is due, infinite if there is none."""
+        """When the earliest deadline call on the agenda is due, infinite if there is none."""
         self.lag = 0.0
         """How far its core's clock is behind the world's, because it was paused."""
         self.paused_at = -1.0
@@ -90,7 +90,7 @@ class Host:
 
 
 class World:
-    """Hosts, links, and the event heap."""
+    """Hosts, links, and the agenda."""
 
     def __init__(self, latency: float, *, trace: bool = True) -> None:
         """`latency` of every path, one way, seconds; without `trace` no effect is hashed, which is faster."""
@@ -98,7 +98,7 @@ class World:
         self.latency = latency
         self.hosts: dict[str, Host] = {}
         self.events = 0
-        """Heap events so far."""
+        """Events of the agenda so far."""
         self.handled = 0
         """Calls of cores so far."""
         self.on_publish: Callable[[Host, Event], None] | None = None
@@ -179,7 +179,7 @@ class World:
             self._arm(host, deadline)
 
     def _arm(self, host: Host, deadline: float) -> None:
-        """See to it that a core is called at its next deadline, which nothing in the heap does yet."""
+        """See to it that a core is called at its next deadline, which nothing on the agenda does yet."""
         when = host.armed = deadline + host.lag
         self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
 
