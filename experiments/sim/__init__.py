@@ -1,5 +1,5 @@
 """A discrete-event shell around the production cores: no socket, no disk, no clock.
 
-One heap of (time, order, call) drives TrackerCore and PeerNodes exactly as sockets and
+Calls in the order of their times (agenda.py) drive TrackerCore and PeerNodes exactly as sockets and
 threads do in production; a payload is nothing but its length.
 """

@@ -83,10 +83,10 @@ SIZED: Final = frozenset((Data, Have, Swarm, SwarmChanged))
 
 def size_of(message: Message) -> int:
     """Bytes of a message."""
-    if type(message) is Data:
-        return MESSAGE_BYTES + sum([length for _, _, length in message.parts])
     if type(message) is Have:
         return MESSAGE_BYTES + len(message.bits)
+    if type(message) is Data:
+        return MESSAGE_BYTES + sum([length for _, _, length in message.parts])
     if type(message) is Swarm:
         return MESSAGE_BYTES + MEMBER_BYTES * len(message.peers)
     if type(message) is SwarmChanged:
@@ -117,8 +117,8 @@ class Network:
         data = kind is Data
         if data and host.corrupt and not message.size:  # type: ignore[attr-defined]
             send = Send(send.link, message, CORRUPT)
-        pipe.queued += size
-        if pipe.queued > LINK_BUFFER and not pipe.blocked:
+        queued = pipe.queued = pipe.queued + size
+        if queued > LINK_BUFFER and not pipe.blocked:
             pipe.blocked = True
             self._world.at(0.0, self._feed, host, LinkBlocked(send.link))
         up, now = host.rates.up, self._world.now
@@ -203,14 +203,16 @@ class Network:
             self._world.at_time(done, self._deliver, (host, pipe, send, size))
 
     def _deliver(self, host: Host, pipe: Pipe, send: Send, size: int) -> None:
-        if self._parted and self.hold(host, pipe.to, self._deliver, (host, pipe, send, size)):
+        to = pipe.to
+        if self._parted and self.hold(host, to, self._deliver, (host, pipe, send, size)):
             return
         pipe.queued -= size
         if pipe.blocked and pipe.queued <= LINK_BUFFER // 2:
             pipe.blocked = False
             self._feed(host, LinkWritable(pipe.near))
-        to, far, message = pipe.to, pipe.far, send.message
+        far = pipe.far
         if far in to.links:
+            message = send.message
             payload = size - MESSAGE_BYTES if type(message) is Data else 0
             self._world.feed(to, Received(far, message, send.payload, payload))
 

@@ -29,8 +29,8 @@ class Trace:
         buffer, encode_into = self._buffer, self._encode_into
         for effect in effects:
             kind = type(effect)
-            what = (type(effect.message) if kind is Send else kind).__name__
-            encode_into((now, number, what, effect), buffer, -1)
+            what = type(effect.message) if kind is Send else kind
+            encode_into((now, number, what.__name__, effect), buffer, -1)
         if len(buffer) > BLOCK:
             self._hash.update(buffer)
             buffer.clear()

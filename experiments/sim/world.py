@@ -8,20 +8,22 @@
     world.run(until=600.0, done=lambda: ...)
 
 How messages travel is experiments/sim/network.py.  Everything is decided by the order of the
-event heap, so the same calls give the same trace in every process.
+agenda (experiments/sim/agenda.py), so the same calls give the same trace in every process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heappop
 from itertools import count
+from math import inf
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from bus.boundary import Dial, DialFailed, HangUp, LinkId, LinkLost, LinkUp, Publish, Send
 from bus.events import Event
+from experiments.sim.agenda import Agenda
 from experiments.sim.network import Network, Pipe, Uplink
 from experiments.sim.trace import Trace
 
@@ -73,8 +75,8 @@ class Host:
         self.uplink = Uplink()
         self.down_free = 0.0
         """When its downlink is through with what has come so far."""
-        self.armed = -1.0
-        """When the earliest deadline call in the heap is due, -1 if none."""
+        self.armed = inf
+        """When the earliest deadline call on the agenda is due, infinite if there is none."""
         self.lag = 0.0
         """How far its core's clock is behind the world's, because it was paused."""
         self.paused_at = -1.0
@@ -88,7 +90,7 @@ class Host:
 
 
 class World:
-    """Hosts, links, and the event heap."""
+    """Hosts, links, and the agenda."""
 
     def __init__(self, latency: float, *, trace: bool = True) -> None:
         """`latency` of every path, one way, seconds; without `trace` no effect is hashed, which is faster."""
@@ -96,13 +98,14 @@ class World:
         self.latency = latency
         self.hosts: dict[str, Host] = {}
         self.events = 0
-        """Heap events so far."""
+        """Events of the agenda so far."""
         self.handled = 0
         """Calls of cores so far."""
         self.on_publish: Callable[[Host, Event], None] | None = None
         """Hears of every published event, at the virtual time `now`."""
-        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._order = count()
+        self._agenda = Agenda()
+        self.at_time: Callable[[float, Callable[..., None], tuple[Any, ...]], None] = self._agenda.add
+        """`at_time(when, call, args)` runs `call(*args)` at a time that is not over."""
         self._numbers = count()
         self._links = count(1)
         self._trace = Trace() if trace else None
@@ -122,23 +125,24 @@ class World:
 
     def at(self, delay: float, call: Callable[..., None], *args: Any) -> None:
         """Run `call(*args)` after `delay` seconds."""
-        heappush(self._heap, (self.now + delay, next(self._order), call, args))
+        self.at_time(self.now + delay, call, args)
 
-    def at_time(self, when: float, call: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Run `call(*args)` at a time that is not over."""
-        heappush(self._heap, (when, next(self._order), call, args))
-
-    def run(self, until: float, done: Callable[[], bool]) -> bool:
-        """Run until `done` or the time is over; returns whether it was done."""
-        heap, pop = self._heap, heappop
-        while heap and not done():
-            if heap[0][0] > until:
+    def run(self, until: float, done: Callable[[], object]) -> bool:
+        """Run until `done`, which is asked after every event, or the time is over; returns whether it was done."""
+        agenda = self._agenda
+        while not done():
+            due = agenda.now_due
+            if not due:
+                if not agenda.next_slice():
+                    return False
+                due = agenda.now_due
+            if due[0][0] > until:
                 self.now = until
                 return False
-            self.now, _, call, args = pop(heap)
+            self.now, _, call, args = heappop(due)
             self.events += 1
             call(*args)
-        return done()
+        return True
 
     def feed(self, host: Host, event: Any) -> None:
         """Let a host's core handle an event now, or when it goes on after a pause."""
@@ -149,18 +153,19 @@ class World:
         core = host.core
         if effects := core.handle(event, self.now - host.lag):
             self.carry_out(host, effects)
-        else:
-            self._arm(host, core.next_deadline())
+        elif (deadline := core.next_deadline()) is not None and deadline + host.lag < host.armed:
+            self._arm(host, deadline)
 
     def carry_out(self, host: Host, effects: list[Any]) -> None:
         """Do what a core decided."""
         if self._trace is not None:
             self._trace.note(self.now, host.number, effects)
+        links, send = host.links, self._network.send
         for effect in effects:
             kind = type(effect)
             if kind is Send:
-                if pipe := host.links.get(effect.link):
-                    self._network.send(host, pipe, effect)
+                if pipe := links.get(effect.link):
+                    send(host, pipe, effect)
             elif kind is Publish:
                 if self.on_publish is not None:
                     self.on_publish(host, effect.event)
@@ -170,20 +175,18 @@ class World:
                 self._hang_up(host, effect.link)
             else:
                 host.perform(host, effect)
-        self._arm(host, host.core.next_deadline())
+        if (deadline := host.core.next_deadline()) is not None and deadline + host.lag < host.armed:
+            self._arm(host, deadline)
 
-    def _arm(self, host: Host, deadline: float | None) -> None:
-        """See to it that a core is called at its next deadline."""
-        if deadline is not None:
-            when = deadline + host.lag
-            if when < host.armed or host.armed < 0:
-                host.armed = when
-                self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
+    def _arm(self, host: Host, deadline: float) -> None:
+        """See to it that a core is called at its next deadline, which nothing on the agenda does yet."""
+        when = host.armed = deadline + host.lag
+        self.at_time(max(self.now, when), self._deadline, (host, when, deadline))
 
     def _deadline(self, host: Host, when: float, deadline: float) -> None:
         if host.armed != when or self.hosts.get(host.name) is not host or host.paused_at >= 0:
             return
-        host.armed = -1.0
+        host.armed = inf
         self.handled += 1
         # The lag, added and taken off, must not leave the core a hair before its deadline.
         self.carry_out(host, host.core.on_deadline(max(deadline, self.now - host.lag)))
@@ -255,7 +258,7 @@ class World:
         if host.paused_at < 0:
             return
         host.lag += max(0.0, self.now - host.paused_at - LONGEST_TURN)
-        host.paused_at, host.armed = -1.0, -1.0
+        host.paused_at, host.armed = -1.0, inf
         waiting, host.waiting = host.waiting, []
         for event in waiting:
             self.feed(host, event)

@@ -75,11 +75,21 @@ class Asking:
         """Keep enough wants out at a source whose stream is open."""
         round_trip = self._round_trip(source)
         source.window.window = window = self._window(source, round_trip)
-        flight = self._flight(source, round_trip)
-        while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
-            pass
+        if source.unreceived < window and self._offers_something(source):
+            flight = self._flight(source, round_trip)
+            while source.unreceived < window and len(source.asked) < WANTS_OUT and self._ask_next(source, flight):
+                pass
         if not source.unreceived:
             self._steal(source)
+
+    def _offers_something(self, source: Source) -> bool:
+        """Whether a source has anything that we may ask for, by a look that costs less than asking."""
+        for download in self._active.values():
+            if download.state is not DownloadState.FETCHING or download.lists_open:
+                return True
+            if download.open_chunks & download.offered(source.link):
+                return True
+        return False
 
     def _flight(self, source: Source, round_trip: float) -> int:
         """Bytes of wants to keep outstanding."""

@@ -90,6 +90,8 @@ def ranges_of(mask: int) -> list[Range]:
 
     Cut in blocks first: taking runs off a number of 4 million bits one by one would copy it for each.
     """
+    if mask and not mask & (mask - 1):
+        return [(mask.bit_length() - 1, 1)]  # A single chunk, as of most wants.
     if mask.bit_length() <= BLOCK_BITS:
         return _runs(mask, 0)
     data = mask.to_bytes((mask.bit_length() + 7) // 8, "little")

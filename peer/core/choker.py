@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ class Standing(Struct, frozen=True, gc=False):
     score: float
     """Reputation, 0 to 1."""
     gives: float
-    """Bytes a second that it sends us now."""
+    """Bytes a second that it sends us now; 0 for a choker that does not ask."""
     footing: Footing = Footing.NEWCOMER
 
 
@@ -61,6 +61,8 @@ class UploadChoker(ABC):
 
     by_score = True
     """Whether a peer whose score is too low is refused; a ban refuses always."""
+    by_rate = False
+    """Whether it asks what a peer gives."""
 
     @abstractmethod
     def rank(self, peer: Standing) -> float:
@@ -72,22 +74,34 @@ class UploadChoker(ABC):
             return rng.choice(waiting).link
         return min(waiting, key=lambda w: (-self.rank(w.peer), w.since)).link
 
-    def next_out(self, slots: Sequence[Slot], waiting: Sequence[Waiting], now: float) -> LinkId | None:
-        """Which stream must give its slot to one that waits (at least one does); None: nobody yet."""
+    def next_out(self, slots: Sequence[Slot], waiting: Iterable[Waiting], now: float) -> LinkId | None:
+        """Which stream must give its slot to one that waits (at least one does); None: nobody yet.
+
+        Who waits is looked at only if somebody's turn may be over.
+        """
         idle = [slot for slot in slots if now - slot.last_useful >= IDLE_SECONDS]
         if idle:
             return min(idle, key=lambda slot: slot.last_useful).link
+        old = [slot for slot in slots if now - slot.granted_at >= _turn_of(slot)]
+        if not old:
+            return None
         best = max(self.rank(w.peer) for w in waiting)
-        due = [slot for slot in slots if self._is_due(slot, best, now)]
+        due = [slot for slot in old if self._is_due(slot, best, now)]
         return min(due, key=lambda slot: (self.rank(slot.peer), slot.granted_at)).link if due else None
 
     def _is_due(self, slot: Slot, best: float, now: float) -> bool:
+        """Whether a slot goes to who ranks `best` of those that wait; its turn, if that is no free rider's, is over."""
         if slot.optimistic:
-            return now - slot.granted_at >= OPTIMISTIC_SECONDS
-        rank = self.rank(slot.peer)
-        if rank < best and slot.peer.footing is Footing.FREE_RIDER:
             return True
-        return now - slot.granted_at >= TURN_SECONDS and rank <= best
+        rank = self.rank(slot.peer)
+        return rank < best or (rank == best and now - slot.granted_at >= TURN_SECONDS)
+
+
+def _turn_of(slot: Slot) -> float:
+    """Seconds for which a slot is safe."""
+    if slot.optimistic:
+        return OPTIMISTIC_SECONDS
+    return 0.0 if slot.peer.footing is Footing.FREE_RIDER else TURN_SECONDS
 
 
 class RoundRobin(UploadChoker):
@@ -108,6 +122,8 @@ class ByReputation(UploadChoker):
 class Reciprocity(UploadChoker):
     """Tit for tat: who sends us most now goes first, in steps of two so that noise does not decide."""
 
+    by_rate = True
+
     def rank(self, peer: Standing) -> float:
         return float(int(peer.gives).bit_length())
 
@@ -123,7 +139,7 @@ class FirstCome(UploadChoker):
     def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
         return super().next_in(waiting, False, rng)
 
-    def next_out(self, slots: Sequence[Slot], waiting: Sequence[Waiting], now: float) -> LinkId | None:
+    def next_out(self, slots: Sequence[Slot], waiting: Iterable[Waiting], now: float) -> LinkId | None:
         return None
 
 

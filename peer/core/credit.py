@@ -34,7 +34,9 @@ class SendWindow:
     @property
     def available(self) -> int:
         """Bytes that may be sent now."""
-        return max(0, min(self.limit, self.consumed + self.cap) - self.sent)
+        limit, capped = self.limit, self.consumed + self.cap
+        left = (limit if limit < capped else capped) - self.sent
+        return left if left > 0 else 0
 
     def grant(self, limit: int, consumed: int) -> None:
         """Apply a credit message; a smaller limit than the known one changes nothing.
@@ -104,6 +106,8 @@ class ReceiveWindow:
         half, as QUIC suggests, made a stream of 1 MiB messages pause at a window of 2 MiB.)
         """
         everything = self.received + unreceived
+        if everything <= self.limit:
+            return None
         limit = min(self.consumed + self.window, everything)
         if limit <= self.limit:
             return None

@@ -187,7 +187,7 @@ class Download:
     @property
     def open_chunks(self) -> int:
         """Chunks that may be asked for: wanted, not held, not asked, digest known."""
-        return self.missing & ~self.asked & ~self._unlisted
+        return self.wanted & ~(self.held | self.asked | self._unlisted)
 
     def next_list(self, link: LinkId) -> str | None:
         """A digest list that nobody is asked for and this source has, as far as its first chunk tells."""
@@ -250,14 +250,17 @@ class Download:
                 self._count(old, -1)
                 self._count(mask, 1)
             else:
-                self.availability.add(mask & ~old)
-                self.availability.remove(old & ~mask)
+                if won := mask & ~old:
+                    self.availability.add(won)
+                if lost := old & ~mask:
+                    self.availability.remove(lost)
         self.maps[link] = mask
         return mask & ~old
 
     def offered(self, link: LinkId) -> int:
         """What may be asked of a linked peer."""
-        return self.maps.get(link, 0) & ~self.avoided.get(link, 0)
+        offered = self.maps.get(link, 0)
+        return offered & ~self.avoided.get(link, 0) if self.avoided else offered
 
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)

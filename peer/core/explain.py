@@ -143,7 +143,7 @@ class Explaining:
         """Which parts of a content are here, and what the linked peers have of it."""
         offers = [
             Offered(self._neighbours.by_link[link].peer, mask & layout.all_chunks, self._haves.is_seed(link, content))
-            for link, mask in self._haves.interested(content).items()
+            for link, mask in self._haves.interested(content)
             if link in self._neighbours.by_link
         ]
         return pieces_of(content, layout, held, offers)

@@ -99,16 +99,16 @@ class Fetching:
 
     def on_map(self, neighbour: Neighbour, download: Download, mask: int) -> None:
         """A linked peer said what it offers of a download."""
-        news = download.set_map(neighbour.link, mask)
-        download.seeds.pop(neighbour.link, None)
-        if self._haves.is_seed(neighbour.link, download.record.id):
-            download.seeds[neighbour.link] = True
-        if wrong := download.wrong_from.get(neighbour.peer):
-            download.avoided[neighbour.link] = download.avoided.get(neighbour.link, 0) | wrong
-        source = self.sources.get(neighbour.link)
+        link = neighbour.link
+        news = download.set_map(link, mask)
+        download.seeds.pop(link, None)
+        if self._haves.is_seed(link, download.record.id):
+            download.seeds[link] = True
+        if download.wrong_from and (wrong := download.wrong_from.get(neighbour.peer)):
+            download.avoided[link] = download.avoided.get(link, 0) | wrong
+        source = self.sources.get(link)
         if source is None:
-            source = Source(neighbour.link, neighbour.peer, neighbour.dialled, self._turn.now)
-            self.sources[neighbour.link] = source
+            source = self.sources[link] = Source(link, neighbour.peer, neighbour.dialled, self._turn.now)
             self.pump(source)
         elif self._gains(source, download, news):
             self.pump(source)
@@ -216,15 +216,16 @@ class Fetching:
 
     def useful(self, source: Source) -> bool:
         """Whether this source has anything that is still missing."""
-        return any(
-            self._haves.is_seed(source.link, download.record.id)
-            or (
-                download.maps.get(source.link)
-                and (download.layout is None or download.missing & download.maps[source.link])
-            )
-            for download in self._active.values()
-            if download.state in (DownloadState.FETCHING, DownloadState.MANIFEST)
-        )
+        link = source.link
+        for download in self._active.values():
+            if download.state is not DownloadState.FETCHING and download.state is not DownloadState.MANIFEST:
+                continue
+            if self._haves.is_seed(link, download.record.id):
+                return True
+            offered = download.maps.get(link)
+            if offered and (download.layout is None or offered & download.missing):
+                return True
+        return False
 
     def kept_waiting(self, peer: PeerId) -> bool:
         """Whether a peer has let us wait for a slot for long, with something that we lack."""
@@ -246,13 +247,12 @@ class Fetching:
         """Open the stream if that is useful; keep enough wants and credit out."""
         if self.stopping:
             return
-        if source.state is SourceState.IDLE and self._may_ask(source) and self.useful(source):
+        if source.state is SourceState.OPEN:
+            self.asking.fill(source)
+            self.granting.ask(source)
+        elif source.state is SourceState.IDLE and self.useful(source) and self._may_ask(source):
             source.moved_at = self._turn.now
             self._turn.send(source.link, Open(source.open()))
-        if source.state is not SourceState.OPEN:
-            return
-        self.asking.fill(source)
-        self.granting.ask(source)
 
     def pump_all(self, download: Download, but: Source | None = None) -> None:
         """Chunks became free: every source of the download may take some."""

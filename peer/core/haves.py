@@ -7,7 +7,7 @@ batched and sent as the ranges that changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from bus.boundary import ContentId, LinkId
 from bus.messages import Have
@@ -33,6 +33,7 @@ class Haves:
     def __init__(self, turn: Turn, shelf: Shelf) -> None:
         self._turn = turn
         self._shelf = shelf
+        self._offers = shelf.offers
         self._theirs: dict[LinkId, dict[ContentId, int]] = {}
         self._told: dict[LinkId, dict[ContentId, int]] = {}
         self._news: dict[ContentId, bool] = {}
@@ -49,8 +50,10 @@ class Haves:
         self._slow_at = turn.now
         self.limited: dict[ContentId, Callable[[LinkId], int]] = {}
         """Contents of which each neighbour is shown a part only (super-seeding)."""
+        self.may_ask: Mapping[LinkId, object] = {}
+        """Neighbours with a slot: only these can ask us for anything before the next slow news."""
         self.asks_soon: Callable[[LinkId, int], bool] = lambda link, size: True
-        """Whether a neighbour may have asked us for so many bytes before the next slow news: not without a slot."""
+        """Whether one of them may have asked for so many bytes by then."""
 
     def shown(self, link: LinkId, content: ContentId) -> int:
         """What a neighbour is to be told that we offer."""
@@ -104,9 +107,9 @@ class Haves:
         for content in list(self._told.get(link, {})):
             self.retell(link, content)
 
-    def interested(self, content: ContentId) -> dict[LinkId, int]:
+    def interested(self, content: ContentId) -> Iterator[tuple[LinkId, int]]:
         """The neighbours that spoke of a content, and what they offer of it."""
-        return {link: maps[content] for link, maps in self._theirs.items() if content in maps}
+        return ((link, maps[content]) for link, maps in self._theirs.items() if content in maps)
 
     def theirs(self, link: LinkId, content: ContentId) -> int | None:
         """What a neighbour offers of a content, None if it never spoke of it."""
@@ -129,21 +132,21 @@ class Haves:
         maps = self._theirs.get(link)
         if maps is None:
             maps = self._theirs[link] = {}
-        content = message.content
+        content, bits = message.content, message.bits
         known = maps.get(content)
-        offer = self._shelf.offers.get(content)
+        offer = self._offers.get(content)
         if offer is None and content not in self.previewed:
             if known is not None or len(maps) < MAX_INTERESTS:
                 maps[content] = 0
             return 0, False
-        if not message.bits and message.first == 0:
+        if not bits and message.first == 0:
             maps[content] = 0
             self._seeds.pop((link, content), None)
             self._part_wanted.pop((link, content), None)
             if message.part:
                 self._part_wanted[link, content] = True
             return 0, offer is not None and bool(offer.shown)
-        mask = apply_have(known or 0, message.first, message.bits)
+        mask = apply_have(known or 0, message.first, bits)
         # A content without chunks shows one (Offer.shown).
         whole = (offer.layout.all_chunks or 1) if offer and offer.layout else -1
         mask &= whole
@@ -191,21 +194,23 @@ class Haves:
         limited = self.limited.get(content) if offer else None
         shown = offer.shown if offer else 0
         made: dict[tuple[int, int], list[Have]] = {}
+        whole = layout.all_chunks if layout else -1
+        may_ask = self.may_ask
         for link, maps in self._told.items():
             told = maps.get(content)
             if told is None:
                 continue
             if limited:
                 shown = limited(link)
-            lost, won = told & ~shown, shown & ~told
-            if not lost:
-                if not won:
-                    continue
+            if told == shown:
+                continue
+            if not told & ~shown:
                 offered = self._theirs.get(link)
                 theirs = offered.get(content, 0) if offered else 0
-                if not won & ~theirs and not (layout and shown == layout.all_chunks):
+                if not shown & ~(told | theirs) and shown != whole:
                     continue
-                if not everyone and told and not self._is_urgent(link, layout, told & ~theirs):
+                urgent = everyone or not told or (link in may_ask and self._asks_soon(link, layout, told & ~theirs))
+                if not urgent:
                     self._slow[content] = True
                     continue
             news = made.get((told, shown))
@@ -215,8 +220,8 @@ class Haves:
                 self._turn.send(link, message)
             maps[content] = shown
 
-    def _is_urgent(self, link: LinkId, layout: Layout | None, lacking: int) -> bool:
-        """Whether a neighbour will soon have asked for all that it knows of and lacks."""
+    def _asks_soon(self, link: LinkId, layout: Layout | None, lacking: int) -> bool:
+        """Whether a neighbour that may ask will soon have asked for all that it knows of and lacks."""
         size = lacking.bit_count() * layout.size // max(1, layout.chunks) if layout else 0
         return self.asks_soon(link, size)
 

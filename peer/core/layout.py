@@ -132,6 +132,9 @@ class Layout:
 
         At least that chunk, whatever its size, and at most `MAX_RUN`.
         """
+        length = self.length_of(chunk)
+        if length >= size:
+            return 1 << chunk, length
         begin = self._position(chunk)
         ends = range(chunk + 1, chunk + min(run_at(candidates, chunk), MAX_RUN) + 1)
         count = max(1, bisect_right(ends, begin + size, key=self._position))
@@ -158,11 +161,13 @@ class Layout:
 
     def bytes_in(self, mask: int) -> int:
         """Bytes of the chunks in a bitmask."""
+        if mask and not mask & (mask - 1):
+            return self.length_of(mask.bit_length() - 1)
         return sum(self._position(first + count) - self._position(first) for first, count in ranges_of(mask))
 
     def _position(self, chunk: int) -> int:
         """Where a chunk begins if all files are laid end to end; the end of it all for the chunk after the last."""
         if chunk >= self.chunks:
             return self.size
-        entry = self.entry_of(chunk)
-        return self.positions[entry] + self.offset_of(chunk, entry)
+        entry = bisect_right(self.starts, chunk) - 1
+        return self.positions[entry] + (chunk - self.starts[entry]) * self.chunk_sizes[entry]

@@ -138,7 +138,7 @@ class Library:
         if answer:
             self._haves.tell(neighbour.link, content)
         offer = self._shelf.offers.get(content)
-        if offer is None or not offer.complete or offer.layout is None:
+        if offer is None or offer.known is None or not offer.complete or offer.layout is None:
             return
         self._uploads.seeding.heard(neighbour.link, content, offer.layout, mask)
         if mask != offer.layout.all_chunks:

@@ -54,11 +54,15 @@ class RateLimits:
 
     def own_rate(self, direction: Direction, content: ContentId = "") -> int:
         """What was set for one content, or (empty) for all together."""
-        bucket = self._of.get((direction, content)) if content else self._all[direction]
-        return bucket.rate if bucket else 0
+        if not content:
+            return self._all[direction].rate
+        own = self._of.get((direction, content)) if self._of else None
+        return own.rate if own else 0
 
     def rate_of(self, direction: Direction, content: ContentId = "") -> int:
         """The smallest limit that applies to a content."""
+        if not self._of:
+            return self._all[direction].rate
         return min((bucket.rate for bucket in self._buckets(direction, content)), default=0)
 
     def step(self, direction: Direction, content: ContentId = "") -> int:
@@ -77,6 +81,8 @@ class RateLimits:
 
     def take(self, direction: Direction, content: ContentId, size: int, now: float) -> None:
         """Charge `size` bytes; less than 0 gives back what was charged and never came."""
+        if not self._of and not self._all[direction].rate:
+            return
         for bucket in self._buckets(direction, content):
             bucket.take(size, now)
 
@@ -94,7 +100,7 @@ class RateLimits:
 
     def take_own(self, direction: Direction, content: ContentId, size: int, now: float) -> None:
         """Charge `size` bytes to a content's own limit only."""
-        if own := self._of.get((direction, content)):
+        if self._of and (own := self._of.get((direction, content))):
             own.take(size, now)
 
     def _buckets(self, direction: Direction, content: ContentId) -> list[TokenBucket]:

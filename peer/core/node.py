@@ -345,8 +345,7 @@ class PeerNode:
 
     def _footing(self, peer: PeerId) -> Footing:
         """On what footing a peer takes from us, by what it gave us or refused to give, or by our user's word."""
-        opinions = self.opinions
-        if not opinions.counts or opinions.trusted(peer) or not opinions.newcomer(peer):
+        if not self.opinions.unproven(peer):
             return Footing.KNOWN  # as everybody is where nothing counts
         took = self.neighbours.traffic[peer].up.total
         return Footing.FREE_RIDER if took and self.fetching.kept_waiting(peer) else Footing.NEWCOMER

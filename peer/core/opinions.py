@@ -42,14 +42,13 @@ class Opinions:
     def blocked(self, peer: PeerId) -> bool:
         return self.book.verdict(peer) == "blocked"
 
-    @property
-    def counts(self) -> bool:
-        """Whether the model tells peers apart at all."""
-        return self.book.model.counts
-
     def newcomer(self, peer: PeerId) -> bool:
         """Whether it never sent us verified bytes."""
         return self.book.newcomer(peer)
+
+    def unproven(self, peer: PeerId) -> bool:
+        """Whether it is a newcomer whom our user does not trust either, and newcomers are told apart."""
+        return self.book.model.counts and self.book.newcomer(peer) and not self.trusted(peer)
 
     def record(self, peer: PeerId, kind: str, content: ContentId, size: int) -> None:
         """Count an event of `size` bytes about a peer."""

@@ -22,7 +22,8 @@ class Meter:
     def add(self, size: int, now: float) -> None:
         """Count `size` bytes."""
         if now > self._last:
-            self._decay(now)
+            self._sum *= exp((self._last - now) / METER_SECONDS)
+            self._last = now
         self._sum += size
         self.total += size
 
@@ -31,14 +32,11 @@ class Meter:
         if not self.total:
             return 0.0
         if now > self._last:
-            self._decay(now)
-        weight = METER_SECONDS * (1.0 - exp(-(now - self._since) / METER_SECONDS))
+            self._sum *= exp((self._last - now) / METER_SECONDS)
+            self._last = now
+        weight = METER_SECONDS * (1.0 - exp((self._since - now) / METER_SECONDS))
         # In the first 50 ms a single message would look like a burst of gigabytes a second.
-        return self._sum / max(weight, 0.05)
-
-    def _decay(self, now: float) -> None:
-        self._sum *= exp(-(now - self._last) / METER_SECONDS)
-        self._last = now
+        return self._sum / (weight if weight > 0.05 else 0.05)
 
 
 class TokenBucket:

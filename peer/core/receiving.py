@@ -41,6 +41,7 @@ class Receiving:
     ) -> None:
         self._turn = turn
         self._neighbours = neighbours
+        self._by_link = neighbours.by_link
         self._haves = haves
         self._trackers = trackers
         self._uploads = uploads
@@ -50,6 +51,7 @@ class Receiving:
         self._swarms = swarms
         self._capacities = capacities
         self._on_message = self._message_table()
+        self._on_data: Callable[..., None] = downloads.fetching.on_data
 
     def ping_due(self) -> None:
         for link, reason in self._neighbours.look():
@@ -116,20 +118,21 @@ class Receiving:
             self._trackers.misbehaved(event.link, event.reason)
 
     def received(self, event: Received) -> None:
-        neighbour = self._neighbours.by_link.get(event.link)
+        neighbour = self._by_link.get(event.link)
         if neighbour is None:
             if self._trackers.owns(event.link):
                 self._from_tracker(event)
             return
         neighbour.heard = self._turn.now
         message = event.message
+        kind = type(message)
         try:
-            if not neighbour.ready and not isinstance(message, sent.Hello):
-                raise RemoteProtocolError(f"{type(message).__name__} before hello")
-            if type(message) is sent.Data:
-                self._downloads.fetching.on_data(neighbour, message, event.payload, event.payload_size)
+            if not neighbour.ready and kind is not sent.Hello:
+                raise RemoteProtocolError(f"{kind.__name__} before hello")
+            if kind is sent.Data:
+                self._on_data(neighbour, message, event.payload, event.payload_size)
             else:
-                self._on_message[type(message)](neighbour, message)
+                self._on_message[kind](neighbour, message)
         except RemoteProtocolError:
             self._count_error(neighbour)
 

@@ -52,7 +52,7 @@ class ReputationBook:
         standing = self._standings.get(peer)
         if standing is None or standing.model != self._settings.model:
             return NEUTRAL
-        score = self.model.aged(standing, now).score
+        score = self.model.score(standing, now)
         return max(NEUTRAL, score) if standing.verdict == "trusted" else score
 
     def verdict(self, peer: str) -> Verdict:
@@ -68,7 +68,8 @@ class ReputationBook:
 
     def refused(self, peer: str, now: float) -> bool:
         """Whether we neither serve nor ask this peer now."""
-        if self.verdict(peer) == "blocked" or self.banned(peer, now):
+        standing = self._standings.get(peer)
+        if standing is not None and (standing.verdict == "blocked" or self.banned(peer, now)):
             return True
         return self.model.refuses and self.score(peer, now) < self._settings.refuse_below
 

@@ -84,6 +84,11 @@ class FairQueue:
             self._next_round(asking)
         return next((link for link in asking if self._streams[link].deficit > 0), None)
 
+    def take_turn(self, link: LinkId) -> None:
+        """Nobody else is ready, so it is this stream's turn; what it owes for it is as if `next` had said so."""
+        if len(self._streams) > 1 and link not in self._half_sent and self._streams[link].deficit <= 0:
+            self._next_round([link])
+
     def _next_round(self, asking: list[LinkId]) -> None:
         """Everyone's turn is over: hand out as many rounds as it takes until somebody may send."""
         streams = [self._streams[link] for link in asking]

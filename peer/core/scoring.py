@@ -50,6 +50,10 @@ class ScoringModel(ABC):
     def aged(self, standing: Standing, now: float) -> Standing:
         """The standing as time alone has left it."""
 
+    def score(self, standing: Standing, now: float) -> float:
+        """The score alone, as time has left it."""
+        return self.aged(standing, now).score
+
     @abstractmethod
     def after(self, standing: Standing, kind: str, size: int) -> Standing:
         """The standing after an event of `size` bytes."""
@@ -71,8 +75,11 @@ class Smoothing(ScoringModel):
     """
 
     def aged(self, standing: Standing, now: float) -> Standing:
+        return replace(standing, score=self.score(standing, now), updated=now)
+
+    def score(self, standing: Standing, now: float) -> float:
         left = _left(now - standing.updated, self._settings.half_life)
-        return replace(standing, score=NEUTRAL + (standing.score - NEUTRAL) * left, updated=now)
+        return NEUTRAL + (standing.score - NEUTRAL) * left
 
     def after(self, standing: Standing, kind: str, size: int) -> Standing:
         settings, score = self._settings, standing.score

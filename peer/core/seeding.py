@@ -47,17 +47,20 @@ class Seeding:
 
     def counted(self, content: ContentId, seeds: int) -> None:
         """A tracker said how many seeds a swarm has."""
-        if content in self._shelf.offers:
-            self._counted[content] = seeds
+        if offer := self._shelf.offers.get(content):
+            # While we fetch we are none of them: once we have all there is one more.
+            self._counted[content] = seeds if offer.complete else seeds + 1
             self._judge(content)
 
     def keeps_all(self, link: LinkId) -> bool:
         """Whether a leecher passes on nothing of what it alone was given, of some content."""
-        return any(relays.keeps_all(link, self._turn.now) for relays in self._relays.values())
+        relays = self._relays.values()
+        return bool(relays) and any(each.keeps_all(link, self._turn.now) for each in relays)
 
     def passes_on(self, link: LinkId) -> bool:
         """Whether a leecher passed on what it alone was given, of some content."""
-        return any(relays.passes_on(link) for relays in self._relays.values())
+        relays = self._relays.values()
+        return bool(relays) and any(each.passes_on(link) for each in relays)
 
     def heard(self, link: LinkId, content: ContentId, layout: Layout, mask: int) -> None:
         """A neighbour said what it offers of a content that we have whole."""
@@ -94,18 +97,28 @@ class Seeding:
             return
         if not seed.active and (self._counted.get(content, 1) > 1 or not seed.fresh):
             return  # Nothing begins, whoever is linked.
-        links = self._haves.interested(content)
-        leechers = sum(1 for link in links if not self._haves.is_seed(link, content))
-        counted = self._counted.get(content)
-        alone = leechers == len(links) if counted is None else counted <= 1
-        enough = leechers >= LEECHERS and offer.layout.chunks >= LEAST_CHUNKS
-        wanted = alone and enough and bool(seed.fresh)
+        wanted = offer.layout.chunks >= LEAST_CHUNKS and self._is_alone(content) and bool(seed.fresh)
         if wanted and not seed.active:
             self._begin(content, seed)
         elif seed.active and not wanted:
             seed.end()
             del self._haves.limited[content]
             self._haves.changed(content)
+
+    def _is_alone(self, content: ContentId) -> bool:
+        """Whether we are the only seed, as far as we know, and some leechers are linked."""
+        counted = self._counted.get(content)
+        if counted is not None and counted > 1:
+            return False
+        leechers = 0
+        for link, _ in self._haves.interested(content):
+            if not self._haves.is_seed(link, content):
+                leechers += 1
+                if leechers >= LEECHERS and counted is not None:
+                    return True
+            elif counted is None:
+                return False
+        return leechers >= LEECHERS
 
     def _begin(self, content: ContentId, seed: SuperSeed) -> None:
         given = 0
@@ -116,7 +129,7 @@ class Seeding:
             given |= kept[link]
         seed.begin(kept, self._turn.now)
         self._haves.limited[content] = partial(self._shown, content, seed)
-        for link in self._haves.interested(content):
+        for link, _ in self._haves.interested(content):
             self._offer(content, seed, link)
             self._haves.retell(link, content)
         self._turn.timers.set_earlier(("offers",), self._turn.now + LOOK_EVERY)

@@ -191,7 +191,11 @@ class Sending:
         self.reading_bytes += upload.reading_bytes - before
         # Else it waits for one before it: nothing may go, or be read, that could not before.
         if upload.ready() is not None:
-            self.pump()
+            if self._limits.own_rate("up"):
+                self._send_ready()
+            else:
+                self._send_all(upload)
+            self.read_ahead()
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
@@ -218,6 +222,13 @@ class Sending:
                 self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
                 return
             self._send(self._open[link])
+
+    def _send_all(self, upload: Upload) -> None:
+        """Send all that is ready of one stream: without a limit nothing of the others has been waiting."""
+        self._send_refusals(upload)
+        while self._is_ready(upload.link):
+            self.queue.take_turn(upload.link)
+            self._send(upload)
 
     def _send_refusals(self, upload: Upload) -> None:
         """Send those whose turn has come; they weigh nothing and wait for no other stream."""

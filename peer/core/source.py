@@ -244,7 +244,7 @@ class Source:
         Raises:
             RemoteProtocolError: out of order, beyond the limit, or parts that do not add up.
         """
-        if sum(length for _, _, length in data.parts) != size:
+        if sum([length for _, _, length in data.parts]) != size:
             raise RemoteProtocolError(f"the parts of a data message do not add up to its {size} bytes")
         self.window.receive(data.position, size)
         self.meter.add(size, now)

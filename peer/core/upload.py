@@ -203,7 +203,7 @@ class Upload:
         self.queue.append(_Wanted(message.want, message.content, deque(), manifest=message.manifest))
 
     def _check_room(self, chunks: int = 0) -> None:
-        queued = chunks + sum(len(wanted.chunks) for wanted in self.queue)
+        queued = chunks + sum([len(wanted.chunks) for wanted in self.queue])
         if len(self.queue) >= MAX_QUEUED_WANTS or queued > MAX_QUEUED_CHUNKS:
             raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants or {MAX_QUEUED_CHUNKS} chunks on one stream")
 
@@ -369,7 +369,10 @@ class Upload:
                 return
 
     def _entry(self, job: int) -> Reading | None:
-        return next((e for e in self.pipeline if isinstance(e, Reading) and e.job == job), None)
+        for entry in self.pipeline:
+            if isinstance(entry, Reading) and entry.job == job:
+                return entry
+        return None
 
     # -- sending --
 

@@ -5,7 +5,7 @@ What is read and sent when is peer/core/sending.py; what a lone seed offers is p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
@@ -78,7 +78,7 @@ class Uploads:
         self._scored: dict[LinkId, int] = {}
         """Positions of streams up to which TOOK_DATA was counted."""
         self._open: dict[LinkId, Upload] = {}
-        haves.asks_soon = self._asks_soon
+        haves.may_ask, haves.asks_soon = self._open, self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
         self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
 
@@ -156,10 +156,9 @@ class Uploads:
 
     def _asks_soon(self, link: LinkId, size: int) -> bool:
         """Whether a downloader with a slot may ask for so many bytes before it hears the slow news."""
-        upload = self._open.get(link)
-        if upload is None:
-            return False
-        return size < NEWS_BYTES or size < NEWS_BYTES + 2 * SLOW_SECONDS * upload.meter.rate(self._turn.now)
+        if size < NEWS_BYTES:
+            return True
+        return size < NEWS_BYTES + 2 * SLOW_SECONDS * self._open[link].meter.rate(self._turn.now)
 
     # -- slots --
 
@@ -184,7 +183,7 @@ class Uploads:
                 self.close(link, "choked")
         while self._waiting and len(self._open) < self._settings.upload_slots:
             optimistic = self._next_is_optimistic()
-            link = self._choker.next_in(self._queue(), optimistic, self._turn.rng)
+            link = self._choker.next_in(list(self._queue()), optimistic, self._turn.rng)
             self._grant(self._uploads[link], optimistic)
         if self._open or self._waiting:
             self._turn.timers.set_earlier(("choke",), now + CHOKE_EVERY)
@@ -196,15 +195,17 @@ class Uploads:
             self._score_taken(upload, self._settings.reputation.upload_unit)
             self.sending.queue.weigh(upload.link, self._score(upload.peer), self._footing(upload))
 
-    def _queue(self) -> list[Waiting]:
-        return [Waiting(link, self._standing(self._uploads[link]), since) for link, since in self._waiting.items()]
+    def _queue(self) -> Iterator[Waiting]:
+        for link, since in self._waiting.items():
+            yield Waiting(link, self._standing(self._uploads[link]), since)
 
     def _slot(self, upload: Upload) -> Slot:
         return Slot(upload.link, self._standing(upload), upload.granted_at, upload.last_useful, upload.optimistic)
 
     def _standing(self, upload: Upload) -> Standing:
-        traffic = self._neighbours.traffic[upload.peer]
-        return Standing(self._score(upload.peer), traffic.down.rate(self._turn.now), self._footing(upload))
+        peer = upload.peer
+        gives = self._neighbours.rate_from(peer) if self._choker.by_rate else 0.0
+        return Standing(self._score(peer), gives, self._footing(upload))
 
     def _footing(self, upload: Upload) -> Footing:
         """What a peer gave us counts; else what it gave others of what we gave to it alone."""

@@ -231,3 +231,16 @@ def test_all_leechers_but_the_seed_gone_and_new_ones_come() -> None:
         swarm.add_peer(number)
     assert swarm.world.run(200.0, lambda: all_have_it(swarm, 3, 4))
     assert sent(swarm) <= 1.7
+
+
+def test_a_leecher_that_completes_beside_the_seed_does_not_super_seed() -> None:
+    swarm = swarm_of(12, 2 * MIB)
+    began: list[int] = []
+
+    def look() -> bool:
+        began.extend(number for number in range(1, 13) if number not in began and active(swarm, number))
+        return all_have_it(swarm, *range(1, 13))
+
+    assert swarm.world.run(60.0, look)
+    # The count of one seed that each was told while it fetched is of the other one.
+    assert not began
