@@ -58,7 +58,7 @@ class ContentHashed(Event, frozen=True):
 
 @declare("content.shared", section="contents", key=("id",))
 class ContentShared(Event, frozen=True):
-    """A content is offered from where it lies."""
+    """A content is listed, and offered from where it lies unless its state says otherwise."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class ContentShared(Event, frozen=True):
 
 @declare("content.withdrawn", section="contents", key=("id",), removes=True)
 class ContentWithdrawn(Event, frozen=True):
-    """A content is no longer offered."""
+    """A content is no longer listed. One that is only paused or damaged is, as `content.shared` with that state."""
 
     id: str
     reason: str

@@ -223,7 +223,7 @@ class Commands:
                 self._turn.add(VerifyData(content))  # perhaps it was put right
         elif known is not None and known.paused != paused:
             if paused:
-                self._library.withdraw(content, "paused")
+                self._library.withdraw(content)
             self._library.put_known(replace(known, paused=paused))
             self._turn.add(KeepPaused(content, paused))
         self._reply(token, Done(0, content))

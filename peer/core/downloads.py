@@ -147,7 +147,7 @@ class Downloads:
         download.state = state
         download.active_since = self._turn.now
         self.release(download)
-        self._shelf.drop(content, state.value)
+        self._shelf.drop(content)
         self._haves.withdrawn(content)
         self._on_offer()
         if state is not DownloadState.REMOVED:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from bus.boundary import ContentId, PeerId
-from bus.events import TransferRemoved
+from bus.events import ContentWithdrawn, TransferRemoved
 from bus.messages import Have, Rejected
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
@@ -83,9 +83,9 @@ class Library:
             self._haves.changed(content.id)
         self._trackers.offers_changed()
 
-    def withdraw(self, content: ContentId, reason: str) -> None:
-        """Offer a content no longer."""
-        self._shelf.drop(content, reason)
+    def withdraw(self, content: ContentId) -> None:
+        """Offer a content no longer; whether it is still listed is for the caller to publish."""
+        self._shelf.drop(content)
         self._uploads.sending.withdraw(content)
         self._uploads.seeding.withdrawn(content)
         self._haves.withdrawn(content)
@@ -97,10 +97,12 @@ class Library:
         if download := self._downloads.active.get(content):
             self._downloads.remove(download)
         known = self._shelf.known(content)
-        self.withdraw(content, "removed")
+        self.withdraw(content)
         self._reports.removed(content)
         if download is not None or (known is not None and known.downloaded):
             self._turn.publish(TransferRemoved(content, data))
+        if known is not None and not known.downloaded:
+            self._turn.publish(ContentWithdrawn(content, "removed"))
         self._turn.add(RemoveItem(content, data))
 
     def content_added(self, content: KnownContent) -> None:
@@ -176,7 +178,7 @@ class Library:
         """What we offered whole is not what was hashed: offer it no longer, and say so."""
         known = self._shelf.known(content)
         if known is not None:
-            self.withdraw(content, message)
+            self.withdraw(content)
             self._reports.damaged(known, message)
             self._shelf.set_damaged(replace(known, unchecked=False), message)
 
@@ -207,6 +209,6 @@ class Library:
         known = self._shelf.known(event.record.id)
         if known is None:
             return  # It was removed meanwhile, and the shell is told so.
-        self.withdraw(known.id, event.message)
+        self.withdraw(known.id)
         self._reports.removed(known.id)
         self.start_download(event.record)

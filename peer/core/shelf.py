@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bus.boundary import ContentId
-from bus.events import ContentShared, ContentWithdrawn
+from bus.events import ContentShared
 from bus.messages import ContentEntry
 from peer.core.interface import KnownContent
 from peer.core.layout import Layout
@@ -80,14 +80,10 @@ class Shelf:
         whole = [offer.known for offer in self.offers.values() if offer.known is not None]
         return whole + list(self.paused.values())
 
-    def drop(self, content: ContentId, reason: str) -> None:
+    def drop(self, content: ContentId) -> None:
         """Offer a content no longer."""
-        self.damaged.pop(content, None)
-        offer = self.offers.pop(content, None)
-        paused = self.paused.pop(content, None)
-        known = paused or (offer.known if offer else None)
-        if known is not None and not known.downloaded:
-            self._turn.publish(ContentWithdrawn(content, reason))
+        for listed in (self.damaged, self.offers, self.paused):
+            listed.pop(content, None)
 
     def _publish(self, content: KnownContent, error: str = "") -> None:
         layout = content.layout

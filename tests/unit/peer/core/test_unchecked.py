@@ -9,8 +9,8 @@ import pytest
 
 from bus.boundary import LinkId, Publish
 from bus.errors import ERR_CHANGED
-from bus.events import ContentShared, ItemState, Transfer
-from bus.messages import ControlFailed, Done, Get, Pause, Resume
+from bus.events import ContentShared, ContentWithdrawn, ItemState, Transfer
+from bus.messages import ControlFailed, Done, Get, Pause, Resume, Unshare
 from peer.core.interface import Command, FilesLooked, KeepPaused, KnownContent, Reply, Verified, VerifyData
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
@@ -98,6 +98,18 @@ def test_it_can_be_paused_and_asked_for_before_its_files_were_looked_at() -> Non
     peer.ask(Pause(0, CONTENT))
     peer.feed(FilesLooked(CONTENT, ""))
     assert (peer.offered, peer.state) == (False, "paused")
+
+
+def test_what_is_only_paused_or_damaged_is_never_off_the_list() -> None:
+    peer = Peer()
+    topics: list[type] = []
+    for step in (FilesLooked(CONTENT, ""), Command((LinkId(1), 1), Pause(0, CONTENT)),
+                 Command((LinkId(1), 2), Resume(0, CONTENT)), Verified(CONTENT, 0, WRONG),
+                 Command((LinkId(1), 3), Unshare(0, CONTENT))):  # fmt: skip
+        peer.feed(step)
+        topics += [type(effect.event) for effect in peer.effects if isinstance(effect, Publish)]
+    assert [topic for topic in topics if topic is not ContentShared] == [ContentWithdrawn]
+    assert topics.count(ContentShared) == 4
 
 
 def test_a_look_that_came_too_late_changes_nothing() -> None:
