@@ -81,7 +81,7 @@ endif
 	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@# Where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile all of it anew.
-	$(BIN)/python -m compileall -q bus experiments gateway/*.py gateway/rest gateway/view peer supervisor.py tracker
+	$(BIN)/python -m compileall -q -x gateway/web bus experiments gateway peer supervisor.py tracker
 	@printf '%s\n' '$(CURDIR)' > $@
 
 # Directories count as sources too, so that a removed file rebuilds the page.

@@ -99,8 +99,6 @@ class SimulatedSwarm:
         self.nodes: dict[str, PeerNode] = {}
         self.disks: dict[str, SimulatedDisk] = {}
         self._completed: dict[str, bool] = {}
-        self._over: list[bool] = []
-        """Has something once every honest leecher has the file: what is asked after every event must cost nothing."""
         self._honest = scenario.leechers - scenario.corrupters
         self._add_tracker()
         for number in range(scenario.leechers + 1):
@@ -174,8 +172,6 @@ class SimulatedSwarm:
             self.results[host.name] = event
             if isinstance(event, TransferCompleted):
                 self._completed[host.name] = True
-                if self.all_finished():
-                    self._over.append(True)
 
     def finished(self, number: int) -> bool:
         return isinstance(self.results.get(peer_id(number)), TransferCompleted)
@@ -188,7 +184,7 @@ class SimulatedSwarm:
 
     def run(self, limit: float) -> bool:
         """Until every honest leecher has the file, or `limit` virtual seconds are over."""
-        return self.world.run(limit, self._over.__len__)
+        return self.world.run(limit, self.all_finished)
 
 
 def simulate(scenario: SwarmScenario, limit: float = 100_000.0) -> SwarmResult:

@@ -39,15 +39,7 @@ from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
-from peer.core.interface import (
-    DownloadRecord,
-    KeepDownload,
-    KeepPaused,
-    Reply,
-    ReplyWhenAnnounced,
-    Token,
-    VerifyData,
-)
+from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
@@ -231,16 +223,12 @@ class Commands:
     def _pause_download(self, content: ContentId, *, paused: bool) -> None:
         downloads = self._downloads
         download = downloads.active[content]
-        stopped = download.state in (DownloadState.PAUSED, DownloadState.FAILED)
         if paused and download.state is DownloadState.FINISHING:
             raise ShoalError(ERR_STATE, f"{download.record.name} is being finished and cannot be paused")
         if paused and download.state is not DownloadState.PAUSED:
             downloads.pause(download)
-        elif not paused and stopped:
+        elif not paused and (download.record.paused or download.state is DownloadState.FAILED):
             downloads.resume(download)
-        elif not paused and download.record.paused:  # it is being verified, and goes on after that
-            download.record = replace(download.record, paused=False)
-            self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
 
     def _change_limits(self, token: Token, message: ChangeLimits) -> None:
         content = self._item(message.content) if message.content else ""

@@ -78,7 +78,7 @@ class Downloads:
         self._haves = haves
         self._opinions = opinions
         self._record = opinions.record
-        self._on_change = on_change
+        self.changed = on_change
         self._on_offer = on_offer
         self.active: dict[ContentId, Download] = {}
         self.fetched: dict[ContentId, Download] = {}
@@ -86,10 +86,6 @@ class Downloads:
         self.fetching = Fetching(settings, turn, limits, neighbours, haves, self.fetched, opinions, choice, on_change)
 
     # -- life of a download --
-
-    def changed(self, download: Download) -> None:
-        """Something about a download changed outside of it."""
-        self._on_change(download)
 
     def start(self, record: DownloadRecord) -> Download:
         """Begin, or go on with, a download."""
@@ -152,7 +148,7 @@ class Downloads:
         self._on_offer()
         if state is not DownloadState.REMOVED:
             self._turn.add(KeepDownload(download.record))
-        self._on_change(download)
+        self.changed(download)
 
     def release(self, download: Download) -> None:
         """Ask nothing more for a download: streams that serve nothing else are closed."""
@@ -179,14 +175,17 @@ class Downloads:
             self.resume(download)
 
     def resume(self, download: Download) -> None:
-        """Go on after a pause or an error."""
+        """Go on after a pause or an error; one that is being verified goes on when that is done."""
         download.record = replace(download.record, paused=False)
+        if download.state is DownloadState.PREPARING:
+            self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
+            return
         download.error = download.error_code = ""
         download.step("resume")
         if not download.record.path:
             download.state = DownloadState.MANIFEST
         self._prepare(download)
-        self._on_change(download)
+        self.changed(download)
 
     def remove(self, download: Download) -> None:
         self._stop(download, DownloadState.REMOVED)
@@ -202,7 +201,7 @@ class Downloads:
             return
         download.record = replace(download.record, priority=priority, sequential=sequential)
         self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
-        self._on_change(download)
+        self.changed(download)
 
     def widen(self, download: Download, only: tuple[str, ...]) -> None:
         """Want more of a tree than before (`only` empty: all of it); what is held stays.  One that stopped stays so.
@@ -227,7 +226,7 @@ class Downloads:
         download.widened = False
         download.step("widen")
         self._look_at_disk(download)
-        self._on_change(download)
+        self.changed(download)
 
     def verify(self, download: Download) -> None:
         """Hash what is on disk again."""
@@ -237,21 +236,24 @@ class Downloads:
         download.error = download.error_code = ""
         download.preparing += 1
         self._turn.add(VerifyData(download.record.id))
-        self._on_change(download)
+        self.changed(download)
 
     def verified(self, download: Download, held: int) -> None:
         """The answer to `verify`: only what matches counts."""
         layout = download.layout
         if not self._is_newest(download) or layout is None:
             return
-        lists = tuple(download.lists.items())
-        record = download.record
+        lists, record = tuple(download.lists.items()), download.record
+        found = Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists)
+        if record.id in self._shelf.offers:
+            self._prepared(found)
+            return
+        download.prepared(found)
+        download.state = DownloadState.PAUSED  # as before it was verified
         if record.paused:
-            download.prepared(Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists))
-            download.state = DownloadState.PAUSED
-            self._on_change(download)
+            self.changed(download)
         else:
-            self._prepared(Prepared(record.id, record.name, layout, record.path, held, download.wanted, lists))
+            self.resume(download)
 
     # -- what came --
 
@@ -305,7 +307,7 @@ class Downloads:
         if offer := self._shelf.offers.get(content):
             offer.held = download.held
             self._haves.changed(content)
-        self._on_change(download)
+        self.changed(download)
         self._check_complete(download)
 
     def _check_complete(self, download: Download) -> None:
@@ -314,7 +316,7 @@ class Downloads:
             self.release(download)
             self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
             self._turn.add(Finish(download.record.id))
-            self._on_change(download)
+            self.changed(download)
 
     def on_store_failed(self, event: StoreFailed) -> None:
         if job := self.fetching.jobs.pop(event.job, None):
@@ -374,7 +376,7 @@ class Downloads:
         if download.widened:
             self._look_again(download)
             return
-        self._on_change(download)
+        self.changed(download)
         self._check_complete(download)
         self.fetching.pump_all(download)
 

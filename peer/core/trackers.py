@@ -372,8 +372,7 @@ class Trackers:
         asked = self._answered(session, message.request)
         if asked is None or asked.content != message.content:
             raise RemoteProtocolError("a tracker answered for a content that it was not asked for")
-        host = session.host
-        peers = [resolved(peer, host) for peer in message.peers]
+        peers = [resolved(peer, session.host) for peer in message.peers]
         self._on_swarm(
             Swarm(
                 message.request,

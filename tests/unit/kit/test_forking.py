@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,11 +37,9 @@ def test_a_command_that_becomes_another_program_does(tmp_path):
 
 
 def test_a_command_that_takes_too_long_is_killed(tmp_path):
-    (tmp_path / "config.yaml").write_text("peers: [{name: slow}]\n")
-    begin = time.monotonic()
-    with pytest.raises(subprocess.TimeoutExpired):
-        run(["shoal", "--base-dir", str(tmp_path), "status"], {"MARK": str(tmp_path)}, tmp_path, within=0.5)
-    assert time.monotonic() - begin < 1.9  # it waits for its peer for two seconds
+    (tmp_path / "config.yaml").write_text("tracker: {listen: 'tcp://127.0.0.1:0'}\n")
+    with pytest.raises(subprocess.TimeoutExpired):  # it would never end by itself
+        run(["shoal", "--base-dir", str(tmp_path), "tracker"], {"MARK": str(tmp_path)}, tmp_path, within=2)
 
 
 def test_several_commands_run_at_once(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from bus.boundary import LinkId
 from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
-from bus.messages import ControlFailed, Done, Get, Pause
+from bus.messages import ControlFailed, Done, Get, Pause, Resume, Verify
 from peer.core.download import Download, DownloadState
 from peer.core.interface import (
     CheckSpace,
@@ -25,6 +25,7 @@ from peer.core.interface import (
     Reply,
     SpaceChecked,
     StoreFailed,
+    Verified,
 )
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
@@ -107,6 +108,24 @@ def test_a_paused_download_goes_on_with_more() -> None:
     assert isinstance(peer.answer, Done)
     peer.prepared(0b01)
     assert (peer.download.wanted, peer.download.held, peer.download.record.paused) == (0b0111, 0b01, False)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_paused_download_that_is_resumed_while_it_is_verified_goes_on_after_that(resumed: bool) -> None:
+    peer = Peer(held=0b11)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    if resumed:
+        peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+        assert isinstance(peer.answer, Done)
+        assert not peer.of(KeepDownload)[-1].record.paused
+    peer.feed(Verified(CONTENT, 0b01, ""))
+    assert peer.download.held == 0b01
+    assert peer.is_in(DownloadState.PREPARING if resumed else DownloadState.PAUSED)
+    assert (CONTENT in peer.node.shelf.offers, bool(peer.of(Prepare))) == (resumed, resumed)
+    if resumed:
+        peer.prepared(0b01)
+        assert peer.is_in(DownloadState.FETCHING)
 
 
 @pytest.mark.parametrize(("had", "asked"), [((), ("a",)), (("a", "b"), ("b",)), (("a",), ("a/x",))])
