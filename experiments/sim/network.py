@@ -38,7 +38,7 @@ CORRUPT: Final = "corrupt"
 class Pipe:
     """One direction of a link."""
 
-    __slots__ = ("arrived", "blocked", "dropped", "far", "near", "queue", "queued", "served", "to")
+    __slots__ = ("arrived", "blocked", "delivered", "dropped", "far", "near", "queue", "queued", "served", "to")
 
     def __init__(self, to: Host, near: LinkId, far: LinkId) -> None:
         """`near` is the link's number at the sender, `far` at the receiver."""
@@ -53,7 +53,9 @@ class Pipe:
         self.served = 0.0
         """Where this link stands in its uplink's turns."""
         self.arrived = 0.0
-        """When the last message arrives: none overtakes another, also if the latency changes."""
+        """When the last message reaches the receiver's downlink: none overtakes another, also if the latency changes."""
+        self.delivered = 0.0
+        """When the last message that reached a downlink with a rate is through it; one behind it may be on its way."""
         self.dropped = False
 
     def drop(self) -> None:
@@ -180,7 +182,7 @@ class Network:
         to, world = pipe.to, self._world
         latency = world.latency + host.delay + to.delay
         arrives = pipe.arrived = max(pipe.arrived, end + latency)
-        if to.rates.down:
+        if to.rates.down or to.down_free > world.now:  # or it had a cap until now, and something waits
             world.at_time(arrives, self._arrive, (host, pipe, send, size, start + latency))
         else:
             world.at_time(arrives, self._deliver, (host, pipe, send, size))
@@ -192,11 +194,12 @@ class Network:
         took = size / down if down else 0.0
         if type(send.message) is Data:
             to.down_free = max(to.down_free, first) + took
-            done = pipe.arrived = max(pipe.arrived, to.down_free)
+            done = max(pipe.delivered, to.down_free)
         else:
             # As at the sender: a small one passes those of other links, and is charged.
             to.down_free = max(to.down_free, now) + took
-            done = max(pipe.arrived, now + took)
+            done = max(pipe.delivered, now + took)
+        pipe.delivered = done
         if done <= now:
             self._deliver(host, pipe, send, size)
         else:

@@ -144,6 +144,30 @@ def test_a_downlink_that_can_take_both_delays_neither() -> None:
     assert net.since("c", start) == [1 + LATENCY, 1 + LATENCY]
 
 
+def test_a_downlink_delays_nothing_that_is_still_on_its_way_behind() -> None:
+    net = Net(a=HostRates(up=100_000), b=HostRates(down=1_000_000))
+    net.link("a", "b")
+    net.world.delay(net.hosts["b"], 1.5)  # the second one leaves before the first one is there
+    start = net.world.now
+    net.send("a", "b", chunk(0), chunk(1), Credit(1, 5, 0))
+    net.pass_time(10)
+    first, second, last = net.cores["b"].of(Received)
+    assert [event.message.parts[0][0] for _, event in (first, second)] == [0, 1]
+    assert net.since("b", start) == [1 + LATENCY + 1.5, 2 + LATENCY + 1.5, pytest.approx(last[0] - start)]
+    assert 0 <= last[0] - second[0] < 0.01
+
+
+def test_nothing_overtakes_what_waits_for_a_downlink_whose_cap_ends() -> None:
+    net = Net(a=HostRates(), b=HostRates(down=100_000))
+    net.link("a", "b")
+    net.send("a", "b", *(chunk(n) for n in range(3)))
+    net.pass_time(1.5 * LATENCY)
+    net.hosts["b"].rates = HostRates()
+    net.send("a", "b", chunk(3))
+    net.pass_time(10)
+    assert [event.message.parts[0][0] for _, event in net.cores["b"].of(Received)] == [0, 1, 2, 3]
+
+
 def test_a_slow_receiver_leaves_the_uplink_to_others() -> None:
     """Max-min: of 1 MB/s up, the receiver with 100 kB/s down gets that, the other the rest."""
     net = Net(a=HostRates(up=1e6), slow=HostRates(down=1e5), fast=HostRates())
