@@ -24,7 +24,7 @@ from typing import Final
 from weakref import WeakSet
 
 from bus.errors import ERR_PATH, ShoalError
-from peer.files import CREATE_NEW, FOLDER, FileOps, link_in_the_way, shown
+from peer.files import FOLDER, FileOps, link_in_the_way, shown
 
 LIMIT: Final = 128
 """Files kept open that nobody uses."""
