@@ -3,6 +3,7 @@
     contents    offered whole, shared in place or downloaded
     downloads   under way, and finished ones (for their figures: sources, seconds)
     manifests   of both, and the digest lists of the files in their trees, by content
+    uploaded    bytes of both that were ever uploaded, by content
     limits      rates that were set while running, and their schedule
 
 There is no row for a small file: what is known of a tree's files is one packed blob, and only
@@ -94,8 +95,18 @@ class Catalogue:
             rows.forget_manifests(connection, content)
             connection.execute("DELETE FROM contents WHERE id = ?", (content,))
             connection.execute("DELETE FROM downloads WHERE id = ?", (content,))
+            connection.execute("DELETE FROM uploaded WHERE content = ?", (content,))
 
         self._database.call(forget)
+
+    def keep_uploaded(self, uploaded: Iterable[tuple[ContentId, int]]) -> None:
+        """Keep how many bytes were ever uploaded, of those contents that are still here."""
+        self._database.submit(lambda connection: rows.put_uploaded(connection, uploaded))
+
+    def uploaded(self) -> dict[ContentId, int]:
+        """Bytes that were ever uploaded, by content."""
+        query = "SELECT content, bytes FROM uploaded ORDER BY content"
+        return self._database.call(lambda connection: dict(connection.execute(query).fetchall()))
 
     def keep_limits(self, record: LimitRecord, done: Done | None = None) -> None:
         """Keep the limits of a content, or of all together; a record without any is dropped."""

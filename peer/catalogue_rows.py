@@ -25,8 +25,11 @@ _LIMITS: Final = "CREATE TABLE limits (content TEXT PRIMARY KEY, up INTEGER, dow
 _SCHEDULE: Final = "CREATE TABLE schedule (content TEXT PRIMARY KEY, limits BLOB NOT NULL) STRICT"
 """Limits that hold at certain times of the week; content is empty."""
 
+_UPLOADED: Final = "CREATE TABLE uploaded (content TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT"
+"""What was ever uploaded of a content or download, which may be both in turn."""
+
 SCHEMA: Final = Schema(
-    3,
+    4,
     f"""
     CREATE TABLE contents (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, upload INTEGER NOT NULL,
@@ -39,9 +42,10 @@ SCHEMA: Final = Schema(
         content TEXT NOT NULL, manifest TEXT NOT NULL, raw BLOB NOT NULL, UNIQUE (content, manifest)
     ) STRICT;
     {_LIMITS};
-    {_SCHEDULE}
+    {_SCHEDULE};
+    {_UPLOADED}
     """,
-    upgrades=(_LIMITS, _SCHEDULE),
+    upgrades=(_LIMITS, _SCHEDULE, _UPLOADED),
 )
 
 
@@ -158,6 +162,15 @@ def limit_records(connection: sqlite3.Connection) -> list[LimitRecord]:
             schedule = msgspec.msgpack.decode(kept, type=ScheduledLimits)
             found[content] = replace(found.get(content, LimitRecord(content)), schedule=schedule)
     return list(found.values())
+
+
+def put_uploaded(connection: sqlite3.Connection, uploaded: Iterable[tuple[ContentId, int]]) -> None:
+    # What was being sent while its content was removed is counted of nothing.
+    connection.executemany(
+        "INSERT OR REPLACE INTO uploaded SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)"
+        " OR EXISTS (SELECT 1 FROM downloads WHERE id = ?1)",
+        uploaded,
+    )
 
 
 def put_manifests(connection: sqlite3.Connection, content: ContentId, manifests: Iterable[tuple[str, bytes]]) -> None:

@@ -28,6 +28,11 @@ class ChunkSet:
     def add(self, chunk: int) -> None:
         self._bits[chunk >> 3] |= 1 << (chunk & 7)
 
+    def add_all(self, chunks: Iterable[int]) -> None:
+        bits = self._bits
+        for chunk in chunks:
+            bits[chunk >> 3] |= 1 << (chunk & 7)
+
     def remove(self, chunk: int) -> None:
         self._bits[chunk >> 3] &= ~(1 << (chunk & 7))
 

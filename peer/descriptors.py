@@ -24,7 +24,7 @@ from typing import Final
 from weakref import WeakSet
 
 from bus.errors import ERR_PATH, ShoalError
-from peer.files import CREATE_NEW, FOLDER, FileOps, link_in_the_way, shown
+from peer.files import FOLDER, FileOps, link_in_the_way, shown
 
 LIMIT: Final = 128
 """Files kept open that nobody uses."""
@@ -216,17 +216,16 @@ class Folder:
             raise ShoalError(ERR_PATH, f"{self._shown(path)} is not a file of its own; remove it")
         return number
 
-    def make(self, path: str, mode: int, parent: int) -> int:
-        """Make a regular file below this folder, in the open folder `parent`; nobody else has a name for it.
+    def make(self, folder: str, name: str, data: memoryview, mode: int, parent: int) -> None:
+        """Make a file of these bytes in a folder below this one, which is open as `parent`; it has no other name.
 
         Raises:
             ShoalError: as `open`, if something is there.
         """
-        name = path.rpartition("/")[2]
         try:
-            return self._files.open(name, CREATE_NEW, mode, parent)
+            self._files.make_file(name, data, mode, parent)
         except OSError as error:
-            raise self._explained(error, path, name, parent) from None
+            raise self._explained(error, f"{folder}/{name}".lstrip("/"), name, parent) from None
 
     def look(self, path: str) -> os.stat_result:
         """Status of a name below this folder.  Raises FileNotFoundError if it is missing."""

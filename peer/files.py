@@ -14,7 +14,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_SYMLINK, ShoalError
@@ -72,6 +72,22 @@ class FileOps:
         while done < len(data):
             done += os.pwrite(descriptor, data[done:], offset + done)
 
+    def make_file(self, name: str, data: memoryview, mode: int, folder: int) -> None:
+        """Make a small file that is not there yet, with this in it; when that fails, a part of it may be left."""
+        descriptor = os.open(name, CREATE_NEW, mode, dir_fd=folder)
+        try:
+            self.write(descriptor, data, 0)
+        finally:
+            os.close(descriptor)
+
+    def read_file(self, path: str, view: memoryview, offset: int) -> tuple[os.stat_result, int]:
+        """Open a small file for one `read_into`: its status before that, and the bytes read."""
+        descriptor = os.open(path, READ)
+        try:
+            return os.fstat(descriptor), self.read_into(descriptor, view, offset)
+        finally:
+            os.close(descriptor)
+
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
@@ -81,6 +97,10 @@ class FileOps:
     def look(self, name: str, folder: int | None = None) -> os.stat_result:
         """Status of a name; of a symbolic link, that of the link."""
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+    def look_at_all(self, names: Sequence[str], folder: int) -> list[os.stat_result]:
+        """`look`, at many names in one folder."""
+        return [os.stat(name, dir_fd=folder, follow_symlinks=False) for name in names]
 
     def list_folder(self, path: str) -> list[os.DirEntry[str]]:
         with os.scandir(path) as listing:

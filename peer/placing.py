@@ -86,15 +86,15 @@ def _records(disk: Disk, download: TemporaryFiles) -> bytes:
     places = [(number, entries[number].path.rpartition("/")) for number in files]
     for folder, together in groupby(places, key=lambda place: place[1][0]):
         group = list(together)
-        number = group[0][0]
         try:
             with download.folder.enter(folder) as parent:
-                for number, (_, _, name) in group:
-                    status = disk.files.look(name, parent)
-                    _check_file(status, download, number)
-                    records[number] = record_of(status)
-        except FileNotFoundError:
-            raise _vanished(download, number) from None
+                found = disk.files.look_at_all([name for _, (_, _, name) in group], parent)
+        except FileNotFoundError as error:
+            gone = [number for number, (_, _, name) in group if name == error.filename]
+            raise _vanished(download, (gone or [group[0][0]])[0]) from None
+        for (number, _), status in zip(group, found, strict=True):
+            _check_file(status, download, number)
+            records[number] = record_of(status)
     return b"".join(records)
 
 

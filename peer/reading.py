@@ -78,14 +78,15 @@ def listed_digest(layout: Layout, chunk: int, raw: bytes) -> bytes:
 
 def _runs(source: Source, parts: Sequence[Part]) -> Iterator[tuple[int, int, int]]:
     """(entry, offset in its file, length) of the reads to make."""
-    layout = source.layout
-    entry, start, length = -1, 0, 0
-    for chunk, offset, size in parts:
+    layout, chunks = source.layout, [chunk for chunk, _, _ in parts]
+    for chunk in (min(chunks, default=0), max(chunks, default=0)):
         if not 0 <= chunk < layout.chunks:
             raise ShoalError(ERR_NOT_FOUND, f"there is no chunk {chunk}; the content has {layout.chunks}")
-        source.check_held(chunk)
-        holder = layout.entry_of(chunk)
-        place = (chunk - layout.starts[holder]) * layout.chunk_sizes[holder] + offset
+    source.check_held(chunks)
+    starts, chunk_sizes = layout.starts, layout.chunk_sizes
+    entry, start, length = -1, 0, 0
+    for (chunk, offset, size), holder in zip(parts, layout.entries_of(chunks), strict=True):
+        place = (chunk - starts[holder]) * chunk_sizes[holder] + offset
         if holder == entry and place == start + length:
             length += size
             continue

@@ -107,6 +107,7 @@ class PeerService:
             standings,
             run_before,
             storage.load_limits(),
+            storage.load_uploaded(),
         )
         self._core = wrap(self._node)
         self._run_before = run_before

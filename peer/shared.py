@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bus.errors import ERR_CHANGED, ERR_UNREADABLE, ShoalError
@@ -116,16 +116,12 @@ class SharedFiles:
             raise self._changed(entry)
 
     def _read_small(self, entry: int, view: memoryview, offset: int) -> int:
-        files = self._files
-        number = files.open(self.path_of(entry), READ)
-        try:
-            if record_of(files.status(number)) != record_at(self.stats, entry):
-                raise self._changed(entry)
-            return files.read_into(number, view, offset)
-        finally:
-            files.close(number)
+        status, done = self._files.read_file(self.path_of(entry), view, offset)
+        if record_of(status) != record_at(self.stats, entry):
+            raise self._changed(entry)
+        return done
 
-    def check_held(self, chunk: int) -> None:
+    def check_held(self, chunks: Sequence[int]) -> None:
         """All chunks of what is offered whole are held."""
 
     def use(self, entry: int) -> Descriptor:

@@ -45,6 +45,7 @@ from peer.core.interface import (
     KeepDownload,
     KeepLimits,
     KeepPaused,
+    KeepUploaded,
     KnownContent,
     PartRead,
     Prepare,
@@ -154,6 +155,10 @@ class Storage:
     def load_limits(self) -> list[LimitRecord]:
         """The rate limits that were set while running."""
         return self._catalogue.limits()
+
+    def load_uploaded(self) -> dict[ContentId, int]:
+        """Bytes that were ever uploaded, by content."""
+        return self._catalogue.uploaded()
 
     def perform(self, effect: CoreEffect) -> None:
         """Carry out one effect of the core; never blocks."""
@@ -268,6 +273,7 @@ class Storage:
             CheckChunk: lambda effect: self._readers.submit(lambda: self._check_chunk(effect)),
             KeepDownload: self._keep_download,
             KeepPaused: lambda effect: self._catalogue.keep_paused(effect.content, effect.paused, self._kept),
+            KeepUploaded: lambda effect: self._catalogue.keep_uploaded(effect.uploaded),
             KeepLimits: lambda effect: self._catalogue.keep_limits(effect.record, self._kept),
             RemoveItem: self._remove,
         }

@@ -13,7 +13,6 @@ reached the disk, so it is neither believed nor synced a second time, but hashed
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Sequence
 from itertools import groupby
@@ -163,32 +162,22 @@ class TemporaryFiles:
 
     def write_small(self, files: Sequence[SmallFile]) -> None:
         """Write files of one chunk each, whole; they are held as soon as all are written.  Raises as `write` does."""
-        for folder, together in groupby(files, key=self._folder_of):
+        entries = self.layout.entries
+        placed = [(entries[file[1]].path.rpartition("/"), file) for file in files]
+        for folder, together in groupby(placed, key=lambda one: one[0][0]):
             group = list(together)
-            entry = group[0][1]
+            entry = group[0][1][1]
             try:
                 with self._folder.enter(folder, make=True) as parent:
-                    for _, entry, data in group:
-                        self._write_small(entry, data, parent)
+                    for (_, _, name), (_, entry, data) in group:
+                        if entry in self.present:
+                            self.write(entry, data, 0)
+                            continue
+                        self.present.add(entry)
+                        self._folder.make(folder, name, data, _mode_of(entries[entry]), parent)
             except OSError as error:
                 raise error_of(error, self.where(entry), self._files, self.bytes_missing()) from None
-            self._add_all_held(group)
-
-    def _folder_of(self, file: SmallFile) -> str:
-        return self.layout.entries[file[1]].path.rpartition("/")[0]
-
-    def _write_small(self, entry: int, data: memoryview, parent: int) -> None:
-        if entry in self.present:
-            self.write(entry, data, 0)
-            return
-        described = self.layout.entries[entry]
-        number = self._folder.make(described.path, _mode_of(described), parent)
-        try:
-            self.present.add(entry)
-            self._files.write(number, data, 0)
-        finally:
-            with contextlib.suppress(OSError):  # what was written is checked by sync, not by close
-                self._files.close(number)
+            self._add_all_held([file for _, file in group])
 
     def read(self, entry: int, offset: int, length: int) -> bytes:
         """Bytes of a held chunk; raises ShoalError if they are not there."""
@@ -248,10 +237,13 @@ class TemporaryFiles:
         """Bytes of the wanted chunks that are not held."""
         return self.layout.bytes_in(self.wanted.mask & ~self.held.mask)
 
-    def check_held(self, chunk: int) -> None:
-        """Raises ShoalError if a chunk is not held."""
-        if chunk not in self.held:
-            raise ShoalError(ERR_UNREADABLE, f"chunk {chunk} of {self.content[:16]} is not held; verify the download")
+    def check_held(self, chunks: Sequence[int]) -> None:
+        """Raises ShoalError if one of these chunks is not held."""
+        for chunk in chunks:
+            if chunk not in self.held:
+                raise ShoalError(
+                    ERR_UNREADABLE, f"chunk {chunk} of {self.content[:16]} is not held; verify the download"
+                )
 
     def add_held(self, chunk: int, entry: int, length: int) -> None:
         """A chunk was written and its digest is right."""
@@ -265,9 +257,9 @@ class TemporaryFiles:
     def _add_all_held(self, files: Sequence[SmallFile]) -> None:
         with self._lock:
             if self.failure is None:
-                for chunk, _, _ in files:
-                    self.held.add(chunk)
-                self._batch += [chunk for chunk, _, _ in files]
+                chunks = [chunk for chunk, _, _ in files]
+                self.held.add_all(chunks)
+                self._batch += chunks
                 self._dirty.update([entry for _, entry, _ in files])
                 self.unsynced_bytes += sum([len(data) for _, _, data in files])
 
@@ -281,8 +273,7 @@ class TemporaryFiles:
     def set_recorded(self, chunks: list[int]) -> bytes:
         """Note that chunks are synced; returns all such, as to be recorded."""
         with self._lock:
-            for chunk in chunks:
-                self.recorded.add(chunk)
+            self.recorded.add_all(chunks)
             return self.recorded.sealed()
 
     def unset(self, chunks: list[int]) -> bytes:

@@ -21,8 +21,9 @@ from blake3 import blake3
 
 from bus.errors import ERR_FAILURE, ShoalError
 from peer.core.interface import CoreEvent, Part, Store, Stored, StoreFailed
+from peer.core.layout import MIN_CHUNK_SIZE
 from peer.hashing import has_small_chunks
-from peer.manifest import chunk_digest, chunk_is_right, new_chunk
+from peer.manifest import SmallFiles, chunk_digest, new_chunk
 from peer.temporary import SmallFile, TemporaryFiles
 from peer.workers import Workers
 
@@ -67,6 +68,7 @@ class _Writer:
     def __init__(self) -> None:
         self.thread = Workers("store")
         self.pending: dict[TemporaryFiles, dict[int, Pending]] = {}
+        self.small_files = SmallFiles()
 
     def forget(self, download: TemporaryFiles, *chunks: int) -> None:
         """Drop what was collected of these chunks."""
@@ -132,17 +134,19 @@ class WritePool:
 
     def _share_out(self, parts: tuple[Part, ...], download: TemporaryFiles) -> dict[int, list[Placed]]:
         """Worker -> its parts, without those that are to be passed over."""
-        small, count = has_small_chunks(download.layout), len(self._writers)
-        own = int(download.content[:8], 16) % count
-        layout = download.layout
-        together = max(1, NEIGHBOURS * layout.chunks // max(1, layout.size))
-        shares: dict[int, list[Placed]] = {}
+        layout, count = download.layout, len(self._writers)
+        placed: list[Placed] = []
         place = 0
         for chunk, offset, length in parts:
-            if chunk >= 0:
-                worker = own if small else chunk // together % count
-                shares.setdefault(worker, []).append((chunk, offset, length, place))
+            if 0 <= chunk < layout.chunks:
+                placed.append((chunk, offset, length, place))
             place += length
+        if has_small_chunks(layout):
+            return {int(download.content[:8], 16) % count: placed} if placed else {}
+        together = max(1, NEIGHBOURS * layout.chunks // max(1, layout.size))
+        shares: dict[int, list[Placed]] = {}
+        for part in placed:
+            shares.setdefault(part[0] // together % count, []).append(part)
         return shares
 
     def _submit(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
@@ -177,21 +181,20 @@ class WritePool:
 
     def _take_small(self, writer: _Writer, job: _Job, parts: list[Placed]) -> None:
         """Files of one chunk that came whole are written folder by folder; the rest as ever."""
-        download, layout, view = job.download, job.download.layout, job.view
-        held, begun = download.held, writer.pending.get(download)
+        download, view, entries = job.download, job.view, job.download.layout.entries
+        begun = writer.pending.get(download, {})
         small: list[SmallFile] = []
         rest: list[Placed] = []
-        for part in parts:
+        for part, number in zip(parts, job.download.layout.entries_of([part[0] for part in parts]), strict=True):
             chunk, offset, length, place = part
-            if chunk >= layout.chunks or chunk in held:
-                continue
-            number = layout.entry_of(chunk)
-            entry = layout.entries[number]
-            if offset or length != entry.size or length > layout.chunk_sizes[number]:
+            entry = entries[number]
+            if offset or length != entry.size or length > MIN_CHUNK_SIZE:
                 rest.append(part)
                 continue
+            if chunk in download.held:
+                continue
             data = view[place : place + length]
-            if chunk_is_right(entry, chunk_digest(data), None):
+            if writer.small_files.right(entry, data):
                 small.append((chunk, number, data))
             else:
                 job.rejected.append(chunk)

@@ -19,8 +19,8 @@ from bus.events.process import MetricsSample, PeerHeartbeat, PeerStarted, PeerSt
 
 __all__ = [
     "BY_TOPIC", "BY_TYPE", "SECTIONS", "ChunkRejected", "ContentAnnounced", "ContentForgotten", "ContentHashed",
-    "ContentHashing", "ContentShared", "ContentWithdrawn", "Declared", "Envelope", "Event", "ItemState",
-    "LimitsChanged", "LimitsCleared", "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample",
+    "ContentHashing", "ContentShared", "ContentUploaded", "ContentWithdrawn", "Declared", "Envelope", "Event",
+    "ItemState", "LimitsChanged", "LimitsCleared", "LinkIsLost", "LinkIsUp", "LinkProgress", "LinkRow", "MetricsSample",
     "PeerExpired", "PeerHeartbeat", "PeerRegistered", "PeerStarted", "PeerStopping", "ReputationChanged",
     "ReputationForgotten", "SourceRow", "StreamClosed", "StreamOpened", "StreamRefused", "SwarmHasChanged",
     "TrackerHeartbeat", "TrackerLost", "TrackerReached", "TrackerRow", "Transfer", "TransferCompleted",
@@ -81,6 +81,15 @@ class ContentWithdrawn(Event, frozen=True):
 
     id: str
     reason: str
+
+
+@declare("content.uploaded", section="uploaded", key=("content",))
+class ContentUploaded(Event, frozen=True):
+    """What was ever uploaded of a content grew, or was known at the start; at most once in 2 s for each."""
+
+    content: str
+    bytes: int
+    """Of its chunks, to all peers, in all runs; 0 once it was removed."""
 
 
 # --- downloads -------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ def _rows_of(event: events.Event) -> list[RowKey]:
             events.SwarmHasChanged(content=content)
             | events.LimitsChanged(content=content)
             | events.LimitsCleared(content=content)
+            | events.ContentUploaded(content=content)
         ):
             # The limits of all contents together are said of none.
             return [(rows.SHARES, content), (rows.DOWNLOADS, content)] if content else [(rows.PEER, rows.SELF)]

@@ -97,6 +97,8 @@ class ShareRow(Row, frozen=True):
     up_limit: int
     """Of its own, bytes a second; 0: none."""
     down_limit: int
+    uploaded: int
+    """Bytes sent of it, to all peers, in all runs of this peer."""
 
 
 class HashingRow(Row, frozen=True):
@@ -150,6 +152,8 @@ class DownloadRow(Row, frozen=True):
     """The least time that any way of sharing could need."""
     optimum_share: float | None
     """How much of that optimum it reaches, 1 at best."""
+    uploaded: int
+    """Bytes sent of it, to all peers, in all runs of this peer."""
 
 
 class UploadRow(Row, frozen=True):

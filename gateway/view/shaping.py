@@ -80,6 +80,7 @@ class Shaper:
             leechers=swarm.leechers if swarm else None,
             up_limit=up_limit,
             down_limit=down_limit,
+            uploaded=self._uploaded(key),
         )
 
     def hashing(self, key: str) -> rows.HashingRow | None:
@@ -124,6 +125,7 @@ class Shaper:
             down_limit=down_limit,
             optimum_seconds=found.optimum_seconds or None,
             optimum_share=found.optimum_share or None,
+            uploaded=self._uploaded(key),
         )
 
     def upload(self, key: str) -> rows.UploadRow | None:
@@ -169,6 +171,10 @@ class Shaper:
         """(up, down) of a content."""
         found = self._find(events.LimitsChanged, "limits", content)
         return (found.up, found.down) if found else (0, 0)
+
+    def _uploaded(self, content: str) -> int:
+        found = self._find(events.ContentUploaded, "uploaded", content)
+        return found.bytes if found else 0
 
     def _find(self, kind: type[E], section: str, *key: str) -> E | None:
         found = self._published.sections[section].get(key)

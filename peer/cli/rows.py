@@ -13,6 +13,7 @@ from msgspec import Struct
 from bus.events import (
     ContentHashing,
     ContentShared,
+    ContentUploaded,
     LimitsChanged,
     LinkRow,
     MetricsSample,
@@ -49,6 +50,8 @@ class Item(Struct, frozen=True):
     """Where it lies or will lie; empty while that is unknown."""
     origin: str
     """shared (it lies where its owner put it), upload (received through the page), or downloaded."""
+    uploaded: int = 0
+    """Bytes sent of it, to all peers, in all runs of this peer."""
 
 
 class TrackerState(Struct, frozen=True):
@@ -144,10 +147,12 @@ def items(state: PublishedState) -> list[Item]:
     up_rates: defaultdict[str, float] = defaultdict(float)
     for upload in state.of(UploadProgress, "uploads"):
         up_rates[upload.content] += upload.rate
+    uploaded = {row.content: row.bytes for row in state.of(ContentUploaded, "uploaded")}
     rows = {
         shared.id: Item(
             shared.id, shared.name, shared.kind, shared.size, shared.size, 1.0, shared.state,
             up_rates[shared.id], 0.0, shared.error, shared.path, "upload" if shared.upload else "shared",
+            uploaded.get(shared.id, 0),
         )
         for shared in state.of(ContentShared, "contents")
     }  # fmt: skip
@@ -155,7 +160,7 @@ def items(state: PublishedState) -> list[Item]:
         rows[transfer.id] = Item(
             transfer.id, transfer.name, transfer.kind, transfer.size, transfer.bytes_done, progress_of(transfer),
             transfer.state, up_rates[transfer.id], transfer.down_rate, transfer.error,
-            transfer.path, "downloaded",
+            transfer.path, "downloaded", uploaded.get(transfer.id, 0),
         )  # fmt: skip
     hashing = [
         Item(

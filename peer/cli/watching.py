@@ -34,7 +34,7 @@ def ls(session: Session) -> None:
     """Everything shared and moving."""
     from peer.cli.rows import items
 
-    rows = items(session.state("contents", "transfers", "uploads", "hashing"))
+    rows = items(session.state("contents", "transfers", "uploads", "uploaded", "hashing"))
     if session.json:
         print_json(rows)
         return

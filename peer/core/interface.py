@@ -345,6 +345,12 @@ class KeepPaused(Struct, frozen=True, gc=False):
     paused: bool
 
 
+class KeepUploaded(Struct, frozen=True, gc=False):
+    """Write how many bytes of these contents were ever uploaded to the catalogue."""
+
+    uploaded: tuple[tuple[ContentId, int], ...]
+
+
 class KeepLimits(Struct, frozen=True, gc=False):
     """Write limits to the catalogue; a record without any is dropped."""
 
@@ -387,6 +393,6 @@ class Reply(Struct, frozen=True, gc=False):
 
 CoreEffect = (
     LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData
-    | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepLimits | RemoveItem
-    | KeepReputation | ForgetReputation | Reply
+    | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepUploaded | KeepLimits
+    | RemoveItem | KeepReputation | ForgetReputation | Reply
 )  # fmt: skip

@@ -116,6 +116,23 @@ class Layout:
         """Index of the entry that holds a chunk."""
         return bisect_right(self.starts, chunk) - 1
 
+    def entries_of(self, chunks: list[int]) -> Sequence[int]:
+        """For each chunk (at least one) the index of the entry that holds it."""
+        starts = self.starts
+        first, last = self.entry_of(chunks[0]), self.entry_of(chunks[-1])
+        entries = range(first, last + 1)
+        if starts[first : last + 1] == chunks:  # neighbouring files of one chunk: looking for each takes far longer
+            return entries
+        return [bisect_right(starts, chunk) - 1 for chunk in chunks]
+
+    def whole(self, chunks: list[int]) -> list[tuple[int, int, int]]:
+        """As parts of a data message, of which all these chunks (at least one) are whole: (chunk, 0, length)."""
+        entries = self.entries
+        return [
+            (chunk, 0, size if (size := entries[number].size) <= MIN_CHUNK_SIZE else self.length_of(chunk))
+            for chunk, number in zip(chunks, self.entries_of(chunks), strict=True)
+        ]
+
     def offset_of(self, chunk: int, entry: int) -> int:
         """Offset in its file at which a chunk of that entry begins, bytes."""
         return (chunk - self.starts[entry]) * self.chunk_sizes[entry]

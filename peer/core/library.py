@@ -99,11 +99,17 @@ class Library:
         known = self._shelf.known(content)
         self.withdraw(content)
         self._reports.removed(content)
+        self._uploads.all_time.forget(content)
         if download is not None or (known is not None and known.downloaded):
             self._turn.publish(TransferRemoved(content, data))
         if known is not None and not known.downloaded:
             self._turn.publish(ContentWithdrawn(content, "removed"))
         self._turn.add(RemoveItem(content, data))
+
+    def keep_due(self) -> None:
+        """Keep the counters that move: those of running downloads, and what was uploaded."""
+        self._downloads.keep_due()
+        self._uploads.all_time.keep()
 
     def content_added(self, content: KnownContent) -> None:
         if download := self._downloads.active.get(content.id):

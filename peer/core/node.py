@@ -10,11 +10,12 @@ It only wires the parts.  The service (sockets, disk) and the simulator drive th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from bus import messages as sent
 from bus.boundary import (
+    ContentId,
     DialFailed,
     LinkBlocked,
     LinkId,
@@ -94,8 +95,9 @@ class PeerNode:
         standings: dict[PeerId, Standing] | None = None,
         run_before: float = 0.0,
         limits: Iterable[LimitRecord] = (),
+        uploaded: Mapping[ContentId, int] | None = None,
     ) -> None:
-        """`run_before` is the running time of all earlier runs, seconds; `wall` the wall clock at `now`."""
+        """`run_before`: seconds that earlier runs took; `uploaded`: bytes they sent; `wall`: the clock at `now`."""
         self.settings = settings
         self.turn = turn = Turn(rng, now, wall)
         self.next_deadline = turn.timers.next
@@ -129,6 +131,7 @@ class PeerNode:
             self.opinions.refused if choker.by_score else self.opinions.banned,
             self._footing,
             self.opinions.record,
+            uploaded or {},
         )
         self.uploads.seeding.ask_count = self.trackers.query
         self.downloads = Downloads(
@@ -267,8 +270,7 @@ class PeerNode:
         """Say good-bye: end streams, leave the trackers, keep all records."""
         self.turn.now = now
         self.downloads.stop()
-        for link in list(self.neighbours.by_link):
-            self.uploads.close(link, "closing")
+        self.uploads.stop()
         self.trackers.leave()
         return self.turn.take_effects()
 
@@ -287,7 +289,7 @@ class PeerNode:
             "ask": fetching.ask_due,
             "steal": fetching.asking.steal_due,
             "stall": fetching.stalls_due,
-            "keep": self.downloads.keep_due,
+            "keep": self.library.keep_due,
             "space": self.downloads.space_due,
             "forgive": fetching.forgive_due,
             "look": self.swarms.look,

@@ -12,6 +12,7 @@ from typing import Final
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
 from bus.messages import Data, RefusalReason, Refused
+from peer.core.alltime import AllTime, Uploaded
 from peer.core.bitmap import mask_of_chunks
 from peer.core.footing import Footing
 from peer.core.interface import PartRead, Read, ReadFailed, ReadManifest
@@ -30,6 +31,17 @@ LEAST_SHARE: Final = 2 * 2**20
 """Bytes that each stream may read ahead, however many there are."""
 
 
+class Flow(Meter):
+    """What goes out of one content to one peer."""
+
+    __slots__ = ("uploaded",)
+
+    def __init__(self, now: float, uploaded: Uploaded) -> None:
+        super().__init__(now)
+        self.uploaded = uploaded
+        """Of that content, to all peers."""
+
+
 class Sending:
     """The bytes on their way out."""
 
@@ -40,6 +52,7 @@ class Sending:
         shelf: Shelf,
         limits: RateLimits,
         neighbours: Neighbours,
+        all_time: AllTime,
         open_uploads: dict[LinkId, Upload],
         on_sent: Callable[[Upload, ContentId, int], None],
     ) -> None:
@@ -52,12 +65,13 @@ class Sending:
         self._shelf = shelf
         self._limits = limits
         self._neighbours = neighbours
+        self._all_time = all_time
         self._on_sent = on_sent
         self._open = open_uploads
         self.queue = FairQueue()
         self.jobs: dict[int, Upload] = {}
         self.reading_bytes = 0
-        self._sent: dict[tuple[ContentId, str], Meter] = {}
+        self._sent: dict[tuple[ContentId, str], Flow] = {}
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
         self._unreported: dict[tuple[ContentId, str], float] = {}
@@ -260,15 +274,17 @@ class Sending:
     def _count(self, upload: Upload, head: Reading) -> None:
         now = self._turn.now
         key = (head.content, upload.peer)
-        meter = self._sent.get(key)
-        if meter is None:
-            meter = self._sent[key] = Meter(now)
-        meter.add(head.size, now)
+        flow = self._sent.get(key)
+        if flow is None:
+            flow = self._sent[key] = Flow(now, self._all_time.of(head.content))
+        flow.add(head.size, now)
         if not head.manifest:
             mask = head.whole if head.ends_chunk else mask_of_chunks([chunk for chunk, _, _ in head.parts])
             self.served[key] = self.served.get(key, 0) | mask
         if self._settings.reports_progress:
             self._unreported[key] = now
+            if not head.manifest:
+                self._all_time.count(flow.uploaded, head.size)
             self._turn.timers.set_earlier(("report",), now + self._settings.progress_interval)
 
     # -- reports --

@@ -72,7 +72,7 @@ class NodeSettings(Struct, frozen=True):
     limit_up: int = 0
     limit_down: int = 0
     progress_interval: float = 0.25
-    """Between events about rates and progress; infinite: none are made."""
+    """Between events about rates and progress; infinite: none are made, and no totals of uploads either."""
     renew: float = 30.0
     """Between renewals of a tracker's lease, at most a third of it."""
     reputation: ReputationSettings = ReputationSettings()

@@ -264,6 +264,29 @@ class Source:
         self.want_seconds += (took - self.want_seconds) * (SMOOTHING if self.want_seconds else 1.0)
 
     def _receive_chunks(self, data: Data, size: int, asked: Asked, now: float) -> Arrived:
+        parts, done, useful = tuple(data.parts), self._all_whole(data, asked), size
+        if not done:
+            parts, done, useful = self._receive_parts(data, asked)
+        asked.mask &= ~done
+        asked.unreceived -= useful
+        self._expect(asked.content, -useful)
+        if not asked.mask:
+            self._answered(data.want, now)
+        return Arrived(asked, parts if useful else (), useful)
+
+    @staticmethod
+    def _all_whole(data: Data, asked: Asked) -> int:
+        """The chunks of a message that is wanted chunks, each whole, as most are: one look instead of many; else 0."""
+        chunks = [chunk for chunk, _, _ in data.parts]
+        if asked.progress or max(chunks) >= asked.mask.bit_length() or len(set(chunks)) < len(chunks):
+            return 0
+        mask = mask_of_chunks(chunks)
+        assert asked.layout is not None
+        return mask if not mask & ~asked.mask and data.parts == asked.layout.whole(chunks) else 0
+
+    @staticmethod
+    def _receive_parts(data: Data, asked: Asked) -> tuple[tuple[Part, ...], int, int]:
+        """(what to store, chunks (bitmask) that are whole now, bytes that were asked for)"""
         layout = asked.layout
         assert layout is not None
         is_wanted, wholes = contains(asked.mask), []
@@ -288,12 +311,7 @@ class Source:
                 progress.pop(chunk, None)
             else:
                 progress[chunk] = offset + length
-        asked.mask &= ~mask_of_chunks(done)
-        asked.unreceived -= useful
-        self._expect(asked.content, -useful)
-        if not asked.mask:
-            self._answered(data.want, now)
-        return Arrived(asked, tuple(parts) if useful else (), useful)
+        return tuple(parts), mask_of_chunks(done), useful
 
     def _receive_manifest(self, data: Data, size: int, asked: Asked, now: float) -> Arrived:
         (_, offset, length), *more = data.parts

@@ -5,7 +5,7 @@ What is read and sent when is peer/core/sending.py; what a lone seed offers is p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
@@ -23,6 +23,7 @@ from bus.messages import (
     Want,
     WantManifest,
 )
+from peer.core.alltime import AllTime
 from peer.core.bitmap import checked_mask
 from peer.core.choker import Slot, Standing, UploadChoker, Waiting
 from peer.core.footing import Footing
@@ -61,8 +62,12 @@ class Uploads:
         refused: Callable[[PeerId], bool],
         footing: Callable[[PeerId], Footing],
         record: Callable[[PeerId, str, ContentId, int], None],
+        uploaded: Mapping[ContentId, int],
     ) -> None:
-        """`footing` is that of a peer as far as its gifts to us tell; `record` notes a reputation event."""
+        """`footing` is that of a peer as far as its gifts to us tell; `record` notes a reputation event.
+
+        `uploaded` is how many bytes of each content went out in earlier runs.
+        """
         self._settings = settings
         self._turn = turn
         self._shelf = shelf
@@ -80,7 +85,8 @@ class Uploads:
         self._open: dict[LinkId, Upload] = {}
         haves.may_ask, haves.asks_soon = self._open, self._asks_soon
         self.seeding = Seeding(turn, shelf, haves, self._open)
-        self.sending = Sending(settings, turn, shelf, limits, neighbours, self._open, self.seeding.sent)
+        self.all_time = AllTime(turn, uploaded)
+        self.sending = Sending(settings, turn, shelf, limits, neighbours, self.all_time, self._open, self.seeding.sent)
 
     # -- messages --
 
@@ -256,6 +262,12 @@ class Uploads:
             self._turn.publish(StreamClosed(upload.peer, upload.stream, "up", reason, upload.window.sent))
             self.seeding.ended(upload.link)
         return was_open
+
+    def stop(self) -> None:
+        """The process stops: end all streams, keep what was counted."""
+        for link in list(self._neighbours.by_link):
+            self.close(link, "closing")
+        self.all_time.keep()
 
     def link_lost(self, link: LinkId) -> None:
         """A stream dies with its link."""

@@ -71,6 +71,23 @@ def test_what_failed_is_tried_again_or_verified(web, open_page):
     expect(details(page, share)).not_to_contain_text("it changed")
 
 
+def test_the_ratio_is_that_of_all_runs_and_stays_when_an_upload_ends(web, open_page):
+    taker, share, half = "ab" * 32, "e1" * 32, odd_transfer("e2", "paused", [])
+    web.publish(events.ContentShared(share, "e1", "file", 2**20, 1, 1, "/d/e1", False, "seeding", "", 1e9))
+    web.publish(half)
+    page = open_page(web.page)
+    ratios = [line(page, content).locator("[data-column=ratio]") for content in (share, half.id)]
+    for ratio in ratios:
+        expect(ratio).to_have_text("0.00")
+    web.publish(events.UploadProgress(share, taker, 2**19, 1000.0))
+    web.publish(events.ContentUploaded(share, 5 * 2**19))
+    web.publish(events.ContentUploaded(half.id, 2**18))  # of the megabyte that is here
+    web.publish(events.UploadEnded(share, taker, 2**19))
+    expect(ratios[0]).to_have_text("2.50")
+    expect(ratios[1]).to_have_text("0.25")
+    expect(details(page, line(page, share))).to_contain_text("to 0 peers, 2.5 MiB in all")
+
+
 def test_a_score_is_explained_on_a_click(web, open_page):
     web.publish(events.ReputationChanged("5a" * 32, 0.51, [], {"SUCCESSFUL_UPLOAD": 3}, "SUCCESSFUL_UPLOAD"))
     page = open_page(web.page)

@@ -35,6 +35,14 @@ def test_every_byte_is_in_one_chunk(given_sizes, data):
         entry = layout.entry_of(chunk)
         assert (entry, layout.offset_of(chunk, entry), layout.length_of(chunk)) == model[chunk]
         assert chunk in layout.chunks_of(entry)
+    first, count = data.draw(st.integers(0, len(model) - 1)), data.draw(st.integers(1, 6))
+    for chunks in (list(range(first, min(first + count, len(model)))), data.draw(some(len(model)))):
+        assert list(layout.entries_of(chunks)) == [model[chunk][0] for chunk in chunks]
+        assert layout.whole(chunks) == [(chunk, 0, model[chunk][2]) for chunk in chunks]
+
+
+def some(chunks):
+    return st.lists(st.integers(0, chunks - 1), min_size=1, max_size=6)
 
 
 @given(st.lists(st.sampled_from([0, 5, 2**17, 2**17 + 1, 300_000]), min_size=1, max_size=8), st.integers(0))

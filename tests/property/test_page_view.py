@@ -29,6 +29,7 @@ EVENTS = st.one_of(
     st.builds(events.ContentWithdrawn, IDS, st.just("")),
     st.builds(_transfer, IDS, NUMBERS, st.sampled_from(["downloading", "paused"])),
     st.builds(events.TransferRemoved, IDS, st.booleans()),
+    st.builds(events.ContentUploaded, IDS, NUMBERS),
     st.builds(events.SwarmHasChanged, IDS, NUMBERS, NUMBERS),
     st.builds(lambda p, n: events.LinkIsUp(p, f"peer {n}", "h", True, 1.0 * n, 0.0, n, n, ""), IDS, NUMBERS),
     st.builds(lambda p, n: events.LinkIsLost(p, f"peer {n}", "h", False, 0.0, 0.0, n, n, "gone"), IDS, NUMBERS),

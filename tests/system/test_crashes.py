@@ -72,6 +72,22 @@ def test_an_uploader_killed_at_half_comes_back_and_the_download_goes_on(swarm: S
     assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
 
 
+def test_what_was_uploaded_of_a_content_outlives_the_upload_and_the_seed(swarm: Swarm, tmp_path: Path) -> None:
+    size = 3 * MIB + 7
+    content = swarm.cli("share", str(random_file(tmp_path / "ratio.bin", size, seed=4))).data[0]["id"]
+    swarm.cli("get", content, peer="south")
+
+    def uploaded() -> tuple[int, str]:
+        [row] = [row for row in swarm.cli("ls").data if row["id"] == content]
+        return row["uploaded"], row["state"]
+
+    eventually(lambda: uploaded() == (size, "seeding"), within=10)
+    swarm.cli("pause", content)  # ends what is left of the upload; answered once all that was to be kept is kept
+    assert uploaded() == (size, "paused")
+    swarm.restarted("north", swarm.kill("north"))
+    assert uploaded() == (size, "paused")
+
+
 def test_a_download_outlives_the_tracker_which_comes_back_and_knows_its_swarms(tmp_path: Path) -> None:
     sample = random_file(tmp_path / "sample.bin", SIZE)
     with Loose(tmp_path, environ=SLOW, peers=("north", "south", "east")) as swarm:

@@ -220,6 +220,51 @@ def test_limits_come_back_as_they_were_and_none_are_not_kept(path):
     catalogue.close()
 
 
+def test_what_was_uploaded_of_contents_and_downloads_outlives_a_restart_until_they_are_removed(path):
+    catalogue = Catalogue(path)
+    catalogue.keep_content(CONTENT, STATS, RAW, [])
+    catalogue.keep_download(RECORD)
+    gone = "99" * 32
+    catalogue.keep_uploaded([(CONTENT.id, 5), (RECORD.id, 6), (gone, 7)])
+    catalogue.keep_uploaded([(CONTENT.id, 2**40)])
+    catalogue = reopened(catalogue, path)
+    assert catalogue.uploaded() == {CONTENT.id: 2**40, RECORD.id: 6}
+    catalogue.remove(CONTENT.id)
+    catalogue.keep_uploaded([(CONTENT.id, 2**41)])
+    catalogue = reopened(catalogue, path)
+    assert catalogue.uploaded() == {RECORD.id: 6}
+    catalogue.close()
+
+
+def test_what_was_uploaded_stays_when_a_download_becomes_a_content_and_when_it_is_under_way_again(path):
+    catalogue = Catalogue(path)
+    record = replace(RECORD, id=CONTENT.id)
+    catalogue.keep_download(record)
+    catalogue.keep_uploaded([(CONTENT.id, 5)])
+    catalogue.keep_manifest(CONTENT.id, CONTENT.id, RAW, lambda result, error: None)
+    catalogue.finish(replace(CONTENT, downloaded=True), STATS)
+    assert catalogue.uploaded() == {CONTENT.id: 5}
+    catalogue.reopen(record, PLACE, b"")
+    assert catalogue.uploaded() == {CONTENT.id: 5}
+    catalogue.close()
+
+
+def test_a_database_of_the_version_before_uploads_were_counted_is_brought_up_to_date(path):
+    catalogue = Catalogue(path)
+    catalogue.keep_content(CONTENT, STATS, RAW, [])
+    catalogue.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE uploaded")
+        connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    catalogue = Catalogue(path)
+    assert catalogue.uploaded() == {}
+    catalogue.keep_uploaded([(CONTENT.id, 5)])
+    assert catalogue.uploaded() == {CONTENT.id: 5}
+    assert [content.id for content in catalogue.load_all()[0]] == [CONTENT.id]
+    catalogue.close()
+
+
 def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     catalogue = Catalogue(path)
     catalogue.keep_download(RECORD)
@@ -227,6 +272,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE limits")
         connection.execute("DROP TABLE schedule")
+        connection.execute("DROP TABLE uploaded")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     catalogue = Catalogue(path)

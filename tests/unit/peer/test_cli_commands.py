@@ -232,7 +232,8 @@ def test_ls_prints_the_documented_keys(shoal, peer):
     peer.state = [SHARED]
     assert shoal("ls", "--json").data == [
         {"id": A, "name": "iso", "kind": "file", "size": 100, "bytes_done": 100, "progress": 1.0, "state": "seeding",
-         "up_rate": 0.0, "down_rate": 0.0, "error": "", "path": "/iso", "origin": "shared"}
+         "up_rate": 0.0, "down_rate": 0.0, "error": "", "path": "/iso", "origin": "shared",
+         "uploaded": 0}
     ]  # fmt: skip
     head, row = shoal("ls").out.splitlines()
     assert head.split() == ["ID", "NAME", "SIZE", "DONE", "STATE", "UP", "DOWN"]

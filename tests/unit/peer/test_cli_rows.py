@@ -7,6 +7,7 @@ import msgspec
 from bus.events import (
     ContentHashing,
     ContentShared,
+    ContentUploaded,
     LimitsChanged,
     LinkIsLost,
     LinkIsUp,
@@ -47,6 +48,11 @@ def test_what_is_shared_is_whole_and_its_uploads_are_summed():
 def test_what_moves_has_its_progress():
     moving = rows.Item(B, "tree", "tree", 200, 50, 0.25, "downloading", 0.0, 7.0, "", "/d/tree", "downloaded")
     assert rows.items(state(MOVING)) == [moving]
+
+
+def test_what_was_ever_uploaded_of_each_is_told_whether_somebody_fetches_it_or_not():
+    found = rows.items(state(SHARED, MOVING, ContentUploaded(A, 250), ContentUploaded(B, 7)))
+    assert [(row.id, row.uploaded, row.up_rate) for row in found] == [(A, 250, 0.0), (B, 7, 0.0)]
 
 
 def test_what_came_through_the_page_is_an_upload():

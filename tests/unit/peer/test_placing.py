@@ -130,6 +130,21 @@ def test_a_temporary_file_that_is_not_whole_any_more_is_no_finished_download(see
             assert (got / "big").read_bytes() == (tmp_path / "v1.2" / "big").read_bytes()
 
 
+def test_the_file_that_is_gone_is_named(seed, tmp_path):
+    root = tmp_path / "many"
+    root.mkdir()
+    for number in range(20):  # so many that the whole file system is synced, not each file
+        (root / f"{number:02}").write_bytes(b"x")
+    tree = seed.share(root)
+    with Disk(tmp_path, "south") as south:
+        prepared = south.begin(seed, record_of(tree, tmp_path / "got"))
+        south.store_all(seed, tree.id, prepared.wanted, tree.layout)
+        (temporary,) = (tmp_path / "got").iterdir()
+        (temporary / "07").unlink()
+        with pytest.raises(FailedError, match="/07 was removed or changed"):
+            south.finish(tree.id)
+
+
 # --- order, and going on ----------------------------------------------------------------------
 
 

@@ -52,7 +52,8 @@ function rate(number: number): string {
 }
 
 function ratio(item: Item): number | null {
-  return item.size > 0 && item.complete ? item.sent / item.size : null;
+  const served = item.role === "download" || item.role === "share";
+  return served && item.done > 0 ? item.sent / item.done : null;
 }
 
 function eta(item: Item): string {
@@ -82,9 +83,9 @@ export const COLUMNS: readonly Column[] = [
   column("seeds", "Seeds", "Peers that have all of it", 70, true, (item) => item.seeds, (item) => amount(item.seeds)),
   column("leechers", "Leechers", "Peers that fetch it", 94, true, (item) => item.leechers,
     (item) => amount(item.leechers)),
-  column("sent", "Sent", "To other peers, since this peer started", 90, false, (item) => item.sent,
+  column("sent", "Sent", "To other peers, in all", 90, false, (item) => item.sent,
     (item) => bytes(item.sent)),
-  column("ratio", "Ratio", "Sent since this peer started, for each byte of it", 66, true, ratio, (item) => {
+  column("ratio", "Ratio", "Sent to other peers, for each byte that is here", 66, true, ratio, (item) => {
     const value = ratio(item);
     return value === null ? "" : value.toFixed(2);
   }),

@@ -26,7 +26,7 @@ export interface Item {
   complete: boolean;
   down: number;
   up: number;
-  /** Sent since the peer started. */
+  /** To all peers, in all runs of this one. */
   sent: number;
   /** Seconds. */
   eta: number | null;
@@ -72,12 +72,11 @@ const NOTHING = {
   downLimit: 0, optimumSeconds: 0, optimumShare: 0,
 } satisfies Partial<Item>;
 
-function taken(uploads: Uploads): Pick<Item, "takers" | "up" | "sent"> {
+function taken(uploads: Uploads): Pick<Item, "takers" | "up"> {
   const takers = uploads ? [...uploads.values()] : [];
   return {
     takers,
     up: takers.reduce((sum, upload) => sum + upload.rate, 0),
-    sent: takers.reduce((sum, upload) => sum + upload.bytes, 0),
   };
 }
 
@@ -103,6 +102,7 @@ export function itemOfDownload(row: DownloadRow, uploads: Uploads): Item {
     progress: row.progress,
     complete: row.finished !== null,
     down: row.down_rate,
+    sent: row.uploaded,
     eta: row.eta,
     seconds: row.seconds,
     seeds: row.seeds,
@@ -141,6 +141,7 @@ export function itemOfShare(row: ShareRow, uploads: Uploads): Item {
     done: row.size,
     progress: 1,
     complete: true,
+    sent: row.uploaded,
     seeds: row.seeds,
     leechers: row.leechers,
     added: time(row.added),

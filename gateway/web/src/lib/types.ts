@@ -51,6 +51,7 @@ export interface ShareRow {
   leechers: number | null;
   up_limit: number;
   down_limit: number;
+  uploaded: number;
 }
 
 export interface HashingRow {
@@ -102,6 +103,7 @@ export interface DownloadRow {
   down_limit: number;
   optimum_seconds: number | null;
   optimum_share: number | null;
+  uploaded: number;
 }
 
 export interface UploadRow {

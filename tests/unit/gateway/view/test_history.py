@@ -74,7 +74,7 @@ def test_contents_that_moved_longest_ago_are_forgotten_first():
 def test_a_content_moves_by_its_download_and_all_its_uploads_together():
     download = rows.DownloadRow(
         CONTENT, "n", "file", 1, "", "downloading", 0, 0.0, 1, 0, 5.0, None, 0.0, 0, 0, [], "", "", "", None, None,
-        None, None, "normal", False, 0, 0, None, None,
+        None, None, "normal", False, 0, 0, None, None, 0,
     )  # fmt: skip
     uploads = [rows.UploadRow(CONTENT, peer, 1, rate) for peer, rate in (("a", 1.0), ("b", 2.0), ("c", 0.0))]
     assert moving([download], uploads) == {CONTENT: (3.0, 5.0)}

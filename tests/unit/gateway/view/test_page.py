@@ -88,6 +88,15 @@ def test_limits_show_where_they_hold_and_go_when_they_are_cleared():
     assert (row.up_limit, row.down_limit) == (0, 0)
 
 
+def test_what_was_ever_uploaded_shows_at_shares_and_downloads_and_outlives_the_uploads():
+    feed = Feed()
+    feed.hear(shared(), transfer(id=OTHER), events.UploadProgress(CONTENT, PEER, 5, 1.0))
+    feed.hear(events.ContentUploaded(CONTENT, 25), events.ContentUploaded(OTHER, 50))
+    view = feed.hear(events.UploadEnded(CONTENT, PEER, 9))
+    found = [view.row(rows.SHARES, CONTENT), view.row(rows.DOWNLOADS, OTHER)]
+    assert [row.uploaded for row in found] == [25, 50]  # type: ignore[union-attr]
+
+
 def test_an_empty_finished_download_is_complete():
     row = Feed().hear(transfer(size=0, bytes_done=0, finished=2e9)).row(rows.DOWNLOADS, CONTENT)
     assert isinstance(row, rows.DownloadRow)
