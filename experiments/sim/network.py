@@ -53,7 +53,7 @@ class Pipe:
         self.served = 0.0
         """Where this link stands in its uplink's turns."""
         self.arrived = 0.0
-        """When the last message reaches the receiver's downlink: none overtakes another, also if the latency changes."""
+        """When the last message reaches the receiver's downlink: none overtakes another, if the latency changes too."""
         self.delivered = 0.0
         """When the last message that reached a downlink with a rate is through it; one behind it may be on its way."""
         self.dropped = False
