@@ -20,7 +20,7 @@ from peer.core.picker import PICKERS, SEQUENTIAL
 from peer.core.priority import in_turn
 from peer.core.settings import NodeSettings
 from peer.core.source import Source, SourceState
-from peer.core.stealing import Theft, find_theft
+from peer.core.stealing import Theft, find_theft, time_to_come
 from peer.core.turn import Turn
 
 WANT_BYTES: Final = 2**20
@@ -190,7 +190,11 @@ class Asking:
 
     def _take_over(self, download: Download, thief: Source, theft: Theft) -> None:
         """The chunk has one owner at any time: what the slower source still sends of it is passed over."""
-        victim, mask = theft.victim, 1 << theft.chunk
+        victim, mask, now = theft.victim, 1 << theft.chunk, self._turn.now
+        asked = victim.asked[theft.want]
+        # This want is never answered: what was predicted is all there is to learn of it.  Else its source would pass
+        # for as quick as it once was, or for unknown, and slow ones would take a chunk from each other for ever.
+        victim.want_seconds = max(victim.want_seconds, now - asked.since + time_to_come(victim, asked, now))
         self._turn.send(victim.link, Cancel(victim.stream, theft.want, [(theft.chunk, 1)]))
         if came := victim.give_up(theft.want, theft.chunk):
             download.duplicate_bytes += came

@@ -22,7 +22,6 @@ from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
 from peer.core.interface import (
-    CheckSpace,
     DownloadRecord,
     Finish,
     KeepDownload,
@@ -30,7 +29,6 @@ from peer.core.interface import (
     ManifestRejected,
     Prepare,
     Prepared,
-    SpaceChecked,
     Stored,
     StoreFailed,
     VerifyData,
@@ -89,6 +87,8 @@ class Downloads:
         download = self.active[record.id] = self.fetched[record.id] = Download(record, self._turn.now)
         if not record.paused:
             self._prepare(download)
+        elif record.path:
+            self._look_at_disk(download)  # it stays paused; what it holds is to be known
         return download
 
     def _prepare(self, download: Download) -> None:
@@ -158,18 +158,6 @@ class Downloads:
                 self.fetching.close(source, "done")
                 self.fetching.pump(source)
         download.asked = 0
-
-    def space_due(self) -> None:
-        """Downloads that a full disk stopped: let the shell look whether there is room again."""
-        for download in self.active.values():
-            if download.waits_for_space:
-                self._turn.add(CheckSpace(download.record))
-                self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
-
-    def on_space_checked(self, event: SpaceChecked) -> None:
-        download = self.active.get(event.content)
-        if event.enough and download is not None and download.waits_for_space:
-            self.resume(download)
 
     def resume(self, download: Download) -> None:
         """Go on after a pause or an error; one that is being verified goes on when that is done."""
@@ -246,12 +234,16 @@ class Downloads:
         if record.id in self._shelf.offers:
             self._prepared(found)
             return
-        download.prepared(found)
-        download.state = DownloadState.PAUSED  # as before it was verified
-        if record.paused:
-            self.changed(download)
-        else:
+        self._described(download, found)
+        if not record.paused:
             self.resume(download)
+
+    def _described(self, download: Download, found: Prepared) -> None:
+        """What a paused download holds is known."""
+        download.state = DownloadState.PREPARING
+        download.prepared(found)
+        download.state = DownloadState.PAUSED
+        self.changed(download)
 
     # -- what came --
 
@@ -326,6 +318,7 @@ class Downloads:
             download.preparing = max(0, download.preparing - 1)
         if event.kind:
             download.kind, download.size = event.kind, event.size
+            self.changed(download)
         if download.state not in (DownloadState.FAILED, DownloadState.PAUSED):
             self.fail(download, event.code, event.message)
 
@@ -360,6 +353,8 @@ class Downloads:
         download = self.active.get(event.content)
         if download is not None and self._is_newest(download):
             self._prepared(event)
+        elif download is not None and not download.preparing and download.state is DownloadState.PAUSED:
+            self._described(download, event)
 
     def _prepared(self, event: Prepared) -> None:
         """What is on disk is known: fetch the rest."""

@@ -15,10 +15,11 @@ from bus.boundary import ContentId, PeerId
 from bus.events import ContentWithdrawn, TransferRemoved
 from bus.messages import Have, Rejected
 from peer.core.download import DownloadState
-from peer.core.downloads import Downloads
+from peer.core.downloads import SPACE_EVERY, Downloads
 from peer.core.haves import Haves
 from peer.core.interface import (
     CheckChunk,
+    CheckSpace,
     ChunkChecked,
     DownloadRecord,
     FilesLooked,
@@ -27,6 +28,7 @@ from peer.core.interface import (
     ReadFailed,
     RemoveItem,
     Reopened,
+    SpaceChecked,
     Verified,
 )
 from peer.core.neighbours import Neighbour
@@ -110,6 +112,18 @@ class Library:
         """Keep the counters that move: those of running downloads, and what was uploaded."""
         self._downloads.keep_due()
         self._uploads.all_time.keep()
+
+    def space_due(self) -> None:
+        """Downloads that a full disk stopped: let the shell look whether there is room again."""
+        for download in self._downloads.active.values():
+            if download.waits_for_space:
+                self._turn.add(CheckSpace(download.record))
+                self._turn.timers.set_earlier(("space",), self._turn.now + SPACE_EVERY)
+
+    def space_checked(self, event: SpaceChecked) -> None:
+        download = self._downloads.active.get(event.content)
+        if event.enough and download is not None and download.waits_for_space:
+            self._downloads.resume(download)
 
     def content_added(self, content: KnownContent) -> None:
         if download := self._downloads.active.get(content.id):

@@ -75,6 +75,24 @@ def test_a_slow_seed_among_three_holds_up_nothing(slow: int) -> None:
     assert duplicates(swarm) <= 0.01
 
 
+def test_two_slow_seeds_do_not_take_the_only_chunk_from_each_other_for_ever() -> None:
+    swarm = swarm_of((32 * KIB, 32 * KIB), size=128 * KIB)
+    assert finish(swarm) < 5  # of one alone it takes 4
+    assert duplicates(swarm) <= 0.25
+
+
+def test_seeds_that_all_become_slow_near_the_end_do_not_take_the_last_chunks_from_each_other_for_ever() -> None:
+    swarm = swarm_of((RATE, RATE, RATE), size=4 * MIB)
+    download = swarm.nodes[peer_id(LEECHER)].downloads.active[CONTENT]
+    assert swarm.world.run(10.0, lambda: download.held_bytes > 0.8 * swarm.layout.size)
+    began, missing = swarm.world.now, swarm.layout.size - download.held_bytes
+    for number in (0, 2, 3):
+        swarm.nodes[peer_id(number)].limits.set("up", 32 * KIB, began)
+    finish(swarm)
+    assert swarm.world.now - began < 1.25 * missing / (3 * 32 * KIB)
+    assert duplicates(swarm) <= 0.02
+
+
 @pytest.mark.parametrize("number", [2, 3])
 def test_a_seed_that_falls_silent_near_the_end_holds_up_nothing(number: int) -> None:
     swarm = swarm_of((RATE, RATE, RATE))

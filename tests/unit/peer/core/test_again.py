@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bus.boundary import LinkId
-from bus.errors import ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
+from bus.boundary import LinkId, Publish
+from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
+from bus.events import Transfer
 from bus.messages import ControlFailed, Done, Get, Pause, Resume, Verify
 from peer.core.download import Download, DownloadState
 from peer.core.interface import (
@@ -41,12 +42,14 @@ TOKEN = (LinkId(1), 1)
 class Peer:
     """A node without links, and the disk under it."""
 
-    def __init__(self, *only: str, held: int = 0, finished: bool = False) -> None:
-        record = DownloadRecord(CONTENT, "tree", "/d", "/d/tree", only, (), False, 0.0, finished=float(finished))
+    def __init__(
+        self, *only: str, held: int = 0, finished: bool = False, paused: bool = False, looked: bool = True
+    ) -> None:
+        record = DownloadRecord(CONTENT, "tree", "/d", "/d/tree", only, (), paused, 0.0, finished=float(finished))
         known = KnownContent(CONTENT, "tree", LAYOUT, "/d/tree", upload=False, downloaded=True, added=0.0)
         self.node = PeerNode(SETTINGS, random.Random(1), 0.0, 0.0, [known] if finished else [], [record])
         self.effects: list[Any] = self.node.start_effects()
-        if not finished:
+        if looked and not finished:
             self.prepared(held)
 
     def prepared(self, held: int) -> None:
@@ -64,6 +67,12 @@ class Peer:
 
     def of(self, kind: type) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def report(self) -> Transfer:
+        """What is published of the download when a report is due."""
+        self.effects = self.node.on_deadline(2.0)
+        (event,) = [effect.event for effect in self.of(Publish) if isinstance(effect.event, Transfer)]
+        return event
 
     @property
     def answer(self) -> Any:
@@ -126,6 +135,33 @@ def test_a_paused_download_that_is_resumed_while_it_is_verified_goes_on_after_th
     if resumed:
         peer.prepared(0b01)
         assert peer.is_in(DownloadState.FETCHING)
+
+
+def test_what_a_download_that_was_paused_before_the_start_holds_is_known_and_it_stays_paused() -> None:
+    peer = Peer(held=0b11, paused=True)
+    assert peer.is_in(DownloadState.PAUSED)
+    assert (peer.download.held, peer.download.size, CONTENT in peer.node.shelf.offers) == (0b11, 4000, False)
+    transfer = peer.report()
+    assert (transfer.state, transfer.size, transfer.bytes_done) == ("paused", 4000, 2000)
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    assert isinstance(peer.answer, Done)
+
+
+def test_one_that_is_resumed_before_its_disk_was_looked_at_goes_on() -> None:
+    peer = Peer(paused=True, looked=False)
+    peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+    peer.feed(Prepared(CONTENT, "tree", LAYOUT, "/d/tree", 0b1, LAYOUT.all_chunks, ()))
+    assert peer.is_in(DownloadState.PREPARING)  # the first answer; resume has asked again
+    peer.feed(Prepared(CONTENT, "tree", LAYOUT, "/d/tree", 0b1, LAYOUT.all_chunks, ()))
+    assert peer.is_in(DownloadState.FETCHING)
+
+
+def test_one_whose_disk_cannot_be_used_stays_paused_and_tells_its_size() -> None:
+    peer = Peer(paused=True, looked=False)
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK, "not mounted", "tree", 4000))
+    assert peer.is_in(DownloadState.PAUSED)
+    transfer = peer.report()
+    assert (transfer.state, transfer.kind, transfer.size) == ("paused", "tree", 4000)
 
 
 @pytest.mark.parametrize(("had", "asked"), [((), ("a",)), (("a", "b"), ("b",)), (("a",), ("a/x",))])
