@@ -74,24 +74,31 @@ def test_files_tell_how_much_of_each_is_here_and_more_of_them_can_be_fetched(web
 
 
 def test_files_and_folders_get_a_priority_and_keep_the_focus_while_answers_come(web, open_page):
+    eel = "c3" * 32
+    web.let_find(messages.FoundContent(eel, "eel", "tree", 2**30, 1, 1))
+    web.let_list(eel, [("docs/read me.txt", 12), ("docs/other", 3)])  # no folder decides over what the second has
+    web.call("POST", "/downloads", json={"id": eel, "only": ["run"]})
     page = open_page(web.page)
-    panel = details(page, line(page, HERRING), "Files")
+    panel = details(page, line(page, eel), "Files")
     file = panel.get_by_role("combobox", name="Priority of docs/read me.txt", exact=True)
     folder = panel.get_by_role("combobox", name="Priority of all in docs", exact=True)
     expect(file).to_have_value("normal")
+    expect(folder).to_have_value("normal")
     file.focus()
     with page.expect_response("**/held?*"):
         page.keyboard.type("H")  # as a closed list is chosen from
     expect(file).to_have_value("high")
-    expect(folder).to_have_value("high")
+    expect(folder).to_have_value("mixed")
     with page.expect_response("**/held?*"):
         pass
     expect(file).to_be_focused()
     expect(file).to_have_value("high")
     folder.select_option("Low")
     expect(file).to_have_value("low")
-    eventually(lambda: web.get(f"/contents/{HERRING}/held")["items"][0]["priority"] == "low", within=5)
+    eventually(lambda: web.get(f"/contents/{eel}/held")["items"][0]["priority"] == "low", within=5)
+    expect(folder).to_have_value("mixed")
     folder.select_option("Normal")
+    eventually(lambda: web.get(f"/contents/{eel}/held")["items"][0]["priority"] == "normal", within=5)
 
 
 def test_a_priority_that_is_refused_is_taken_back_and_the_reason_is_told(web, open_page):
