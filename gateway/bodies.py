@@ -91,6 +91,8 @@ class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
     action: Action | UnsetType = UNSET
     priority: messages.Priority | UnsetType = UNSET
     """Only while it runs."""
+    paths: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
+    """Files or folders of a tree: they get the priority, among its files; empty: the download as a whole gets it."""
     sequential: bool | UnsetType = UNSET
     """Its chunks from first to last; only while it runs."""
     limits: LimitsPatch | UnsetType = UNSET
@@ -225,6 +227,8 @@ class FileHeld(Struct, frozen=True):
     """It is fetched, or was; else it was left out."""
     bytes_done: int
     """Verified."""
+    priority: messages.Priority
+    """Among the files of a running download: high ones are fetched first, low ones last."""
 
 
 class PiecesOfPeer(Struct, frozen=True):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bus.errors import ERR_NOT_FOUND, ShoalError
-from bus.messages import Held, HeldFile, ListHeld
+from bus.messages import FilePriority, Held, HeldFile, ListHeld, Priority
 from peer.contents import Contents
+from peer.core.file_priority import level_of
 from peer.reading import Source
 from peer.shared import ABSENT, SharedFiles, record_at
 from peer.temporary import TemporaryFiles
@@ -26,20 +27,24 @@ def held(contents: Contents, message: ListHeld) -> Held:
         raise ShoalError(ERR_NOT_FOUND, f"the files of {message.content[:80]} are not known; get it first")
     source, following = found[1], message.first + PAGE
     files = source.layout.files
-    rows = [_row(source, entry) for entry in files[message.first : following]]
-    return Held(0, rows, following if following < len(files) else 0)
+    priorities = source.priorities if isinstance(source, TemporaryFiles) else ()
+    levels = dict(priorities)
+    rows = [_row(source, entry, levels) for entry in files[message.first : following]]
+    told = [FilePriority(path, level) for path, level in priorities]
+    return Held(0, rows, following if following < len(files) else 0, told)
 
 
-def _row(source: Source, entry: int) -> HeldFile:
+def _row(source: Source, entry: int, levels: dict[str, Priority]) -> HeldFile:
     layout = source.layout
     size, chunks = layout.entries[entry].size, layout.chunks_of(entry)
     if isinstance(source, SharedFiles):
         is_here = record_at(source.stats, entry) != ABSENT
         return HeldFile(is_here, size if is_here else 0)
     assert isinstance(source, TemporaryFiles)
+    level = level_of(layout.entries[entry].path, levels)
     if not chunks:
-        return HeldFile(True, 0)
+        return HeldFile(True, 0, level)
     count, chunk_size = source.held.count(chunks), layout.chunk_sizes[entry]
     # The last chunk is as long as what is left of the file.
     beyond = len(chunks) * chunk_size - size if chunks[-1] in source.held else 0
-    return HeldFile(chunks.start in source.wanted, count * chunk_size - beyond)
+    return HeldFile(chunks.start in source.wanted, count * chunk_size - beyond, level)

@@ -300,6 +300,8 @@ class Storage:
 
     def _keep_download(self, effect: KeepDownload) -> None:
         content = effect.record.id
+        if download := self._contents.downloads.get(content):
+            download.priorities = effect.record.file_priorities
 
         def kept(result: object, error: ShoalError | None) -> None:
             self._kept(result, error)

@@ -57,6 +57,8 @@ class TemporaryFiles:
         """`name`: of the file or folder in the record's directory; `lists`: digests by file id."""
         self.content = record.id
         self.record = record
+        self.priorities = record.file_priorities
+        """As the core told last."""
         self.layout = manifest.layout
         self.name = name
         self.directory = record.directory

@@ -107,7 +107,7 @@ from bus.messages.limiting import (
     Weekday,
 )
 from bus.messages.locating import Locate, Located
-from bus.messages.pieces import Held, HeldFile, ListHeld, PeerPieces, Pieces, ShowPieces
+from bus.messages.pieces import FilePriority, Held, HeldFile, ListHeld, PeerPieces, Pieces, ShowPieces
 from bus.messages.proof import NONCE_SIZE, Introduce, Prove
 from bus.messages.tracker import (
     Announce,
@@ -136,12 +136,12 @@ __all__ = [
     "MAX_CHUNK_SIZE", "MAX_DATA_PAYLOAD", "MAX_MANIFEST", "NONCE_SIZE", "PROTOCOL_VERSION", "SERVER", "Announce",
     "Cancel", "Capacity", "ChangeDownload", "ChangeLimits", "Channel", "ChunkCount", "ChunkIndex", "CloseReason",
     "Closed", "ContentEntry", "ContentLimits", "ControlFailed", "ControlPing", "Count", "Credit", "Data", "Declared",
-    "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FileRow", "Files", "Found",
-    "FoundContent", "Get", "Have", "Held", "HeldFile", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer", "Kind",
-    "Leave", "Limits", "ListFiles", "ListHeld", "Locate", "Located", "Message", "Minute", "Name", "Open", "Opened",
-    "Part", "Parts", "PathText", "Pause", "PeerPieces", "Pieces", "Ping", "Pong", "Port", "Priority", "Progress",
-    "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove", "Renew",
-    "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "ScheduledLimits", "Score", "ScoreChange",
+    "Done", "Endpoint", "Endpoints", "Explain", "ExplainReputation", "Explained", "FilePriority", "FileRow", "Files",
+    "Found", "FoundContent", "Get", "Have", "Held", "HeldFile", "Hello", "Hex64", "Instruct", "Introduce", "JudgePeer",
+    "Kind", "Leave", "Limits", "ListFiles", "ListHeld", "Locate", "Located", "Message", "Minute", "Name", "Open",
+    "Opened", "Part", "Parts", "PathText", "Pause", "PeerPieces", "Pieces", "Ping", "Pong", "Port", "Priority",
+    "Progress", "Prove", "Query", "Ranges", "RefusalReason", "Refused", "Register", "Registered", "Rejected", "Remove",
+    "Renew", "ReputationEvent", "ReputationExplained", "RequestId", "Resume", "ScheduledLimits", "Score", "ScoreChange",
     "Search", "SearchContents", "SearchResults", "Seconds", "SharePath", "Shared", "ShortText", "ShowPieces",
     "Snapshot", "SnapshotPage", "SourceExplained", "StreamNumber", "Swarm", "SwarmChanged", "SwarmPeer",
     "TrackerFailed", "TrackerPing", "TrackerPong", "Unshare", "Unwatch", "Verify", "Version", "Want", "WantManifest",

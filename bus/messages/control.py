@@ -274,6 +274,8 @@ class ChangeDownload(Message, frozen=True, gc=False):
     """Downloads of a higher one are asked for first, those of the same one share; empty: as it is."""
     order: Literal["", "default", "sequential"] = ""
     """Of its chunks; default is the configuration's; empty: as it is."""
+    paths: Annotated[list[PathText], Meta(max_length=1000)] = []
+    """Files or folders of a tree that get the priority, among the files of this download; empty: it as a whole."""
 
 
 @declare(87, "control", CLIENT)

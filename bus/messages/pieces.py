@@ -9,7 +9,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus.messages.declaring import CLIENT, SERVER, Count, Hex64, Message, RequestId, ShortText, declare
+from bus.messages.control import Priority
+from bus.messages.declaring import CLIENT, SERVER, Count, Hex64, Message, PathText, RequestId, ShortText, declare
 
 Strip = Annotated[bytes, Meta(max_length=512)]
 """A byte for each of at most 512 equal parts of a content, in order."""
@@ -32,6 +33,15 @@ class HeldFile(Struct, frozen=True, gc=False):
     """It is fetched, or was; else it was left out."""
     bytes_done: Count
     """Verified."""
+    priority: Priority = "normal"
+    """Among the files of a running download."""
+
+
+class FilePriority(Struct, frozen=True, gc=False):
+    """What is set for a file or a folder of a running download; of several that a file lies in, the longest decides."""
+
+    path: PathText
+    priority: Priority
 
 
 @declare(101, "control", SERVER)
@@ -41,6 +51,8 @@ class Held(Message, frozen=True, gc=False):
     request: RequestId
     files: Annotated[list[HeldFile], Meta(max_length=1000)]
     next: Count
+    priorities: Annotated[list[FilePriority], Meta(max_length=1000)] = []
+    """All that is set, whatever the page; the files that it names none of are normal."""
 
 
 @declare(102, "control", CLIENT)

@@ -76,13 +76,13 @@ class Downloads:
     def change_download(self, content: str) -> Response:
         """Pause, resume or verify it; change its priority, the order of its chunks, or its limits, while it runs.
 
-        What is not named stays as it is.
+        With `paths`, the priority is that of these files or folders in it. What is not named stays as it is.
         """
         patch = body_as(DownloadPatch)
         if patch == DownloadPatch():
             raise ShoalError(ERR_USAGE, "say what to change: action, priority, sequential or limits")
         content = self._items.find(rows.DOWNLOADS, content, rows.DownloadRow).id
-        if patch.priority is not UNSET or patch.sequential is not UNSET:
+        if patch.priority is not UNSET or patch.sequential is not UNSET or patch.paths:
             self._reorder(content, patch)
         change_item(self._items, content, SharePatch(patch.action, patch.limits))
         return answer(self._items.find(rows.DOWNLOADS, content, rows.DownloadRow))
@@ -96,7 +96,7 @@ class Downloads:
     def _reorder(self, content: str, patch: DownloadPatch) -> None:
         """Change when it is fetched, and in which order its chunks."""
         question = messages.ChangeDownload(
-            0, content, "" if patch.priority is UNSET else patch.priority, _ORDERS[patch.sequential]
+            0, content, "" if patch.priority is UNSET else patch.priority, _ORDERS[patch.sequential], patch.paths
         )
         self._items.ask(question, messages.Done)
 
@@ -104,7 +104,7 @@ class Downloads:
             row = view.row(rows.DOWNLOADS, content)
             return (
                 isinstance(row, rows.DownloadRow)
-                and patch.priority in (UNSET, row.priority)
+                and (bool(patch.paths) or patch.priority in (UNSET, row.priority))
                 and patch.sequential in (UNSET, row.sequential)
             )
 

@@ -25,10 +25,12 @@ class PiecesGroup:
         ]
 
     def list_held(self, content: str) -> Response:
-        """How much of each of its files is here, and whether it is fetched at all; in the order of its files."""
+        """How much of each of its files is here, whether it is fetched at all, and how early; in their order."""
         first = CURSOR.read()
         told = self._items.ask(messages.ListHeld(0, content[:512], first), messages.Held)
-        rows = [FileHeld(first + place, row.wanted, row.bytes_done) for place, row in enumerate(told.files)]
+        rows = [
+            FileHeld(first + place, row.wanted, row.bytes_done, row.priority) for place, row in enumerate(told.files)
+        ]
         return answer(Listing(rows, str(told.next) if told.next else None))
 
     def show_pieces(self, content: str) -> Response:

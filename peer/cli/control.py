@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from msgspec import Struct
 
-from bus.errors import ERR_USAGE, ShoalError
+from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
+from bus.names import MAX_PATH
 from peer.cli.session import Command, Session
-from peer.cli.show import print_json
+from peer.cli.show import plain, print_json
 from peer.core.sharelink import is_link, parse_link, parse_reference
 
 if TYPE_CHECKING:
     from bus.messages import Message
+
+
+MOST_PATHS: Final = 1000
+"""Paths that one request carries."""
 
 
 class Acted(Struct, frozen=True):
@@ -27,6 +32,28 @@ class Acted(Struct, frozen=True):
 def content_of(text: str) -> str:
     """The id, or its first digits, of an item as a user names it."""
     return parse_link(text).content if is_link(text.strip()) else parse_reference(text)
+
+
+def paths_after(option: str, paths: list[str]) -> list[str]:
+    """Paths inside a content as a user names them.
+
+    Raises:
+        ShoalError: there are too many, or one can be in no content.
+    """
+    if len(paths) > MOST_PATHS:
+        raise ShoalError(
+            ERR_USAGE, f"{option} takes at most {MOST_PATHS} paths, found {len(paths)}; name their folders"
+        )
+    for path in paths:
+        if not path:
+            raise ShoalError(ERR_USAGE, f"an empty path after {option} (a shell variable that is not set?)")
+        if len(path) > MAX_PATH:
+            raise ShoalError(ERR_PATH, f"{plain(path[:100])}... has over {MAX_PATH} characters; name its folder")
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ShoalError(ERR_PATH, f"{path!a} is not UTF-8, so no content has it; name its folder") from None
+    return paths
 
 
 def act_on(session: Session, contents: Sequence[str], request: Callable[[str], Message], done: str) -> None:

@@ -13,6 +13,7 @@ import click
 from bus.errors import CODES, ERR_FAILURE, ERR_PATH, ERR_STATE, ERR_TIMEOUT, ERR_UNREACHABLE, ERR_USAGE, ShoalError
 from bus.names import MAX_PATH
 from bus.units import format_duration, format_rate, format_size
+from peer.cli.control import paths_after
 from peer.cli.session import Command, Session
 from peer.cli.show import plain, print_json, stderr_is_terminal
 from peer.core.sharelink import parse_reference
@@ -28,8 +29,6 @@ PATIENCE: Final = 30.0
 """Seconds for which a peer may be gone (it may be starting again, and the download goes on by itself)."""
 APPEARS_WITHIN: Final = 5.0
 """Seconds within which a download that was accepted must be seen."""
-MAX_ONLY: Final = 1000
-"""Paths after --only that one request carries."""
 SETTLES_WITHIN: Final = 2.0
 """Seconds for which nothing may come before that is said; every download begins without sources."""
 GONE: Final = "nothing lies there any more; verify it, or remove it and get it again"
@@ -149,7 +148,7 @@ def get(
     reference = parse_reference(content)
     if more and not only:
         raise ShoalError(ERR_USAGE, f"one content at a time, found {1 + len(more)}; paths inside it go after --only")
-    request = Get(0, reference, _folder(folder), _chosen([*only, *more]), sequential)
+    request = Get(0, reference, _folder(folder), paths_after("--only", [*only, *more]), sequential)
     began = time.time()
     found = session.ask(request, Done).content
     try:
@@ -175,21 +174,6 @@ def _folder(folder: str) -> str:
     if len(full) > MAX_PATH:
         raise ShoalError(ERR_PATH, f"{plain(full[:100])}... has over {MAX_PATH} characters; choose another folder")
     return full
-
-
-def _chosen(paths: list[str]) -> list[str]:
-    if len(paths) > MAX_ONLY:
-        raise ShoalError(ERR_USAGE, f"--only takes at most {MAX_ONLY} paths, found {len(paths)}; name their folders")
-    for path in paths:
-        if not path:
-            raise ShoalError(ERR_USAGE, "an empty path after --only (a shell variable that is not set?)")
-        if len(path) > MAX_PATH:
-            raise ShoalError(ERR_PATH, f"{plain(path[:100])}... has over {MAX_PATH} characters; name its folder")
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise ShoalError(ERR_PATH, f"{path!a} is not UTF-8, so no content has it; name its folder") from None
-    return paths
 
 
 def _report(fetched: Fetched, now: bool, before: bool) -> None:

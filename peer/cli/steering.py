@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
@@ -9,13 +10,14 @@ from msgspec import Struct
 
 from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.units import format_limit, parse_rate
-from peer.cli.control import act_on, content_of
+from peer.cli.control import act_on, content_of, paths_after
 from peer.cli.schedule import OFF, format_times, read_schedule
 from peer.cli.session import Command, Session
-from peer.cli.show import Column, print_fields, print_json, print_table, short
+from peer.cli.show import Column, plain, print_fields, print_json, print_table, short
 
 if TYPE_CHECKING:
-    from bus.messages import ChangeLimits, Limits
+    from bus.events import Transfer
+    from bus.messages import ChangeLimits, FilePriority, Limits
 
 DEFAULT: Final = "default"
 """The word for the configuration's limit, or for no limit of a content's own."""
@@ -124,19 +126,32 @@ def _complete_level(context: click.Context, parameter: click.Parameter, incomple
 @click.argument("content", metavar="ID")
 @click.argument("level", default="", metavar="[high|normal|low]", shell_complete=_complete_level)
 @click.option("--sequential/--any-order", default=None, help="Fetch its chunks from first to last, or not any more.")
+@click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="PATH",
+    help="Of a folder, only this file or folder in it gets the priority, among its other files; may be repeated.",
+)
 @click.pass_obj
-def priority(session: Session, content: str, level: str, sequential: bool | None) -> None:
-    """Of running downloads, which is fetched first, and in which order its chunks; without either, show it."""
+def priority(session: Session, content: str, level: str, sequential: bool | None, paths: Sequence[str]) -> None:
+    """Of running downloads, which is fetched first, of their files too, and in which order; without any, show it."""
     from bus.messages import ChangeDownload
 
     if level not in LEVELS:
         raise ShoalError(ERR_USAGE, f"expected high, normal or low, found {level!a}")
+    if paths and not level:
+        raise ShoalError(ERR_USAGE, "say which priority --path gets: high, normal or low")
+    inside = paths_after("--path", list(paths))
     if not level and sequential is None:
         _show_priority(session, content_of(content))
         return
     order, said = ORDERS[sequential]
-    words = ", ".join(part for part in (level and f"with {level} priority", said) if part)
-    act_on(session, [content], lambda item: ChangeDownload(0, item, LEVELS[level], order), f"is fetched {words}")
+    whose = "" if not inside else f" of {plain(inside[0])}" if len(inside) == 1 else f" of {len(inside)} paths in it"
+    words = ", ".join(part for part in (level and f"with {level} priority{whose}", said) if part)
+    act_on(
+        session, [content], lambda item: ChangeDownload(0, item, LEVELS[level], order, inside), f"is fetched {words}"
+    )
 
 
 class Order(Struct, frozen=True):
@@ -145,6 +160,8 @@ class Order(Struct, frozen=True):
     id: str
     priority: str
     sequential: bool
+    paths: list[FilePriority] | None
+    """What is set for files and folders in it; null while its files are not known."""
 
 
 def _show_priority(session: Session, content: str) -> None:
@@ -156,11 +173,29 @@ def _show_priority(session: Session, content: str) -> None:
     if len(running) > 1:
         raise ShoalError(ERR_USAGE, f"{len(running)} downloads begin with {content}; give more digits")
     row = running[0]
+    paths = _set_in(session, row)
     if session.json:
-        print_json(Order(row.id, row.priority, row.sequential))
+        print_json(Order(row.id, row.priority, row.sequential, paths))
         return
     order = "from first to last" if row.sequential else "in any order"
-    print_fields([("id", row.id), ("priority", row.priority), ("chunks", order)])
+    unknown = [("paths", "told when its files are known")] if paths is None else []
+    print_fields([("id", row.id), ("priority", row.priority), ("chunks", order), *unknown])
+    if paths:
+        print_table([Column("PATH", elastic=True), Column("PRIORITY")], [(one.path, one.priority) for one in paths])
+
+
+def _set_in(session: Session, row: Transfer) -> list[FilePriority] | None:
+    """What is set for files and folders of a download; None while the peer does not know its files."""
+    from bus.messages import Held, ListHeld
+
+    if row.kind == "file":
+        return []
+    try:
+        return session.ask(ListHeld(0, row.id), Held).priorities
+    except ShoalError as error:
+        if error.code != ERR_NOT_FOUND:
+            raise
+        return None
 
 
 COMMANDS = (limit, priority)

@@ -82,7 +82,7 @@ class Again:
         if only != record.only:
             self._downloads.widen(download, only)
         if message.sequential:
-            self._downloads.change(download, record.priority, True)
+            self._downloads.change(download, replace(download.record, sequential=True))
         if stopped:
             self._downloads.resume(download)
         self._reply(token, Done(0, record.id))

@@ -39,6 +39,7 @@ from peer.core.again import MOST_PATHS, Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
+from peer.core.file_priority import with_level
 from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.judging import Judging
 from peer.core.library import Library
@@ -244,8 +245,16 @@ class Commands:
         download = self._downloads.active.get(content)
         if download is None:
             raise ShoalError(ERR_STATE, f"{content} is complete, so there is nothing to fetch first or in order")
-        sequential = message.order == "sequential" if message.order else download.record.sequential
-        self._downloads.change(download, message.priority or download.record.priority, sequential)
+        record, level = download.record, message.priority
+        if message.paths and not level:
+            raise ShoalError(ERR_USAGE, "say which priority these files get: high, normal or low")
+        if message.order:
+            record = replace(record, sequential=message.order == "sequential")
+        if message.paths and level:
+            record = with_level(record, download.layout, message.paths, level)
+        elif level:
+            record = replace(record, priority=level)
+        self._downloads.change(download, record)
         self._reply(token, Done(0, content))
 
     def _read_from(self, token: Token, message: Locate) -> None:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from bus.boundary import LinkId, PeerId
 from bus.errors import ERR_DISK_FULL, LocalProtocolError
 from bus.events import ItemState, SourceRow
-from peer.core.bitmap import Range, mask_of, span
+from peer.core.bitmap import Range, contains, mask_of, span
+from peer.core.file_priority import chunks_first
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Layout
 from peer.core.optimum import Least
@@ -71,6 +72,8 @@ class Download:
 
     preview = False
     """Only its manifest is wanted (previews.py)."""
+    levels: tuple[int, ...] = ()
+    """Chunks of high and of normal priority, where files differ in that: asked for in this order, then the others."""
 
     def __init__(self, record: DownloadRecord, now: float) -> None:
         self.record = record
@@ -167,6 +170,17 @@ class Download:
         for link, offered in self.maps.items():
             self.maps[link] = offered & event.layout.all_chunks
             self._count(self.maps[link], 1)
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Follow the record's priorities of files: chunks, and the digest lists without which none may be asked for."""
+        if self.layout is None:
+            return
+        self.levels = chunks_first(self.layout, self.record)
+        for level in reversed(self.levels):
+            within = contains(level)
+            first = [one for one in self.lists_open if any(within(start) for start, _ in self.lists[one])]
+            self.lists_open = dict.fromkeys([*first, *self.lists_open], True)
 
     def hold(self, chunks: int) -> int:
         """Chunks (a bitmask) were verified: returns the bytes of those that were not held already."""
@@ -206,6 +220,8 @@ class Download:
         """It will not come from whom it was asked of; returns who that was."""
         if manifest in self.lists:
             self.lists_open[manifest] = True
+            if self.levels:
+                self.lists_open = {manifest: True, **self.lists_open}  # it was among the first ones
         return self.lists_asked.pop(manifest, None)
 
     def list_known(self, manifest: str) -> None:
@@ -233,6 +249,11 @@ class Download:
             return 0, 0
         if soon := candidates & self.read_next:
             candidates, picker = soon, SEQUENTIAL
+        else:
+            for level in self.levels:
+                if first := candidates & level:
+                    candidates = first
+                    break
         chunk = picker.pick(candidates, self.availability, rng)
         mask, taken = self.layout.run(candidates, chunk, size)
         self.asked |= mask

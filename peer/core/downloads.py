@@ -16,10 +16,7 @@ from msgspec.structs import replace
 from bus.boundary import ContentId
 from bus.errors import ERR_DISK_FULL, ERR_STATE, ShoalError
 from bus.events import ChunkRejected
-from bus.messages import (
-    Priority,
-    Rejected,
-)
+from bus.messages import Rejected
 from peer.core.bitmap import mask_of_chunks
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
@@ -183,11 +180,12 @@ class Downloads:
         """It is a download no longer."""
         del self.active[content], self.fetched[content]
 
-    def change(self, download: Download, priority: Priority, sequential: bool) -> None:
-        """How it is fetched from now on; what was asked for already still comes."""
-        if (priority, sequential) == (download.record.priority, download.record.sequential):
+    def change(self, download: Download, record: DownloadRecord) -> None:
+        """How it is fetched from now on (priorities and order); what was asked for already still comes."""
+        if record == download.record:
             return
-        download.record = replace(download.record, priority=priority, sequential=sequential)
+        download.record = record
+        download.arrange()
         self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
         self.changed(download)
 

@@ -75,6 +75,8 @@ class DownloadRecord(Struct, frozen=True):
     """Seconds that any way of sharing would need at least, 0 while unknown."""
     least: float = 0.0
     """The same of the bytes that came in `seconds`."""
+    file_priorities: tuple[tuple[str, Priority], ...] = ()
+    """Of files and folders of a tree, by path (file_priority.py)."""
 
 
 # --- events ----------------------------------------------------------------------------------

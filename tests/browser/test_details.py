@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from bus import events, messages
 from tests.kit.table import details, line, view
+from tests.kit.waiting import eventually
 from tests.kit.web_peer import WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -70,6 +71,49 @@ def test_files_tell_how_much_of_each_is_here_and_more_of_them_can_be_fetched(web
     fetch.click()
     expect(panel.get_by_role("progressbar", name="Here of run")).to_be_visible()
     expect(panel).to_contain_text("No file can be left out any more")
+
+
+def test_files_and_folders_get_a_priority_and_keep_the_focus_while_answers_come(web, open_page):
+    eel = "c3" * 32
+    web.let_find(messages.FoundContent(eel, "eel", "tree", 2**30, 1, 1))
+    web.let_list(eel, [("docs/read me.txt", 12), ("docs/other", 3)])  # no folder decides over what the second has
+    web.call("POST", "/downloads", json={"id": eel, "only": ["run"]})
+    page = open_page(web.page)
+    panel = details(page, line(page, eel), "Files")
+    file = panel.get_by_role("combobox", name="Priority of docs/read me.txt", exact=True)
+    folder = panel.get_by_role("combobox", name="Priority of all in docs", exact=True)
+    expect(file).to_have_value("normal")
+    expect(folder).to_have_value("normal")
+    file.focus()
+    with page.expect_response("**/held?*"):
+        page.keyboard.type("H")  # as a closed list is chosen from
+    expect(file).to_have_value("high")
+    expect(folder).to_have_value("mixed")
+    with page.expect_response("**/held?*"):
+        pass
+    expect(file).to_be_focused()
+    expect(file).to_have_value("high")
+    folder.select_option("Low")
+    expect(file).to_have_value("low")
+    eventually(lambda: web.get(f"/contents/{eel}/held")["items"][0]["priority"] == "low", within=5)
+    expect(folder).to_have_value("mixed")
+    folder.select_option("Normal")
+    eventually(lambda: web.get(f"/contents/{eel}/held")["items"][0]["priority"] == "normal", within=5)
+
+
+def test_a_priority_that_is_refused_is_taken_back_and_the_reason_is_told(web, open_page):
+    # The stand-in counts what is here by place, and knows no file of this name.
+    cod = "c2" * 32
+    web.let_find(messages.FoundContent(cod, "cod", "tree", 2**30, 1, 1))
+    web.let_list(cod, [("gone", 12), ("run", 0)])
+    web.call("POST", "/downloads", json={"id": cod})
+    page = open_page(web.page)
+    panel = details(page, line(page, cod), "Files")
+    file = panel.get_by_role("combobox")
+    expect(file).to_have_count(1)  # of what is complete nothing can come first
+    file.select_option("High")
+    expect(page.get_by_role("log")).to_contain_text("gone is not in cod")
+    expect(file).to_have_value("normal")
 
 
 def test_maps_show_which_parts_are_here_and_who_has_which(web, open_page):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -19,6 +20,8 @@ from tests.kit.waiting import eventually
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 SIZE = 24 * 2**20
+PART = 4 * 2**20
+"""Bytes of a file among others."""
 WITHIN = 60_000
 """Milliseconds; two peers, a tracker, two gateways and a browser share the machine."""
 
@@ -107,6 +110,41 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
         # Their servers stop first, of which a browser would complain.
         at_north.close()
         at_south.close()
+
+
+def test_a_file_set_high_on_the_page_is_complete_before_the_others(tmp_path, open_page):
+    trip = tmp_path / "trip"
+    trip.mkdir()
+    for name in ("a", "b", "c"):
+        (trip / name).write_bytes(os.urandom(PART))
+    with Swarm(tmp_path / _made(tmp_path, "swarm"), gateways=True, settings={"limits": {"up": "256 KiB/s"}}) as swarm:
+        content = swarm.cli("share", str(trip)).data[0]["id"]
+        south = swarm.peer("south")
+        page = open_page(page_of(south))
+        api, key = f"{south.url}/api/v1", {"Authorization": f"Bearer {page_of(south).rpartition('=')[2]}"}
+
+        def rows() -> Any:
+            return requests.get(f"{api}/contents/{content}/held", headers=key, timeout=10).json()["items"]
+
+        def here() -> list[float]:
+            """How much of each file, 1 being all of it."""
+            return [row["bytes_done"] / PART for row in rows()]
+
+        requests.post(f"{api}/downloads", json={"id": content}, headers=key, timeout=10).raise_for_status()
+        files = details(page, line_named(page, "trip"), "Files")
+        choice = files.get_by_role("combobox", name="Priority of c", exact=True)
+        choice.select_option("High", timeout=WITHIN)
+        expect(choice).to_have_value("high")
+        eventually(lambda: rows()[2]["priority"] == "high", within=10)
+        swarm.cli("limit", "--up", "8 MiB/s")
+        shares = eventually(lambda: [now] if (now := here())[2] == 1.0 else [], within=30)[0]
+        assert max(shares[:2]) < 0.75
+        expect(files.get_by_role("progressbar", name="Here of c")).to_have_attribute("aria-valuenow", "100")
+        expect(choice).to_have_count(0)
+        eventually((Path(south.download_dir) / "trip" / "a").exists, within=30)
+        for name in ("a", "b", "c"):
+            assert (Path(south.download_dir) / "trip" / name).read_bytes() == (trip / name).read_bytes()
+        page.close()  # before the server, of which it would complain
 
 
 def _made(parent: Path, name: str) -> str:

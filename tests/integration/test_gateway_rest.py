@@ -22,6 +22,7 @@ pytestmark = pytest.mark.system
 
 FILM = messages.FoundContent("f1" * 32, "film.mp4", "file", 1_000_000, 1, 0)
 BIG = messages.FoundContent("f2" * 32, "big", "file", 2**40, 1, 0)
+TRIP = messages.FoundContent("f3" * 32, "trip", "tree", 2**40, 2, 0)
 DATA = bytes(hashlib.shake_256(b"film").digest(1_000_000))
 
 
@@ -68,6 +69,34 @@ def test_a_download_is_reordered_and_limited_in_one_request(web):
     assert web.get("/limits")["contents"] == [{"id": BIG.id, "up": 5000, "down": 0}]
 
 
+def priorities(web: WebPeer, content: str) -> list[str]:
+    """Of its files, in their order."""
+    return [row["priority"] for row in web.get(f"/contents/{content}/held")["items"]]
+
+
+def test_files_of_a_download_get_a_priority_of_their_own(web):
+    web.let_find(TRIP)
+    web.call("POST", "/downloads", json={"id": TRIP.id}).raise_for_status()
+    assert priorities(web, TRIP.id) == ["normal", "normal"]
+    row = web.call("PATCH", f"/downloads/{TRIP.id[:8]}", json={"priority": "high", "paths": ["docs"]}).json()
+    assert row["priority"] == "normal"
+    web.call("PATCH", f"/downloads/{TRIP.id}", json={"priority": "low", "paths": ["run"], "sequential": True})
+    assert (priorities(web, TRIP.id), web.get(f"/downloads/{TRIP.id}")["sequential"]) == (["high", "low"], True)
+    for content, body, code, status in (
+        (TRIP.id, {"priority": "high", "paths": ["nowhere"]}, "ERR_NOT_FOUND", 404),
+        (TRIP.id, {"paths": ["run"]}, "ERR_USAGE", 400),
+        (TRIP.id, {"priority": "high", "paths": "run"}, "ERR_USAGE", 400),
+        (TRIP.id, {"priority": "urgent", "paths": ["run"]}, "ERR_USAGE", 400),
+        (TRIP.id, {"priority": "high", "paths": ["run"] * 1001}, "ERR_USAGE", 400),
+        (BIG.id, {"priority": "high", "paths": ["run"]}, "ERR_USAGE", 400),
+    ):
+        problem(web.call("PATCH", f"/downloads/{content}", json=body), code, status)
+    assert priorities(web, TRIP.id) == ["high", "low"]
+    web.call("PATCH", f"/downloads/{TRIP.id}", json={"priority": "normal", "paths": ["docs", "run"]})
+    assert priorities(web, TRIP.id) == ["normal", "normal"]
+    web.call("DELETE", f"/downloads/{TRIP.id}").raise_for_status()
+
+
 def test_a_patch_that_changes_nothing_is_a_mistake(web, film):
     for path, body in ((f"/downloads/{BIG.id}", {}), (f"/shares/{film}", {}), (f"/shares/{film}", {"priority": "low"})):
         problem(web.call("PATCH", path, json=body), "ERR_USAGE", 400)
@@ -106,8 +135,8 @@ def test_why_a_content_moves_as_it_does_is_explained_as_by_the_command(web):
 def test_which_parts_are_here_and_elsewhere_is_told_on_request(web):
     assert web.get(f"/contents/{BIG.id}/held") == {
         "items": [
-            {"index": 0, "wanted": True, "bytes_done": 6},
-            {"index": 1, "wanted": False, "bytes_done": 0},
+            {"index": 0, "wanted": True, "bytes_done": 6, "priority": "normal"},
+            {"index": 1, "wanted": False, "bytes_done": 0, "priority": "normal"},
         ],
         "next_cursor": None,
     }

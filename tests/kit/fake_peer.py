@@ -93,6 +93,8 @@ class FakePeer:
         """Size and modification time of each shared file when somebody first asked where it is."""
         self.only: list[str] = []
         """Paths that were asked for."""
+        self.levels: dict[str, messages.Priority] = {}
+        """Of files and folders in whatever is fetched."""
         self.hanging = False
         self.publish(
             events.PeerStarted(
@@ -161,14 +163,8 @@ class FakePeer:
 
     def steer(self, message: messages.Message) -> messages.Message:
         match message:
-            case messages.ChangeDownload(request, content, priority, order):
-                transfer = self.running(content)
-                self.transfers[content] = msgspec.structs.replace(
-                    transfer,
-                    priority=priority or transfer.priority,
-                    sequential=order == "sequential" if order else transfer.sequential,
-                )
-                self.publish(self.transfers[content])
+            case messages.ChangeDownload(request, content):
+                self.reorder(message)
                 return messages.Done(request, content)
             case messages.ChangeLimits(request, content, up, down, schedule):
                 if schedule:
@@ -198,7 +194,11 @@ class FakePeer:
             case messages.Locate():
                 return self.locate(message)
             case messages.ListHeld(request, content):
-                rows = [messages.HeldFile(True, 6), messages.HeldFile("run" in self.only, 0)]
+                level = self.levels.get("docs/read me.txt", self.levels.get("docs", "normal"))
+                rows = [
+                    messages.HeldFile(True, 6, level),
+                    messages.HeldFile("run" in self.only, 0, self.levels.get("run", "normal")),
+                ]
                 return messages.Held(request, rows, 0)
             case messages.ShowPieces(request, content):
                 check_id(content)
@@ -208,6 +208,23 @@ class FakePeer:
                     request, content, 4, bytes([255, 128, 0, 0]), bytes([2, 2, 1, 0]), [seed, half], 2
                 )
         raise errors.ShoalError(errors.ERR_PROTOCOL, f"the stand-in does not know {type(message).__name__}")
+
+    def reorder(self, message: messages.ChangeDownload) -> None:
+        transfer = self.running(message.content)
+        level, order, paths = message.priority, message.order, message.paths
+        if paths and (not level or transfer.kind == "file"):
+            raise errors.ShoalError(errors.ERR_USAGE, f"{transfer.name} is one file, or no priority is named")
+        if unknown := [path for path in paths if path not in ("docs", "docs/read me.txt", "run")]:
+            raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{unknown[0]} is not in {transfer.name}")
+        if paths and level:
+            self.levels = {path: had for path, had in self.levels.items() if path.partition("/")[0] not in paths}
+            self.levels |= dict.fromkeys(paths, level)
+        self.transfers[message.content] = msgspec.structs.replace(
+            transfer,
+            priority=transfer.priority if paths or not level else level,
+            sequential=order == "sequential" if order else transfer.sequential,
+        )
+        self.publish(self.transfers[message.content])
 
     def judge(self, peer: str, verdict: str) -> None:
         if verdict == "forget":

@@ -29,7 +29,7 @@ def furnish(web: WebPeer) -> None:
     sources = [events.SourceRow(PEER, 2**20, 2e6, 8, "open")]
     web.publish(
         events.TransferProgress(
-            "d1" * 32, MARKUP, "file", 2**22, "/d/x", "downloading", 2**20, 4, 1, 2e6, 90.0, 1.0, 0, 4096,
+            "d1" * 32, MARKUP, "tree", 2**22, "/d/x", "downloading", 2**20, 4, 1, 2e6, 90.0, 1.0, 0, 4096,
             sources, "ff800000", "", "", 1e9, 0.0,
         )
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Picking over any history of have-maps, stores, refusals and lost links.
 
 Nothing is asked of a peer that lacks it, nothing is asked twice, the counters equal a recount, and whatever is wanted
-and offered is picked in the end.
+and offered is picked in the end.  Priorities of files change the order, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bus.boundary import LinkId
-from peer.core.bitmap import chunks_in, random_chunk
+from bus.messages import Priority
+from peer.core.bitmap import chunks_in, mask_of_chunks, random_chunk
 from peer.core.download import Download
+from peer.core.file_priority import with_level
 from peer.core.interface import DownloadRecord, Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.picker import PICKERS, Picker
@@ -46,6 +48,7 @@ class PickerMachine(RuleBasedStateMachine):
         self.maps: dict[LinkId, int] = {}
         self.asked: dict[LinkId, int] = {}
         self.stored = 0
+        self.levels: dict[int, Priority] = {}
         self.download = Download(DownloadRecord(CONTENT, "tree", "/d", "", (), (), False, 0.0), 0.0)
         self.download.step("parsed")
         # Some have spoken before the layout was known.
@@ -103,6 +106,22 @@ class PickerMachine(RuleBasedStateMachine):
             self.download.list_known(name)
         self.unlisted = {}
 
+    @rule(first=st.integers(0, 13), count=st.integers(1, 5), level=st.sampled_from(["high", "normal", "low"]))
+    def prioritize(self, first: int, count: int, level: Priority) -> None:
+        entries = range(len(self.layout.entries))[first : first + count]
+        paths = [self.layout.entries[entry].path for entry in entries]
+        self.levels |= dict.fromkeys(entries, level)
+        self.download.record = with_level(self.download.record, self.layout, paths, level)
+        self.download.arrange()
+
+    def highest(self, free: int) -> int:
+        """Those of these chunks whose files come before the others' files."""
+        for level in ("high", "normal"):
+            chosen = [c for c in chunks_in(free) if self.levels.get(self.layout.entry_of(c), "normal") == level]
+            if chosen:
+                return mask_of_chunks(chosen)
+        return free
+
     @rule(link=LINKS, size=st.sampled_from([1, 128 * 1024, 2**20]))
     def pick(self, link: LinkId, size: int) -> None:
         offered = self.maps.get(link, 0) & ~self.download.avoided.get(link, 0)
@@ -115,6 +134,8 @@ class PickerMachine(RuleBasedStateMachine):
         assert not mask & ~free, "asked for what is not wanted, is held, or cannot be checked"
         assert bool(mask) == bool(free), "something could be asked for and was not"
         assert count == self.layout.bytes_in(mask)
+        free = self.highest(free)
+        assert not mask & ~free, "asked for while a file of higher priority has something left"
         if mask:
             assert count <= size or mask.bit_count() == 1
             first = next(chunks_in(mask))

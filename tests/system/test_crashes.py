@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.messages import Pause
+from bus.messages import Held, ListHeld, Pause
 from tests.kit.payload import MIB, differences, random_file
 from tests.kit.remote import Remote
 from tests.kit.swarm import Loose, Swarm
@@ -59,6 +59,28 @@ def test_a_downloader_stopped_politely_at_half_goes_on_after_its_start(tmp_path:
                 eventually(lambda: south.complete(content), within=60)
             assert differences(sample, Path(again.download_dir) / sample.name) == ""
             assert SIZE <= north.sent_to(again.id) <= SIZE + WINDOW
+
+
+def test_priorities_of_a_download_and_of_its_files_outlive_a_kill(swarm: Swarm, tmp_path: Path) -> None:
+    (tmp_path / "trip" / "deep").mkdir(parents=True)
+    for number, path in enumerate(("a", "deep/b", "deep/c")):
+        random_file(tmp_path / "trip" / path, SIZE, seed=10 + number)
+    content = swarm.cli("share", str(tmp_path / "trip")).data[0]["id"]
+    with Remote(swarm.peer("south")) as south:
+        south.get(content)
+        eventually(lambda: south.progress(content) > 0, within=30)
+        swarm.cli("priority", content, "high", "--path", "deep", peer="south")
+        swarm.cli("priority", content, "low", "--path", "deep/b", peer="south")
+        swarm.cli("priority", content, "low", peer="south")
+    swarm.restarted("south", swarm.kill("south"))
+    told = swarm.cli("priority", content, peer="south").data
+    paths = [{"path": "deep", "priority": "high"}, {"path": "deep/b", "priority": "low"}]
+    assert (told["priority"], told["paths"]) == ("low", paths)
+    with Remote(swarm.peer("south")) as south:
+        answer = eventually(lambda: south.call(ListHeld(0, content)), within=10)
+        assert isinstance(answer, Held)
+        assert [file.priority for file in answer.files] == ["normal", "low", "high"]
+    swarm.cli("remove", content, peer="south")
 
 
 def test_an_uploader_killed_at_half_comes_back_and_the_download_goes_on(swarm: Swarm, tmp_path: Path) -> None:

@@ -281,6 +281,16 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     catalogue.close()
 
 
+def test_the_priorities_of_a_download_s_files_are_kept(path):
+    record = replace(RECORD, file_priorities=(("a/b", "high"), ("c", "low")))
+    catalogue = Catalogue(path)
+    catalogue.keep_download(record)
+    catalogue.close()
+    catalogue = Catalogue(path)
+    assert catalogue.load_all()[1] == [record]
+    catalogue.close()
+
+
 def test_a_download_that_an_older_version_kept_has_normal_priority(path):
     catalogue = Catalogue(path)
     catalogue.keep_download(replace(RECORD, priority="high", sequential=True))
@@ -288,7 +298,7 @@ def test_a_download_that_an_older_version_kept_has_normal_priority(path):
     with sqlite3.connect(path) as connection:
         (raw,) = connection.execute("SELECT record FROM downloads").fetchone()
         fields = msgspec.msgpack.decode(raw)
-        del fields["priority"], fields["sequential"]
+        del fields["priority"], fields["sequential"], fields["file_priorities"]
         connection.execute("UPDATE downloads SET record = ?", (msgspec.msgpack.encode(fields),))
     connection.close()
     catalogue = Catalogue(path)

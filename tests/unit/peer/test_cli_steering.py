@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from bus.errors import ERR_STATE
+from bus.errors import ERR_NOT_FOUND, ERR_STATE
 from bus.events import TransferStarted
 from bus.messages import (
     LIMIT_DEFAULT,
@@ -15,8 +15,11 @@ from bus.messages import (
     ContentLimits,
     ControlFailed,
     Done,
+    FilePriority,
     Get,
+    Held,
     Limits,
+    ListHeld,
     ScheduledLimits,
     Weekday,
 )
@@ -133,15 +136,49 @@ def test_priority_asks_for_what_was_given(shoal, peer, arguments, level, order, 
     assert (request.content, request.priority, request.order) == (A, level, order)
 
 
-def test_priority_without_a_level_shows_it(shoal, peer):
-    peer.state = [TransferStarted(
-        id=A, name="iso", kind="file", size=9, path="", state="downloading", bytes_done=0, chunks=1, chunks_done=0,
+def running(kind: str) -> TransferStarted:
+    return TransferStarted(
+        id=A, name="iso", kind=kind, size=9, path="", state="downloading", bytes_done=0, chunks=1, chunks_done=0,
         down_rate=0.0, eta=-1.0, seconds=0.0, duplicate_bytes=0, rejected_bytes=0, sources=[], have="", error="",
         error_code="", added=0.0, finished=0.0, priority="low", sequential=True,
-    )]  # fmt: skip
+    )  # fmt: skip
+
+
+def test_priority_without_a_level_shows_it(shoal, peer):
+    peer.state = [running("file")]
     assert shoal("priority", A[:8]).out == f"id        {A}\npriority  low\nchunks    from first to last\n"
-    assert shoal("priority", A, "--json").data == {"id": A, "priority": "low", "sequential": True}
+    assert shoal("priority", A, "--json").data == {"id": A, "priority": "low", "sequential": True, "paths": []}
     assert shoal("priority", "b" * 64).code == 3
+
+
+@pytest.mark.parametrize(("paths", "said"), [(["season/1"], "of season/1"), (["season/1", "film"], "of 2 paths in it")])
+def test_priority_is_asked_for_of_files_in_it(shoal, peer, paths, said):
+    options = [word for path in paths for word in ("--path", path)]
+    done = shoal("priority", A, "high", "--sequential", *options)
+    assert done == (0, "", f"shoal: {A} is fetched with high priority {said}, from first to last\n")
+    (request,) = peer.asked
+    assert (request.priority, request.order, request.paths) == ("high", "sequential", paths)
+
+
+@pytest.mark.parametrize("options", [["--path", "film"], ["high", "--path", ""], ["low", "--path", "x" * 4097]])
+def test_priority_of_files_without_a_level_or_a_path_is_refused(shoal, peer, options):
+    done = shoal("priority", A, *options)
+    assert (done.code, done.out, peer.asked) == (2, "", [])
+    assert len(done.err.splitlines()) == 1
+
+
+def test_priority_shows_what_is_set_in_a_folder(shoal, peer):
+    peer.state = [running("tree")]
+    peer.answers[ListHeld] = lambda _: [Held(0, [], 0, [FilePriority("film", "low"), FilePriority("season", "high")])]
+    shown = [line.split() for line in shoal("priority", A).out.splitlines()[3:]]
+    assert shown == [["PATH", "PRIORITY"], ["film", "low"], ["season", "high"]]
+    told = shoal("priority", A, "--json").data["paths"]
+    assert told == [{"path": "film", "priority": "low"}, {"path": "season", "priority": "high"}]
+    peer.answers[ListHeld] = lambda _: [ControlFailed(0, ERR_NOT_FOUND, "not known")]
+    assert shoal("priority", A).out.endswith("paths     told when its files are known\n")
+    assert shoal("priority", A, "--json").data["paths"] is None
+    peer.answers[ListHeld] = lambda _: [ControlFailed(0, ERR_STATE, "no")]
+    assert shoal("priority", A).code == 1
 
 
 def test_levels_and_peers_are_completed(tmp_path):

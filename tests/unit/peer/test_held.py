@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ERR_NOT_FOUND, ShoalError
-from bus.messages import Held, HeldFile, ListHeld
+from bus.messages import FilePriority, Held, HeldFile, ListHeld
 from peer import held
+from peer.core.interface import KeepDownload
 from tests.kit.storing import Disk, record_of
 
 CHUNK = 128 * 1024
@@ -48,6 +50,21 @@ def test_what_was_left_out_is_told_while_it_runs_and_afterwards(seed, south, tmp
     south.store_all(seed, content.id, 0b10000, content.layout)
     south.finish(content.id)
     assert (rows(south, content.id)[0], rows(south, content.id)[2]) == ((False, 0), (True, 4))
+
+
+def test_the_priorities_of_a_running_download_s_files_are_told_as_they_were_set_last(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    record = record_of(content, tmp_path / "got")
+    south.begin(seed, replace(record, file_priorities=(("zeta", "high"),)))
+    told = south.storage.held(ListHeld(0, content.id))
+    assert [row.priority for row in told.files] == ["normal", "normal", "high"]
+    assert told.priorities == [FilePriority("zeta", "high")]
+    south.perform(KeepDownload(replace(record, file_priorities=(("big", "low"),))))
+    told = south.storage.held(ListHeld(0, content.id))
+    assert [row.priority for row in told.files] == ["low", "normal", "normal"]
+    south.store_all(seed, content.id, content.layout.all_chunks, content.layout)
+    south.finish(content.id)
+    assert {row.priority for row in south.storage.held(ListHeld(0, content.id)).files} == {"normal"}
 
 
 def test_many_files_come_in_pages(seed, tmp_path, monkeypatch):

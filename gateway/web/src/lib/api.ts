@@ -58,6 +58,8 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
 export interface Patch {
   action?: "pause" | "resume" | "verify";
   priority?: Priority;
+  /** Files and folders that get the priority; without any, the download as a whole. */
+  paths?: string[];
   sequential?: boolean;
   limits?: { up?: number; down?: number };
 }

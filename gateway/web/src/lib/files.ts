@@ -1,4 +1,6 @@
-// Paths of files in a content.
+// Files of a content by their paths, and the folders that they lie in.
+
+import type { FileHeld, FileRow, Priority } from "./types";
 
 /** The folder that a path lies in; empty at the top. */
 export function folderOf(path: string): string {
@@ -13,4 +15,43 @@ export function nameOf(path: string): string {
 export function isCovered(path: string, paths: ReadonlySet<string>): boolean {
   for (let one = path; one !== ""; one = folderOf(one)) if (paths.has(one)) return true;
   return false;
+}
+
+/** Whether there is something of it to come. */
+export function isOpen(file: FileRow, held: FileHeld | undefined): boolean {
+  return held !== undefined && held.wanted && held.bytes_done < file.size;
+}
+
+/** These rows, but for those that say what they said before: the same objects, which nothing is drawn anew for. */
+export function renewed(before: readonly FileHeld[], now: readonly FileHeld[]): FileHeld[] {
+  return now.map((row, at) => {
+    const had = before[at];
+    const same = had?.wanted === row.wanted && had.bytes_done === row.bytes_done && had.priority === row.priority;
+    return had && same ? had : row;
+  });
+}
+
+/** What is known of the files in a folder, however deep. */
+export interface FolderState {
+  /** One of them was left out. */
+  lacks: boolean;
+  /** Of those that are still to come; null if there are none. */
+  priority: Priority | "mixed" | null;
+}
+
+/** Every folder of these files, in one pass over them. */
+export function foldersOf(files: readonly FileRow[], held: readonly FileHeld[]): Map<string, FolderState> {
+  const folders = new Map<string, FolderState>();
+  for (const [at, file] of files.entries()) {
+    const row = held[at];
+    if (!row) break;
+    const open = isOpen(file, row);
+    for (let folder = folderOf(file.path); folder !== ""; folder = folderOf(folder)) {
+      let state = folders.get(folder);
+      if (!state) folders.set(folder, (state = { lacks: false, priority: null }));
+      if (!row.wanted) state.lacks = true;
+      if (open && state.priority !== row.priority) state.priority = state.priority === null ? row.priority : "mixed";
+    }
+  }
+  return folders;
 }

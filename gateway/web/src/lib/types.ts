@@ -198,6 +198,7 @@ export interface FileHeld {
   index: number;
   wanted: boolean;
   bytes_done: number;
+  priority: Priority;
 }
 
 export interface ContentPieces {
