@@ -116,6 +116,23 @@ def test_a_priority_that_is_refused_is_taken_back_and_the_reason_is_told(web, op
     expect(file).to_have_value("normal")
 
 
+def test_what_could_not_be_set_of_a_whole_download_is_taken_back(web, open_page):
+    def refuse(route):
+        problem = {"title": "Conflict", "status": 409, "detail": "it is complete", "code": "ERR_STATE"}
+        route.fulfill(status=409, json=problem, content_type="application/problem+json")
+
+    page = open_page(web.page)
+    panel = details(page, line(page, HERRING), "General")
+    page.route("**/downloads/*", refuse)
+    priority = panel.get_by_label("Priority")
+    priority.select_option("High")
+    expect(page.get_by_role("log")).to_contain_text("it is complete")
+    expect(priority).to_have_value("normal")
+    order = panel.get_by_role("checkbox")
+    order.click()
+    expect(order).not_to_be_checked()
+
+
 def test_maps_show_which_parts_are_here_and_who_has_which(web, open_page):
     page = open_page(web.page)
     panel = details(page, line(page, HERRING), "Pieces")

@@ -7,12 +7,13 @@ import { toasts } from "./toasts.svelte";
 
 export type Settings = Omit<Patch, "action">;
 
-/** Of each only what makes sense. */
-export async function set(chosen: readonly Item[], settings: Settings): Promise<void> {
+/** Of each only what makes sense; how many of them took it. */
+export async function set(chosen: readonly Item[], settings: Settings): Promise<number> {
   const ordered = settings.priority !== undefined || settings.sequential !== undefined;
   const valid = chosen.filter(ordered ? isFetched : isListed);
   const done = await toEach(valid, (item) => change(item, settings), "changed");
   if (done > 1) toasts.show("info", `${done.toLocaleString()} are changed`);
+  return done;
 }
 
 /** The value that all of them have; undefined if they differ. */
