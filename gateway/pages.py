@@ -115,7 +115,10 @@ class Pages:
         with self._wake_up:
             page = self._pages.get(sid)
             if page is not None:
-                page.tap = None if topic is None else Tap(topic)
+                if topic is not None and page.tap is not None:
+                    page.tap.choose(topic)
+                else:
+                    page.tap = None if topic is None else Tap(topic)
                 self._collect_taps()
                 self._notify()
 

@@ -76,6 +76,13 @@ class Tap:
         self._counts: Counter[str] = Counter()
         self._missed: Counter[str] = Counter()
 
+    def choose(self, topic: str) -> None:
+        """Show other events from now on.  What never arrived meanwhile still is found."""
+        with self._lock:
+            self._topic = topic
+            self._kept.clear()
+            self._matching = 0
+
     def hear(self, envelope: Envelope) -> None:
         """Take note of an event."""
         with self._lock:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -113,8 +114,9 @@ def test_gaps_and_what_was_left_out_of_a_flood_are_said_and_what_is_shown_can_be
     page.get_by_label("Topic").fill("upload.")
     upload(web, 2001)
     expect(rows(page).first).to_contain_text("2001")
-    web.order("skip upload 12")
-    upload(web, 2002)
+    # In one go: a heartbeat between them would tell of the gap first.
+    lost = events.UploadProgress("f" * 64, "e" * 64, 2002, 1.0)
+    web.order(f"skip upload 12 upload.progress {msgspec.json.encode(lost).decode()}")
     expect(rows(page).first).to_contain_text("12 missed")
     for kind in ("JSON", "NDJSON"):
         with page.expect_download() as saved:

@@ -10,7 +10,7 @@ its standard input is one order of a test:
     tree ID JSON            that content has these files, [[path, size], ...]
     lies ID READY PATH      the first READY bytes of that download may be read at PATH
     shares N                shares N files that are not there
-    skip STREAM N           counts N events of a stream that it does not publish
+    skip STREAM N ...       counts N events of a stream that it does not publish, and publishes one as `publish` does
     flood N                 publishes N events as fast as it can, then one that sets a known last state
     storm RATE SECONDS      publishes so many events a second for so long; see tests/kit/storm.py
     hang                    answers nothing any more, and is silent

@@ -47,8 +47,9 @@ def _shares(peer: FakePeer, rest: str) -> None:
 
 
 def _skip(peer: FakePeer, rest: str) -> None:
-    stream, skipped = rest.split()
+    stream, skipped, event = rest.split(" ", 2)
     peer.publisher.seqs[stream] = peer.publisher.seqs.get(stream, 0) + int(skipped)
+    _publish(peer, event)
 
 
 def _flood(peer: FakePeer, rest: str) -> None:

@@ -193,6 +193,17 @@ def test_only_a_page_that_looks_gets_events_and_only_while_it_looks(stage):
     assert taps(stage, "other") == []
 
 
+def test_a_page_that_asks_for_another_topic_still_learns_of_a_gap_between_the_two(stage):
+    stage.pages.join("looks")
+    stage.pages.tap("looks", "")
+    stage.pages.hear(envelope(1))
+    stage.pages.tap("looks", envelope(1).type)
+    stage.pages.hear(envelope(14))
+    eventually(lambda: taps(stage, "looks")[-1:] == [[14]], within=5)
+    frames = [frame for _, _, frame, _ in stage.transport.sent if isinstance(frame, TapFrame)]
+    assert frames[-1].events[0].missed == 12
+
+
 def test_events_wait_for_the_acknowledgement_and_of_many_the_newest_come(stage):
     stage.transport.acknowledges = False
     stage.pages.join("slow")

@@ -42,6 +42,19 @@ def test_a_topic_chooses_events_and_counts_are_of_all():
     assert (counted.events, counted.dropped) == ([], 0)
 
 
+def test_another_topic_shows_only_what_fits_it_and_what_never_arrived_before_it_is_told():
+    tap = Tap("")
+    tap.hear(event(1))
+    tap.hear(event(1, "link.up"))
+    tap.choose("upload.")
+    tap.hear(event(14))
+    frame = tap.take()
+    assert frame is not None
+    assert [(one.seq, one.missed) for one in frame.events] == [(14, 12)]
+    assert (frame.dropped, frame.missed) == (0, {"upload": 12})
+    assert frame.counts == {"upload.progress": 2, "link.up": 1}
+
+
 def test_of_too_many_the_newest_are_kept_and_the_others_counted(monkeypatch):
     monkeypatch.setattr(tapping, "KEPT", 3)
     tap = Tap("")
