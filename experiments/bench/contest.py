@@ -117,8 +117,8 @@ class Contest(Generic[K]):
                 self._others.append(others.share())
                 self._stolen.append(others.stolen())
         result = Result(
-            case.name, case.title, case.moved, command, provenance(), self._rounds, self._others, self._stolen,
-            self._entries,
+            case.name, case.title, case.moved, command, provenance(), self._rounds, self._warms_up, self._others,
+            self._stolen, self._entries,
         )  # fmt: skip
         return msgspec.structs.replace(result, figures=[*case.figures(result), *_completeness(result)])
 

@@ -14,6 +14,7 @@ from experiments.bench.records import Entry, Result, Run, Spread, spread
 
 RECORD: Final = Path(__file__).parents[2] / "docs" / "PERFORMANCE.md"
 END: Final = "<!-- end of bench -->"
+_PROCESSOR: Final = "CPU s of all processes, and of each role's"
 _MEMORY: Final = "peak memory of the largest process of each role, less shared"
 _MB: Final = 10**6
 
@@ -23,7 +24,7 @@ def markdown(result: Result) -> str:
     lines = [
         f"### {result.case}",
         "",
-        f"{result.title}. {result.rounds} rounds after a warm-up, all in turns.",
+        f"{result.title}. {result.rounds} rounds {'after' if result.warmed else 'without'} a warm-up, all in turns.",
         "",
         *_contenders(result),
         "",
@@ -56,7 +57,7 @@ def _contenders(result: Result) -> Iterator[str]:
     extra = list(dict.fromkeys(name for entry in result.entries for run in entry.runs for name in run.numbers))
     first = result.entries[0].name
     rate = ["MB/s"] if result.moved else []
-    heads = ["", "seconds", *rate, f"{first} is so many times as fast", "CPU s, all processes", _MEMORY, *extra]
+    heads = ["", "seconds", *rate, f"{first} is so many times as fast", _PROCESSOR, _MEMORY, *extra]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for entry in result.entries:
@@ -71,10 +72,24 @@ def _cells(result: Result, entry: Entry, extra: Sequence[str]) -> list[str]:
         written(spread([run.seconds for run in runs])),
         *([_whole(spread([result.moved / run.seconds / _MB for run in runs]))] if result.moved else []),
         written(beside) if beside and entry != result.entries[0] else "",
-        f"{median(run.cpu_seconds for run in runs):.2f}",
+        _processor(runs),
         _memory(runs),
         *(_number(runs, name) for name in extra),
     ]
+
+
+def _processor(runs: Sequence[Run]) -> str:
+    """The middle run's, in all and by role."""
+    whole = f"{median(run.cpu_seconds for run in runs):.2f}"
+    roles = dict.fromkeys(part.role for run in runs for part in run.parts)
+    times = {role: median(_seconds_of(run, role) for run in runs) for role in roles}
+    return (
+        f"{whole}: {', '.join(f'{role} {seconds:.2f}' for role, seconds in times.items())}" if len(roles) > 1 else whole
+    )
+
+
+def _seconds_of(run: Run, role: str) -> float:
+    return sum(part.usage.cpu_seconds for part in run.parts if part.role == role)
 
 
 def _memory(runs: Sequence[Run]) -> str:

@@ -78,6 +78,8 @@ class Result(Struct, frozen=True):
     made_by: Provenance
     rounds: int
     """Counted ones, without the warm-up."""
+    warmed: bool
+    """Whether a warm-up came before them."""
     others: list[float]
     """Share of the processors' time that other programs had, by round."""
     stolen: list[float]

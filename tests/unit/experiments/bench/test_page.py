@@ -4,7 +4,8 @@ import pytest
 
 from bus.errors import ERR_USAGE, ShoalError
 from experiments.bench.page import END, markdown, record
-from experiments.bench.records import Figure
+from experiments.bench.records import Figure, Part, Run
+from experiments.bench.usage import Usage
 from tests.unit.experiments.bench.results import MIB, result, run
 
 
@@ -12,6 +13,19 @@ def test_the_table_has_times_rates_ratios_processor_time_and_memory():
     page = markdown(result(shoal=[run(2.0, 60 * MIB), run(4.0, 50 * MIB)], pump=[run(1.0), run(1.0)]))
     assert "| shoal | 3 (2 to 4) | 38 (25 to 50) |  | 0.50 | receiver 60 MiB |" in page
     assert "| pump | 1 (1 to 1) | 100 (100 to 100) | 0.375 (0.25 to 0.5) | 0.50 | receiver 50 MiB |" in page
+
+
+def test_processor_time_stands_for_each_role_and_several_processes_of_one_together():
+    sender, receiver = Part("sender", Usage(2.0, 0, 0)), Part("receiver", Usage(0.75, 0, 0))
+    page = markdown(result(shoal=[Run(2.0, [sender, receiver, receiver])]))
+    assert "| 3.50: sender 2.00, receiver 1.50 |" in page
+
+
+@pytest.mark.parametrize(
+    ("warmed", "said"), [(True, "1 rounds after a warm-up"), (False, "1 rounds without a warm-up")]
+)
+def test_the_page_says_whether_there_was_a_warm_up(warmed, said):
+    assert said in markdown(result(warmed=warmed, shoal=[run(2.0)]))
 
 
 def test_the_page_says_what_was_measured_where_and_how():
@@ -30,7 +44,8 @@ def test_a_contender_that_did_not_take_part_stands_in_the_table_with_the_reason(
 def test_other_numbers_get_a_column_each_and_rates_none_where_they_say_nothing():
     page = markdown(result(moved=0, shoal=[run(2.0, duplicates=0.5)]))
     assert (
-        "| CPU s, all processes | peak memory of the largest process of each role, less shared | duplicates |" in page
+        "| CPU s of all processes, and of each role's | peak memory of the largest process of each role, less shared "
+        "| duplicates |" in page
     )
     assert "MB/s" not in page
 

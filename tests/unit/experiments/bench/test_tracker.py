@@ -110,7 +110,7 @@ def judged(rate: float, p99: float, cost: float, failed: int = 0) -> list[bool]:
 
     [case] = tracker(Options())
     entries = [Entry("tracker-100000", "", [run(cost)] * 3), Entry("tracker-1000", "", [run(100.0)] * 3)]
-    return [one.reached for one in case.figures(Result("tracker", "", 0, "", provenance(), 3, [], [], entries))]
+    return [one.reached for one in case.figures(Result("tracker", "", 0, "", provenance(), 3, True, [], [], entries))]
 
 
 @pytest.mark.parametrize(
