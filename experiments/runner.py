@@ -77,6 +77,7 @@ def run(
         shaped_by=recording.shaped_by,
         seed=seed,
         trace=recording.trace,
+        progress=recording.progress,
         made_by=provenance(),
         events=recording.heard,
         events_lost=recording.lost,

@@ -148,6 +148,18 @@ class Policies(Strict, frozen=True):
     """How events make a score (`reputation.model`)."""
 
 
+class Disk(Strict, frozen=True):
+    """How fast the disk of each peer of a group is (simulated only): reads wait for reads, writes with their hashing
+    for writes."""
+
+    read: Rate = 0
+    """Bytes a second read to be sent."""
+    write: Rate = 0
+    """Bytes a second of what arrives written."""
+    hash: Rate = 0
+    """Bytes a second of what arrives hashed, before it is written."""
+
+
 class Group(Strict, frozen=True):
     """Peers that are alike."""
 
@@ -161,6 +173,7 @@ class Group(Strict, frozen=True):
     """Download limit of each, bytes a second."""
     latency: Moment = 0.0
     """Added to the network's for every message that one of them sends."""
+    disk: Disk = Disk()
     arrival: Arrival = Arrival()
     leave: Departure = Departure()
     behaviour: Behaviour = "honest"
@@ -234,6 +247,11 @@ class Scenario(Strict, frozen=True):
     """Names of the metrics to report; empty: all."""
 
     @property
+    def peers(self) -> int:
+        """All of them."""
+        return sum(group.peers for group in self.groups.values())
+
+    @property
     def leechers(self) -> int:
         """Peers that fetch."""
         return sum(group.peers for group in self.groups.values() if not group.complete)
@@ -305,11 +323,13 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 
 def real_problems(scenario: Scenario) -> Iterator[str]:
     """What only the simulator can do."""
-    count = sum(group.peers for group in scenario.groups.values())
-    if count > MAX_PROCESSES:
-        yield f"groups: expected at most {MAX_PROCESSES} peers, more only with backend: sim, found {count:,}"
+    if scenario.peers > MAX_PROCESSES:
+        yield f"groups: expected at most {MAX_PROCESSES} peers, more only with backend: sim, found {scenario.peers:,}"
     if scenario.network.shaped_by == "world":
         yield "network.shaped_by: expected limits, world only with backend: sim, found world"
+    for name, group in scenario.groups.items():
+        if group.disk != Disk():
+            yield f"groups.{name}.disk: expected no rates, real disks are as fast as they are; only with backend: sim"
 
 
 def _group_problems(name: str, group: Group) -> Iterator[str]:

@@ -21,23 +21,31 @@ from experiments.tables.making import Tables
 Part = tuple[str, int, list[float]]
 
 
-def draw_all(folder: Path, tables: Tables, metrics: Metrics) -> list[Figure]:
-    """Draw what the tables have, as SVG and PNG; returns what was drawn, in the order of a report."""
+def draw_all(folder: Path, tables: Tables, metrics: Metrics, told: bool) -> list[Figure]:
+    """Draw what the tables have, as SVG and PNG; returns what was drawn, in the order of a report.
+
+    Args:
+        folder: of the result.
+        tables: of the experiment.
+        metrics: of it.
+        told: whether peers told of progress; else figures of it would show something else.
+    """
     place = folder / FIGURES
     leechers = leechers_of(tables)
     names = leechers["member"].to_list()
     swarm.draw_completion(place / "completion", completion_parts(leechers), metrics.bound_seconds)
+    drawn = [figure("completion", "Who finished within what time", "completion.durations", "transfers", "members")]
     progress = tables.progress.filter(pl.col("content") == 0)
-    bands = series.progress_bands(progress, names, metrics.size)
-    swarm.draw_progress(place / "progress", bands, metrics.bound_seconds)
+    if told:
+        bands = series.progress_bands(progress, names, metrics.size)
+        swarm.draw_progress(place / "progress", bands, metrics.bound_seconds)
+        caption = "Verified share of the leechers over time"
+        drawn.append(figure("progress", caption, "series.progress_bands", "progress"))
     draw_bytes(place / "bytes", metrics.matrix)
     rows = "groups of members" if metrics.matrix.groups else "members"
-    drawn = [
-        figure("completion", "Who finished within what time", "completion.durations", "transfers", "members"),
-        figure("progress", "Verified share of the leechers over time", "series.progress_bands", "progress"),
-        figure("bytes", f"Verified bytes between {rows}: rows give, columns take", "volume.matrix", "sources"),
-    ]
-    if not tables.availability.is_empty():
+    caption = f"Verified bytes between {rows}: rows give, columns take"
+    drawn.append(figure("bytes", caption, "volume.matrix", "sources"))
+    if told and not tables.availability.is_empty():
         swarm.draw_availability(place / "availability", tables.availability)
         drawn.append(
             Figure(
@@ -47,7 +55,7 @@ def draw_all(folder: Path, tables: Tables, metrics: Metrics) -> list[Figure]:
         )  # fmt: skip
     if _came_and_went(leechers, tables.presence):
         there = population.population(leechers, tables.presence, progress, metrics.chunks)
-        swarm.draw_population(place / "population", there)
+        swarm.draw_population(place / "population", there, told)
         used = ("presence", "transfers", "progress")
         drawn.append(figure("population", "Leechers in the swarm over time", "population.population", *used))
     honest = tables.members.filter(pl.col("behaviour") == HONEST)["member"].to_list()

@@ -78,19 +78,22 @@ def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
         label_right(axes, labels)
 
 
-def draw_population(stem: Path, rows: Sequence[Population]) -> None:
-    """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only."""
+def draw_population(stem: Path, rows: Sequence[Population], told: bool) -> None:
+    """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only, if it
+    was `told` who does.
+    """
     step = (rows[-1].time / STEPS) or 1.0
     rows = list({int(row.time / step): row for row in rows}.values())  # the newest of each step
     with drawing(stem) as figure:
         axes = figure.subplots()
         times = [row.time for row in rows]
         labels = []
-        for name, values, style in (
+        series = [
             ("online", [row.online for row in rows], {"color": PALE, "linestyle": ":"}),
             ("want\nsomething", [row.waiting for row in rows], style_of(0)),
             ("lack one\nchunk", [row.lacking_one for row in rows], style_of(1)),
-        ):
+        ]
+        for name, values, style in series if told else series[:-1]:
             axes.plot(times, values, drawstyle="steps-post", **style | {"linewidth": 1.4})
             labels.append((float(values[-1]), name, str(style["color"])))
         most = max(row.online for row in rows)
