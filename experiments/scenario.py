@@ -25,6 +25,8 @@ from bus.units import format_duration, parse_duration, unexpected
 MAX_PROCESSES: Final = 200
 """Peers in processes or threads of their own; larger swarms are for the simulator."""
 NEVER: Final = -1.0
+SHAPING: Final = {"world": "sim", "kernel": "processes"}
+"""What shapes a network -> the only backend that has it."""
 
 Behaviour = Literal[
     "honest",
@@ -190,9 +192,9 @@ class Network(Strict, frozen=True):
 
     latency: Moment = 0.0
     """Of every message, one way."""
-    shaped_by: Literal["limits", "world"] = "limits"
-    """What enforces the rates of the groups: the peers' own limits, or (simulated only) the world's links, of which the
-    peers know nothing."""
+    shaped_by: Literal["limits", "world", "kernel"] = "limits"
+    """What enforces the rates of the groups: the peers' own limits; or, of which the peers know nothing, the world's
+    links (simulated only) or the kernel's, latency included (`backend: processes` only, where it offers them)."""
 
 
 Verb = Literal["kill", "pause", "partition", "corrupt", "delay", "cap"]
@@ -317,16 +319,22 @@ def _problems(scenario: Scenario) -> Iterator[str]:
         yield from (f"groups.{name}.{problem}" for problem in _group_problems(name, group))
     for number, failure in enumerate(scenario.failures):
         yield from (f"failures[{number}].{problem}" for problem in _failure_problems(failure, scenario.groups))
-    if scenario.backend != "sim":
-        yield from real_problems(scenario)
+    yield from backend_problems(scenario, scenario.backend)
 
 
-def real_problems(scenario: Scenario) -> Iterator[str]:
-    """What only the simulator can do."""
+def backend_problems(scenario: Scenario, backend: str) -> Iterator[str]:
+    """What a backend cannot do."""
+    shaped_by = scenario.network.shaped_by
+    only = SHAPING.get(shaped_by, backend)
+    if only != backend:
+        yield f"network.shaped_by: expected limits, {shaped_by} only with backend: {only}, found {shaped_by}"
+    if backend != "sim":
+        yield from _real_problems(scenario)
+
+
+def _real_problems(scenario: Scenario) -> Iterator[str]:
     if scenario.peers > MAX_PROCESSES:
         yield f"groups: expected at most {MAX_PROCESSES} peers, more only with backend: sim, found {scenario.peers:,}"
-    if scenario.network.shaped_by == "world":
-        yield "network.shaped_by: expected limits, world only with backend: sim, found world"
     for name, group in scenario.groups.items():
         if group.disk != Disk():
             yield f"groups.{name}.disk: expected no rates, real disks are as fast as they are; only with backend: sim"

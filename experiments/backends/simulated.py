@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec.structs import astuple, replace
 
 from bus.boundary import LinkId
-from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ShoalError
+from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TIMEOUT, ShoalError
 from bus.events import (
     ContentAnnounced,
     Event,
@@ -35,7 +35,7 @@ from experiments.behaviours.wrapping import Means, Part, PeerCore
 from experiments.casting import Player, players, struck
 from experiments.collector import TRACKER
 from experiments.directing import Director
-from experiments.scenario import Scenario, configured
+from experiments.scenario import Scenario, backend_problems, configured
 from experiments.sim.disk import WRITE_SECONDS, DiskRates, SimulatedDisk, known_content
 from experiments.sim.network import CORRUPT
 from experiments.sim.world import Host, HostRates, World
@@ -327,6 +327,8 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
     Raises:
         ShoalError: something did not happen in time, or a download failed; the events up to then are in the folder.
     """
+    for problem in backend_problems(scenario, "sim"):
+        raise ShoalError(ERR_CONFIG, f"scenario {name}: {problem}")
     with EventWriter(folder, single=scenario.peers > SEPARATE) as writer:
         run = SimulatedRun(scenario, seed, name, writer)
         run.carry_out()

@@ -127,6 +127,10 @@ GROUP_PROBLEMS = [
         (LEAST + "\nrepetitions: 0", "repetitions: expected a whole number from 1"),
         (LEAST + "\ndescription: 5", "description: expected text"),
         (LEAST + "\nnetwork: {shaped_by: world}", "network.shaped_by: expected limits, world only with backend: sim"),
+        (
+            LEAST + "\nnetwork: {shaped_by: kernel}\nbackend: sim",
+            "network.shaped_by: expected limits, kernel only with backend: processes",
+        ),
         (LEAST + "\nleechers: 5", "leechers: unknown key"),
         (LEAST + "\nseed: 1\nseed: 2", "stands twice"),
         (
