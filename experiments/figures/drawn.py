@@ -63,6 +63,10 @@ def draw_all(folder: Path, tables: Tables, metrics: Metrics, told: bool) -> list
         swarm.draw_scores(place / "scores", scores, _in_order(tables.members["behaviour"]))
         caption = "Scores over time by behaviour, as honest members give them: the median, and where 8 of 10 are"
         drawn.append(figure("scores", caption, "series.score_bands", "reputation", "members"))
+    if told and (shares := series.taken_shares(tables.uploads, tables.members)):
+        swarm.draw_taken(place / "taken", shares, _in_order(tables.members["behaviour"]), _all_honest(leechers))
+        caption = "What part of honest members' uploads the others have had so far"
+        drawn.append(figure("taken", caption, "series.taken_shares", "uploads", "members"))
     rates = tracker.request_rates(tables.tracker)
     if load := tracker.tracker_load(rates):
         swarm.draw_tracker(place / "tracker", rates, load.mean)
@@ -102,6 +106,13 @@ def _came_and_went(leechers: pl.DataFrame, presence: pl.DataFrame) -> bool:
     last: float | None = leechers["completed"].max()  # type: ignore[assignment]
     left = presence.filter(~pl.col("online") & pl.col("member").is_in(leechers["member"].implode()))
     return leechers["arrives"].n_unique() > 1 or not left.filter(pl.col("time") < (last or 0.0)).is_empty()
+
+
+def _all_honest(leechers: pl.DataFrame) -> float | None:
+    """When the last honest one had everything; None if one never had."""
+    ends: list[float | None] = leechers.filter(pl.col("behaviour") == HONEST)["completed"].to_list()
+    told = [end for end in ends if end is not None]
+    return max(told, default=None) if len(told) == len(ends) else None
 
 
 def _in_order(names: pl.Series) -> list[str]:
