@@ -112,7 +112,7 @@ def test_all_honest_peers_of_a_drawn_swarm_finish(seed: int, leechers: int) -> N
 @given(seed=st.integers(9, 2**32), leechers=st.integers(3, 30))
 @settings(max_examples=5, deadline=None)
 def test_all_honest_peers_of_any_swarm_finish(seed: int, leechers: int) -> None:
-    # Of 210 swarms one had almost two chunks for each peer, most had less than half of one.
+    # Of 210 swarms five had more than one chunk for each peer, none more than two.
     check_all_finish(draw(seed, leechers), 3 * 128 * KIB)
 
 
@@ -128,7 +128,7 @@ def check_all_finish(drawn: Drawn, taken_over: int) -> None:
     missing = [number for number in swarm.staying if not swarm.swarm.finished(number)]
     assert finished, f"{missing} of {drawn} did not finish"
     swarm.check()
-    # A hundredth, and a chunk that is taken over when most of it had come: these contents are small.
+    # A hundredth, and what is taken over when most of it had come: these contents are small.
     results = [swarm.swarm.results[peer_id(number)] for number in swarm.staying]
     twice = sum(result.duplicate_bytes for result in results)
     assert twice <= len(results) * (0.01 * swarm.swarm.layout.size + taken_over), drawn
