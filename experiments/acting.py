@@ -17,6 +17,7 @@ from bus.config import Loaded
 from bus.errors import ERR_UNREADABLE, ShoalError
 from bus.places import PeerPlaces
 from bus.ready import PeerReady
+from experiments.backends.namespaces import Wire
 from experiments.behaviours.playing import on_stage
 from experiments.behaviours.wrapping import Means, Part
 from peer.running import RunningPeer
@@ -34,6 +35,8 @@ class Role(Struct, frozen=True):
     settings: dict[str, str]
     """Dotted key -> value, over the configuration that all share."""
     part: Part
+    wire: Wire | None = None
+    """Its cable in a network of the kernel's; None: it is where its supervisor is."""
 
 
 def write_roles(path: Path, roles: dict[str, Role]) -> None:

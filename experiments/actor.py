@@ -15,6 +15,7 @@ from bus.places import DirectoryLock
 from bus.program import Arguments, exit_code, give_up_later, stop_on_signals
 from bus.ready import PeerReady, announce_ready
 from experiments.acting import Actor, read_role
+from experiments.backends.namespaces import enter
 from peer.allocator import keep_freed_memory
 from peer.running import places_of
 
@@ -28,6 +29,8 @@ def play() -> None:
     chosen = parser.parse_args()
     keep_freed_memory(os.environ)
     role = read_role(Path(os.environ.get(ROLES_VARIABLE, "")), chosen.name)
+    if role.wire is not None:
+        enter(role.wire)
     loaded = load(chosen.config, os.environ, chosen.base_dir, role.settings)
     setup(loaded.settings.logging, f"peer {chosen.name}")
     places = places_of(loaded, chosen.name)

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from bus.errors import ERR_USAGE, INTERRUPTED, OK, ShoalError
+from bus.errors import ERR_FAILURE, ERR_USAGE, INTERRUPTED, OK, ShoalError
 from experiments.figures.style import check_drawing
 
 REGRESSION: Final = 1
@@ -93,7 +93,14 @@ def carry_out(chosen: argparse.Namespace) -> int:
     _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
     if isinstance(result, Swept):
         result.raise_if_failed()
+    _check_heard(result.events_lost if isinstance(result, Swept) else sum(result.events_lost.values()))
     return OK
+
+
+def _check_heard(lost: int) -> None:
+    if lost:
+        told = f"{lost} events were lost, so the numbers are not to be trusted: run it again with less beside it"
+        raise ShoalError(ERR_FAILURE, told)
 
 
 def _compare(chosen: argparse.Namespace) -> int:

@@ -61,6 +61,7 @@ class Fleet:
         self._count = peers if isinstance(peers, int) else len(peers)
         self._environment = dict(environment or {})
         self._settings = dict(settings or {})
+        self._config = base_dir / "config.yaml"
         self._ready_file = base_dir / "fleet.json"
         self._process: Process | None = None
         self._clients: dict[str, RpcClient] = {}
@@ -109,26 +110,28 @@ class Fleet:
 
     def _start(self) -> None:
         self.base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        config = self.base_dir / "config.yaml"
-        config.write_bytes(msgspec.yaml.encode(self._configuration()))
-        command = [sys.executable, "-P", "-m", "supervisor", "--no-gateway", "--quiet"]
-        command += ["--config", str(config), "--base-dir", str(self.base_dir)]
-        command += [] if self._names else ["--peers", str(self._count)]
-        command += ["--ready-file", str(self._ready_file)]
+        self._config.write_bytes(msgspec.yaml.encode(self._configuration()))
         self._process = Process(
-            command, self._environment, self.base_dir / "supervisor-ready.json", self.logs / "supervisor.log"
+            self._command(), self._environment, self.base_dir / "supervisor-ready.json", self.logs / "supervisor.log"
         )
         report = self._await_report(self._process)
         if report.tracker is None:
             raise ShoalError(ERR_FAILURE, "the supervisor reports no tracker")
         self.tracker, self.peers = report.tracker, report.peers
 
+    def _command(self) -> list[str]:
+        """What starts the supervisor."""
+        command = [sys.executable, "-P", "-m", "supervisor", "--no-gateway", "--quiet"]
+        command += ["--config", str(self._config), "--base-dir", str(self.base_dir)]
+        command += [] if self._names else ["--peers", str(self._count)]
+        return [*command, "--ready-file", str(self._ready_file)]
+
     def _configuration(self) -> dict[str, Mapping[str, object] | list[object] | str]:
         # Ports are left to the system, so that fleets, and a user's own peers, can run side by side.
         return {
             **self._settings,
             "data_dir": str(self.base_dir),
-            "tracker": {"run": True, "listen": "tcp://127.0.0.1:0"},
+            "tracker": {"run": True, "listen": "tcp://127.0.0.1:0", **self._settings.get("tracker", {})},
             "network": {"bind": "127.0.0.1", **self._settings.get("network", {})},
             "peers": [{"name": name} for name in self._names],
         }

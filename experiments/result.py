@@ -56,8 +56,8 @@ def write_result(folder: Path, conditions: Conditions, report: bool = True) -> S
         ShoalError: the recording is missing, or tells of no download.
     """
     tables = make_tables(folder)
-    metrics = measure(tables, sum(conditions.events_lost.values()), conditions.wrong_bytes)
-    figures = draw_all(folder, tables, metrics) if report else []
+    metrics = measure(tables, sum(conditions.events_lost.values()), conditions.wrong_bytes, conditions.progress)
+    figures = draw_all(folder, tables, metrics, conditions.progress) if report else []
     made = [SUMMARY, *([REPORT, PAGE] if report else [])]
     summary = Summary(**_fields(conditions), metrics=metrics, files=_files(folder, made))
     if report:

@@ -25,14 +25,14 @@ def _in_processes(scenario: Scenario, seed: int, name: str, folder: Path) -> Rec
     from experiments.backends.on_sockets import on_sockets
     from experiments.backends.processes import Processes
 
-    return on_sockets(Processes)(scenario, seed, name, folder)
+    return on_sockets("processes", Processes)(scenario, seed, name, folder)
 
 
 def _in_threads(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
     from experiments.backends.inproc import Threads
     from experiments.backends.on_sockets import on_sockets
 
-    return on_sockets(Threads)(scenario, seed, name, folder)
+    return on_sockets("inproc", Threads)(scenario, seed, name, folder)
 
 
 BACKENDS: Final[dict[str, Record]] = {"processes": _in_processes, "inproc": _in_threads, "sim": simulated.record}
@@ -77,6 +77,7 @@ def run(
         shaped_by=recording.shaped_by,
         seed=seed,
         trace=recording.trace,
+        progress=recording.progress,
         made_by=provenance(),
         events=recording.heard,
         events_lost=recording.lost,

@@ -25,6 +25,8 @@ from bus.units import format_duration, parse_duration, unexpected
 MAX_PROCESSES: Final = 200
 """Peers in processes or threads of their own; larger swarms are for the simulator."""
 NEVER: Final = -1.0
+SHAPING: Final = {"world": "sim", "kernel": "processes"}
+"""What shapes a network -> the only backend that has it."""
 
 Behaviour = Literal[
     "honest",
@@ -148,6 +150,18 @@ class Policies(Strict, frozen=True):
     """How events make a score (`reputation.model`)."""
 
 
+class Disk(Strict, frozen=True):
+    """How fast the disk of each peer of a group is (simulated only): reads wait for reads, writes with their hashing
+    for writes."""
+
+    read: Rate = 0
+    """Bytes a second read to be sent."""
+    write: Rate = 0
+    """Bytes a second of what arrives written."""
+    hash: Rate = 0
+    """Bytes a second of what arrives hashed, before it is written."""
+
+
 class Group(Strict, frozen=True):
     """Peers that are alike."""
 
@@ -161,6 +175,7 @@ class Group(Strict, frozen=True):
     """Download limit of each, bytes a second."""
     latency: Moment = 0.0
     """Added to the network's for every message that one of them sends."""
+    disk: Disk = Disk()
     arrival: Arrival = Arrival()
     leave: Departure = Departure()
     behaviour: Behaviour = "honest"
@@ -177,9 +192,9 @@ class Network(Strict, frozen=True):
 
     latency: Moment = 0.0
     """Of every message, one way."""
-    shaped_by: Literal["limits", "world"] = "limits"
-    """What enforces the rates of the groups: the peers' own limits, or (simulated only) the world's links, of which the
-    peers know nothing."""
+    shaped_by: Literal["limits", "world", "kernel"] = "limits"
+    """What enforces the rates of the groups: the peers' own limits; or, of which the peers know nothing, the world's
+    links (simulated only) or the kernel's, latency included (`backend: processes` only, where it offers them)."""
 
 
 Verb = Literal["kill", "pause", "partition", "corrupt", "delay", "cap"]
@@ -232,6 +247,11 @@ class Scenario(Strict, frozen=True):
     thread for each peer; or `sim`, the simulator."""
     metrics: tuple[Text, ...] = ()
     """Names of the metrics to report; empty: all."""
+
+    @property
+    def peers(self) -> int:
+        """All of them."""
+        return sum(group.peers for group in self.groups.values())
 
     @property
     def leechers(self) -> int:
@@ -299,17 +319,25 @@ def _problems(scenario: Scenario) -> Iterator[str]:
         yield from (f"groups.{name}.{problem}" for problem in _group_problems(name, group))
     for number, failure in enumerate(scenario.failures):
         yield from (f"failures[{number}].{problem}" for problem in _failure_problems(failure, scenario.groups))
-    if scenario.backend != "sim":
-        yield from real_problems(scenario)
+    yield from backend_problems(scenario, scenario.backend)
 
 
-def real_problems(scenario: Scenario) -> Iterator[str]:
-    """What only the simulator can do."""
-    count = sum(group.peers for group in scenario.groups.values())
-    if count > MAX_PROCESSES:
-        yield f"groups: expected at most {MAX_PROCESSES} peers, more only with backend: sim, found {count:,}"
-    if scenario.network.shaped_by == "world":
-        yield "network.shaped_by: expected limits, world only with backend: sim, found world"
+def backend_problems(scenario: Scenario, backend: str) -> Iterator[str]:
+    """What a backend cannot do."""
+    shaped_by = scenario.network.shaped_by
+    only = SHAPING.get(shaped_by, backend)
+    if only != backend:
+        yield f"network.shaped_by: expected limits, {shaped_by} only with backend: {only}, found {shaped_by}"
+    if backend != "sim":
+        yield from _real_problems(scenario)
+
+
+def _real_problems(scenario: Scenario) -> Iterator[str]:
+    if scenario.peers > MAX_PROCESSES:
+        yield f"groups: expected at most {MAX_PROCESSES} peers, more only with backend: sim, found {scenario.peers:,}"
+    for name, group in scenario.groups.items():
+        if group.disk != Disk():
+            yield f"groups.{name}.disk: expected no rates, real disks are as fast as they are; only with backend: sim"
 
 
 def _group_problems(name: str, group: Group) -> Iterator[str]:

@@ -45,6 +45,9 @@ class Conditions(Struct, frozen=True):
     """Hash of everything that happened, in order: of simulations, which give the same one for the same seed."""
     wrong_bytes: int | None = None
     """Bytes of finished downloads that differ from what was shared; None if they were not compared."""
+    progress: bool = True
+    """Whether peers told of rates and progress; without it nobody knows who lacked one chunk, or who had got what by
+    when."""
 
 
 class Summary(Conditions, frozen=True, kw_only=True):

@@ -13,12 +13,13 @@ from msgspec import Struct
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.reactor import Reactor
 from experiments.acting import Role
-from experiments.backends.real import Actors, RealRun, note, role_of, shaping_of
+from experiments.backends.namespaces import check_offered
+from experiments.backends.real import Actors, RealRun, note, roles_of, shaping_of
 from experiments.backends.recording import Recording
 from experiments.casting import Player, players
 from experiments.collector import Collector
 from experiments.material import write_content
-from experiments.scenario import Scenario, real_problems
+from experiments.scenario import Scenario, backend_problems
 from experiments.tables.recording import FOLDER
 
 STATE: Final = "state"
@@ -32,21 +33,23 @@ class _Source(Struct):
 
 
 def on_sockets(
-    make: Callable[[Path, dict[str, Role]], Actors],
+    backend: str, make: Callable[[Path, dict[str, Role]], Actors]
 ) -> Callable[[Scenario, int, str, Path], Recording]:
-    """The backend whose peers are made so, from a base directory and their roles."""
+    """The backend of that name, whose peers are made so, from a base directory and their roles."""
 
     def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
-        for problem in real_problems(scenario):
+        for problem in backend_problems(scenario, backend):
             raise ShoalError(ERR_CONFIG, f"scenario {name}: {problem}")
         cast = players(scenario, seed)
+        roles = roles_of(cast, scenario)
+        if wires := [role.wire for role in roles.values() if role.wire]:
+            check_offered(wires)
         base_dir, source = folder / STATE / "base", folder / STATE / name
         base_dir.mkdir(parents=True)
         write_content(source, scenario.content, seed)
         reactor = Reactor()
         try:
             note(f"starting a tracker and {len(cast)} peers")
-            roles = {player.name: role_of(player, scenario) for player in cast}
             with make(base_dir, roles) as fleet, Collector(reactor, fleet, folder) as collector:
                 RealRun(scenario, cast, seed, fleet, reactor, collector).carry_out(source)
                 heard = {process: row.events for process, row in collector.hearing.items()}

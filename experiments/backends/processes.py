@@ -13,9 +13,12 @@ import msgspec
 
 from bus.ready import PeerReady, PeerUp
 from experiments.acting import Role, stay_away, write_roles
+from experiments.backends.namespaces import HUB, hub_plan, inside
 from experiments.backends.real import Actors
 
 PROGRAM: Final = "experiments.actor"
+WIRED: Final = {"network": {"bind": "0.0.0.0"}, "tracker": {"listen": f"tcp://{HUB}:0"}}
+"""Settings of peers that meet on a network of the kernel's."""
 
 
 class Processes(Actors):
@@ -30,7 +33,14 @@ class Processes(Actors):
         base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = base_dir / "roles.json"
         write_roles(file, roles)
-        super().__init__(base_dir, list(roles), {}, {"SHOAL_PEER_PROGRAM": PROGRAM, "SHOAL_ROLES": str(file)})
+        environment = {"SHOAL_PEER_PROGRAM": PROGRAM, "SHOAL_ROLES": str(file)}
+        wired = any(role.wire for role in roles.values())
+        super().__init__(base_dir, list(roles), WIRED if wired else {}, environment)
+        self._wired = wired
+
+    def _command(self) -> list[str]:
+        command = super()._command()
+        return inside(hub_plan(), command) if self._wired else command
 
     def kill(self, peer: PeerUp, away: float) -> None:
         stay_away(Path(peer.data_dir), away)

@@ -30,6 +30,7 @@ from bus.messages import (
 from bus.reactor import Reactor
 from bus.ready import PeerUp
 from experiments.acting import Role
+from experiments.backends.namespaces import Wire
 from experiments.behaviours.orders import Order, write_order
 from experiments.behaviours.wrapping import Part
 from experiments.casting import Player
@@ -230,10 +231,17 @@ class RealRun:
             self._reactor.stop()
 
 
-def role_of(player: Player, scenario: Scenario) -> Role:
-    """What a peer is told at its start."""
+def roles_of(cast: Sequence[Player], scenario: Scenario) -> dict[str, Role]:
+    """What each peer is told at its start."""
+    return {player.name: _role_of(player, number, scenario) for number, player in enumerate(cast, 1)}
+
+
+def _role_of(player: Player, number: int, scenario: Scenario) -> Role:
     config = player.config
     latency = scenario.network.latency + config.latency
+    if scenario.network.shaped_by == "kernel":
+        wire = Wire(number, player.up, player.down, latency)
+        return Role(player.settings(limits=False), Part(config.behaviour, config.period, player.partner), wire)
     return Role(player.settings(limits=True), Part(config.behaviour, config.period, player.partner, latency))
 
 
@@ -250,6 +258,8 @@ def same(shared: Path, fetched: Path) -> bool:
 
 def shaping_of(scenario: Scenario) -> str:
     """What limits rates and delays messages where sockets are real, in words."""
+    if scenario.network.shaped_by == "kernel":
+        return "the kernel, in a network namespace for each peer"
     groups = scenario.groups.values()
     slow = scenario.network.latency or any(group.latency for group in groups)
     limits = "Shoal's own limits" if any(group.up or group.down for group in groups) else "nothing but the machine"

@@ -19,5 +19,7 @@ class Recording(Struct, frozen=True):
     cast: list[Member]
     wrong_bytes: int | None = None
     """Of finished downloads, compared with what was shared; None: they were not."""
+    progress: bool = True
+    """Whether peers told of rates and progress, and not only of what was completed."""
     trace: str = ""
     """Hash of everything that happened, in order; simulated only."""

@@ -13,10 +13,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from bus.boundary import LinkId
-from bus.errors import ERR_FAILURE, ERR_TIMEOUT, ShoalError
+from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TIMEOUT, ShoalError
 from bus.events import (
     ContentAnnounced,
     Event,
@@ -35,8 +35,8 @@ from experiments.behaviours.wrapping import Means, Part, PeerCore
 from experiments.casting import Player, players, struck
 from experiments.collector import TRACKER
 from experiments.directing import Director
-from experiments.scenario import Scenario, configured
-from experiments.sim.disk import WRITE_SECONDS, SimulatedDisk, known_content
+from experiments.scenario import Scenario, backend_problems, configured
+from experiments.sim.disk import WRITE_SECONDS, DiskRates, SimulatedDisk, known_content
 from experiments.sim.network import CORRUPT
 from experiments.sim.world import Host, HostRates, World
 from peer.assembly import node_settings
@@ -66,7 +66,7 @@ SEPARATE: Final = 200
 WHOLE_CHUNKS: Final = 50
 """Peers from which on a data message is a whole chunk wherever it fits into one."""
 SILENT: Final = 1000
-"""Peers from which on nobody tells of rates and progress, only of what was completed."""
+"""Peers above which nobody tells of rates and progress, only of what was completed."""
 SIMULATED: Final = {"network.bind": "127.0.0.1", "limits.exempt_networks": "[10.0.0.0/8]"}
 """What the configuration of simulated peers says beside a scenario."""
 
@@ -199,7 +199,7 @@ class SimulatedRun:
             peer.standings, peer.running_time, list(peer.limits.values()),
         )  # fmt: skip
         core = self._core_of(peer, node)
-        disk = SimulatedDisk(world, lambda content: self.layout)
+        disk = SimulatedDisk(world, lambda content: self.layout, DiskRates(*astuple(player.config.disk)))
         world_rates = self._scenario.network.shaped_by == "world"
         rates = HostRates(player.up, player.down) if world_rates else HostRates()
         host = peer.host = Host(peer_id, core, rates, lambda host, effect: self._perform(peer, disk, host, effect))
@@ -309,14 +309,15 @@ class SimulatedRun:
     def _settings(self, player: Player) -> NodeSettings:
         more = player.settings(self._scenario.network.shaped_by == "limits")
         settings = node_settings(configured(player.config, {**SIMULATED, **more}), player.name, "", "/sim", 5000)
-        count = sum(group.peers for group in self._scenario.groups.values())
         return replace(
             settings,
             loopback=False,
             software="sim",
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", self._tracker),),
-            data_message_min=settings.data_message_max if count > WHOLE_CHUNKS else settings.data_message_min,
-            progress_interval=inf if count > SILENT else settings.progress_interval,
+            data_message_min=settings.data_message_max
+            if self._scenario.peers > WHOLE_CHUNKS
+            else settings.data_message_min,
+            progress_interval=inf if _silent(self._scenario) else settings.progress_interval,
         )
 
 
@@ -326,13 +327,19 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
     Raises:
         ShoalError: something did not happen in time, or a download failed; the events up to then are in the folder.
     """
-    count = sum(group.peers for group in scenario.groups.values())
-    with EventWriter(folder, single=count > SEPARATE) as writer:
+    for problem in backend_problems(scenario, "sim"):
+        raise ShoalError(ERR_CONFIG, f"scenario {name}: {problem}")
+    with EventWriter(folder, single=scenario.peers > SEPARATE) as writer:
         run = SimulatedRun(scenario, seed, name, writer)
         run.carry_out()
     shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
     cast = [peer.player.member(peer.ids) for peer in run.peers.values()]
-    return Recording(shaped_by, writer.written, dict.fromkeys(writer.written, 0), cast, trace=run.world.trace)
+    lost = dict.fromkeys(writer.written, 0)
+    return Recording(shaped_by, writer.written, lost, cast, progress=not _silent(scenario), trace=run.world.trace)
+
+
+def _silent(scenario: Scenario) -> bool:
+    return scenario.peers > SILENT
 
 
 def _may_go(player: Player) -> bool:

@@ -15,7 +15,7 @@ from experiments.tables.recording import FOLDER
 
 PEERS: Final = "peers"
 """Name of the file that holds the events of all peers, where they share one."""
-LEFT_OUT: Final = ("link.", "upload.", "limits.", "tracker.", "swarm.", "stream.opened", "stream.closed")
+LEFT_OUT: Final = ("link.", "limits.", "tracker.", "swarm.", "stream.opened", "stream.closed")
 """Beginnings of the types that no metric needs; not written of swarms so large that their peers share a file."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -21,45 +21,59 @@ from experiments.tables.making import Tables
 Part = tuple[str, int, list[float]]
 
 
-def draw_all(folder: Path, tables: Tables, metrics: Metrics) -> list[Figure]:
-    """Draw what the tables have, as SVG and PNG; returns what was drawn, in the order of a report."""
+def draw_all(folder: Path, tables: Tables, metrics: Metrics, told: bool) -> list[Figure]:
+    """Draw what the tables have, as SVG and PNG; returns what was drawn, in the order of a report.
+
+    Args:
+        folder: of the result.
+        tables: of the experiment.
+        metrics: of it.
+        told: whether peers told of progress; else figures of it would show something else.
+    """
     place = folder / FIGURES
     leechers = leechers_of(tables)
-    names = leechers["member"].to_list()
-    swarm.draw_completion(place / "completion", completion_parts(leechers), metrics.bound_seconds)
     progress = tables.progress.filter(pl.col("content") == 0)
-    bands = series.progress_bands(progress, names, metrics.size)
-    swarm.draw_progress(place / "progress", bands, metrics.bound_seconds)
+    swarm.draw_completion(place / "completion", completion_parts(leechers), metrics.bound_seconds)
+    drawn = [figure("completion", "Who finished within what time", "completion.durations", "transfers", "members")]
+    if told:
+        bands = series.progress_bands(progress, leechers["member"].to_list(), metrics.size)
+        swarm.draw_progress(place / "progress", bands, metrics.bound_seconds)
+        caption = "Verified share of the leechers over time"
+        drawn.append(figure("progress", caption, "series.progress_bands", "progress"))
     draw_bytes(place / "bytes", metrics.matrix)
     rows = "groups of members" if metrics.matrix.groups else "members"
-    drawn = [
-        figure("completion", "Who finished within what time", "completion.durations", "transfers", "members"),
-        figure("progress", "Verified share of the leechers over time", "series.progress_bands", "progress"),
-        figure("bytes", f"Verified bytes between {rows}: rows give, columns take", "volume.matrix", "sources"),
-    ]
-    if not tables.availability.is_empty():
+    caption = f"Verified bytes between {rows}: rows give, columns take"
+    drawn.append(figure("bytes", caption, "volume.matrix", "sources"))
+    if told and not tables.availability.is_empty():
         swarm.draw_availability(place / "availability", tables.availability)
-        drawn.append(
-            Figure(
-                f"{FIGURES}/availability.svg", "Copies of the parts of the content over time",
-                f"{file_of('availability')}, by experiments.tables.holdings.Holdings",
-            )
-        )  # fmt: skip
+        made_by = f"{file_of('availability')}, by experiments.tables.holdings.Holdings"
+        drawn.append(Figure(f"{FIGURES}/availability.svg", "Copies of the parts of the content over time", made_by))
     if _came_and_went(leechers, tables.presence):
         there = population.population(leechers, tables.presence, progress, metrics.chunks)
-        swarm.draw_population(place / "population", there)
+        swarm.draw_population(place / "population", there, told)
         used = ("presence", "transfers", "progress")
         drawn.append(figure("population", "Leechers in the swarm over time", "population.population", *used))
+    return [*drawn, *_draw_behaviours(place, tables, leechers, told), *_draw_tracker(place, tables)]
+
+
+def _draw_behaviours(place: Path, tables: Tables, leechers: pl.DataFrame, told: bool) -> Iterator[Figure]:
+    order = _in_order(tables.members["behaviour"])
     honest = tables.members.filter(pl.col("behaviour") == HONEST)["member"].to_list()
     if scores := series.score_bands(tables.reputation, tables.members, honest):
-        swarm.draw_scores(place / "scores", scores, _in_order(tables.members["behaviour"]))
+        swarm.draw_scores(place / "scores", scores, order)
         caption = "Scores over time by behaviour, as honest members give them: the median, and where 8 of 10 are"
-        drawn.append(figure("scores", caption, "series.score_bands", "reputation", "members"))
+        yield figure("scores", caption, "series.score_bands", "reputation", "members")
+    if told and (shares := series.taken_shares(tables.uploads, tables.members)):
+        swarm.draw_taken(place / "taken", shares, order, _all_honest(leechers))
+        caption = "What part of honest members' uploads the others have had so far"
+        yield figure("taken", caption, "series.taken_shares", "uploads", "members")
+
+
+def _draw_tracker(place: Path, tables: Tables) -> Iterator[Figure]:
     rates = tracker.request_rates(tables.tracker)
     if load := tracker.tracker_load(rates):
         swarm.draw_tracker(place / "tracker", rates, load.mean)
-        drawn.append(figure("tracker", "Load of the tracker over time", "tracker.request_rates", "tracker"))
-    return drawn
+        yield figure("tracker", "Load of the tracker over time", "tracker.request_rates", "tracker")
 
 
 def draw_repetitions(folder: Path, runs: Sequence[Tables], bounds: Sequence[float | None]) -> list[Figure]:
@@ -94,6 +108,13 @@ def _came_and_went(leechers: pl.DataFrame, presence: pl.DataFrame) -> bool:
     last: float | None = leechers["completed"].max()  # type: ignore[assignment]
     left = presence.filter(~pl.col("online") & pl.col("member").is_in(leechers["member"].implode()))
     return leechers["arrives"].n_unique() > 1 or not left.filter(pl.col("time") < (last or 0.0)).is_empty()
+
+
+def _all_honest(leechers: pl.DataFrame) -> float | None:
+    """When the last honest one had everything; None if one never had."""
+    ends: list[float | None] = leechers.filter(pl.col("behaviour") == HONEST)["completed"].to_list()
+    told = [end for end in ends if end is not None]
+    return max(told, default=None) if len(told) == len(ends) else None
 
 
 def _in_order(names: pl.Series) -> list[str]:

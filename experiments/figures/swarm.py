@@ -78,19 +78,22 @@ def draw_availability(stem: Path, availability: pl.DataFrame) -> None:
         label_right(axes, labels)
 
 
-def draw_population(stem: Path, rows: Sequence[Population]) -> None:
-    """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only."""
+def draw_population(stem: Path, rows: Sequence[Population], told: bool) -> None:
+    """Leechers in the swarm over time, those of them that want something, and those that lack one chunk only, if it
+    was `told` who does.
+    """
     step = (rows[-1].time / STEPS) or 1.0
     rows = list({int(row.time / step): row for row in rows}.values())  # the newest of each step
     with drawing(stem) as figure:
         axes = figure.subplots()
         times = [row.time for row in rows]
         labels = []
-        for name, values, style in (
+        series = [
             ("online", [row.online for row in rows], {"color": PALE, "linestyle": ":"}),
             ("want\nsomething", [row.waiting for row in rows], style_of(0)),
             ("lack one\nchunk", [row.lacking_one for row in rows], style_of(1)),
-        ):
+        ]
+        for name, values, style in series if told else series[:-1]:
             axes.plot(times, values, drawstyle="steps-post", **style | {"linewidth": 1.4})
             labels.append((float(values[-1]), name, str(style["color"])))
         most = max(row.online for row in rows)
@@ -115,12 +118,40 @@ def draw_scores(stem: Path, bands: Mapping[str, Bands], order: Sequence[str]) ->
         for name, found in bands.items():
             columns = list(zip(*found.quantiles, strict=True))
             style = style_of(order.index(name))
-            axes.fill_between(found.times, columns[1], columns[5], color=style["color"], alpha=0.2, lw=0)
-            axes.plot(found.times, columns[3], **style)
+            axes.fill_between(found.times, columns[1], columns[5], color=style["color"], alpha=0.2, lw=0, step="post")
+            axes.plot(found.times, columns[3], drawstyle="steps-post", **style)
             labels.append((columns[3][-1], name.replace("_", " "), style["color"]))
         axes.axhline(0.5, color=PALE, linestyle=":", linewidth=1.2)
         axes.set(xlabel="seconds since the first start", ylabel="score", ylim=(0, 1), xlim=(0, end))
         axes.grid()
+        label_right(axes, labels)
+
+
+def draw_taken(
+    stem: Path, shares: Mapping[str, Sequence[tuple[float, float]]], order: Sequence[str], until: float | None
+) -> None:
+    """What part of honest members' uploads each other behaviour has had so far.
+
+    Args:
+        stem: of the files.
+        shares: (time, share) by behaviour.
+        order: of all behaviours, which gives each its colour.
+        until: when the last honest leecher had everything; None: one never had.
+    """
+    with drawing(stem) as figure:
+        axes = figure.subplots()
+        labels = []
+        for name, found in shares.items():
+            times, parts = zip(*found, strict=True)
+            style = style_of(order.index(name))
+            axes.plot(times, [100 * part for part in parts], **style)
+            labels.append((100 * parts[-1], name.replace("_", " "), style["color"]))
+        axes.set(xlabel="seconds since the first start", ylabel="of what honest members have uploaded, %")
+        axes.set_xlim(0, max(found[-1][0] for found in shares.values()))
+        axes.set_ylim(bottom=0)
+        axes.grid()
+        if until is not None:
+            mark_time(axes, until, "all honest have it")
         label_right(axes, labels)
 
 

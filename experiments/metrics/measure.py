@@ -10,7 +10,7 @@ from msgspec import Struct
 from experiments.cast import HONEST, Member
 from experiments.metrics import bound, completion, fairness, population, reputation, tracker, volume
 from experiments.metrics.completion import Completion
-from experiments.metrics.population import Late
+from experiments.metrics.population import Late, Population
 from experiments.metrics.reputation import Behaviour
 from experiments.metrics.tracker import TrackerLoad
 from experiments.metrics.volume import Matrix
@@ -98,13 +98,14 @@ def leechers_of(tables: Tables) -> pl.DataFrame:
     return tables.members.filter(~pl.col("complete")).join(transfers, on="member", how="left").sort("member")
 
 
-def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None) -> Metrics:
+def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None, progress: bool = True) -> Metrics:
     """Everything.
 
     Args:
         tables: of the experiment.
         events_lost: as the collector found.
         wrong_bytes: as the backend found, None if it did not look.
+        progress: whether peers told of it.
     """
     content, size, chunks, sharer = tables.contents.row(0)
     leechers = leechers_of(tables)
@@ -148,22 +149,27 @@ def measure(tables: Tables, events_lost: int = 0, wrong_bytes: int | None = None
         jain_upload=fairness.jain(uploads),
         jain_download=fairness.jain(fairness.download_rates(finished)),
         tracker=tracker.tracker_load(tracker.request_rates(tables.tracker)),
-        behaviours=_behaviours(tables, leechers),
+        behaviours=_behaviours(tables, leechers, progress),
         false_refusals=reputation.false_refusals(tables.refusals, tables.members),
         events_lost=events_lost,
         wrong_bytes=wrong_bytes,
         matrix=volume.matrix(tables.members, sources),
-        late=population.late(waiting) if waiting and len(ended) < len(leechers) else None,
+        late=_late(waiting, progress) if waiting and len(ended) < len(leechers) else None,
     )
 
 
-def _behaviours(tables: Tables, leechers: pl.DataFrame) -> list[Behaviour]:
+def _late(rows: list[Population], progress: bool) -> Late:
+    found = population.late(rows)
+    return found if progress else found._replace(lacking_one=None)
+
+
+def _behaviours(tables: Tables, leechers: pl.DataFrame, progress: bool) -> list[Behaviour]:
     scores = reputation.final_scores(tables.reputation, tables.members)
     there = leechers.select("member", time="started")
     found = reputation.detections(tables.members, tables.reputation, tables.rejected, tables.refusals, there)
     ends = leechers.filter(pl.col("behaviour") == HONEST)["completed"].to_list()
     last = None if None in ends else max(ends, default=None)
-    shares = None if last is None else reputation.taken(tables.uploads, tables.members, last)
+    shares = None if last is None or not progress else reputation.taken(tables.uploads, tables.members, last)
     return reputation.behaviours(tables.members, scores, found, shares)
 
 

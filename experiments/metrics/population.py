@@ -37,8 +37,8 @@ class Late(NamedTuple):
     """Means over the last tenth of the time."""
 
     waiting: float
-    lacking_one: float
-    """As a part of `waiting`; 0 if nobody waits."""
+    lacking_one: float | None
+    """As a part of `waiting`; 0 if nobody waits, None if nobody told of progress."""
 
 
 def population(leechers: pl.DataFrame, presence: pl.DataFrame, progress: pl.DataFrame, chunks: int) -> list[Population]:

@@ -54,7 +54,7 @@ class Behaviour(Struct, frozen=True):
     """None if they did nothing bad and nobody refused them."""
     taken: float | None = None
     """Of the bytes that honest members sent while an honest leecher lacked something, the share that they got; None if
-    some honest leecher never finished."""
+    some honest leecher never finished, or nobody told of progress."""
 
 
 def taken(uploads: pl.DataFrame, members: pl.DataFrame, until: float) -> dict[str, float]:

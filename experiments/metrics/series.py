@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from msgspec import Struct
 
+from experiments.cast import HONEST
+
 POINTS: Final = 120
 """Times at which a series is shown."""
 SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -77,6 +79,33 @@ def score_bands(reputation: pl.DataFrame, members: pl.DataFrame, observers: Sequ
         states = _carried(times, pairs, chosen["score"].to_numpy(), grid, start)
         found[str(name)] = Bands(grid.tolist(), [np.nanquantile(state, SHARES).round(5).tolist() for state in states])
     return found
+
+
+def taken_shares(uploads: pl.DataFrame, members: pl.DataFrame) -> dict[str, list[tuple[float, float]]]:
+    """Behaviour that is not honest -> (time, share of all that honest members had sent by then which its members got);
+    nothing if they sent nothing.
+
+    Args:
+        uploads: in the order of time.
+        members: the table.
+    """
+    honest = members.filter(pl.col("behaviour") == HONEST)["member"].implode()
+    before = pl.col("bytes").shift(1).over("giver", "taker", "content").fill_null(0)
+    rows = uploads.filter(pl.col("giver").is_in(honest)).with_columns(more=pl.col("bytes") - before)
+    rows = rows.join(members.select(taker="member", behaviour="behaviour"), on="taker", maintain_order="left")
+    if rows.is_empty():
+        return {}
+    times, more = rows["time"].to_numpy(), rows["more"].to_numpy()
+    grid = _grid(0.0, times)
+    ends = np.searchsorted(times, grid + 1e-9, "right")
+
+    def by_then(sizes: Floats) -> Floats:
+        return np.concatenate([[0], np.cumsum(sizes)])[ends]
+
+    whole = np.maximum(by_then(more), 1)
+    names = [str(name) for name in members["behaviour"].unique().sort() if name != HONEST]
+    shares = {name: by_then(np.where(rows["behaviour"].to_numpy() == name, more, 0)) / whole for name in names}
+    return {name: list(zip(grid.tolist(), found.round(6).tolist(), strict=True)) for name, found in shares.items()}
 
 
 def _grid(begin: float, times: Floats) -> Floats:

@@ -26,10 +26,12 @@ FEW_PEERS = 50
 """Up to so many, chunks are cut into messages as real peers do; above, a chunk is one message."""
 GARBAGE_EVERY = 200_000
 """Allocations between looks for cycles: the cores are cycles that live as long as the run."""
-
-
 TIMED_HOSTS = 20
 """Whose calls are timed: asking for the time costs as much as a short call."""
+CALLS = 12
+CALL_TIME = 10
+IDLE_MEMORY = 200
+"""The budget that the cores are held against: calls a chunk, microseconds a call, KiB a peer without links."""
 
 
 class Measured(Struct, frozen=True):
@@ -118,11 +120,11 @@ def table(chosen: SwarmScenario, run: Measured, chunks: int) -> list[str]:
         f"virtual time         first {at[0]:.2f} s, median {median(at):.2f} s, last {at[-1]:.2f} s",
         f"processor time       {run.processor:.1f} s, {run.processor / fetched * 1e6:.0f} us a chunk",
         f"events               {run.events}, {run.events / fetched:.1f} a chunk",
-        f"calls of cores       {run.handled}, {run.handled / fetched:.1f} a chunk, "
-        f"{run.core_call * 1e6:.1f} us each; "
+        f"calls of cores       {run.handled}, {run.handled / fetched:.1f} a chunk (budget {CALLS}), "
+        f"{run.core_call * 1e6:.1f} us each (budget {CALL_TIME} us); "
         f"{run.processor / run.handled * 1e6:.1f} with the world's part",
         f"memory               {run.peak / 2**20:.0f} MiB, {run.peak / peers / 1024:.0f} KiB a peer of "
-        f"{run.links:.0f} links; {run.idle / 1024:.0f} KiB an idle peer",
+        f"{run.links:.0f} links; {run.idle / 1024:.0f} KiB an idle peer (budget {IDLE_MEMORY} KiB)",
         f"trace                {run.trace or 'none'}",
     ]
 

@@ -46,6 +46,8 @@ class Swept(Struct, frozen=True):
     """Those that have a result."""
     failed: list[Failed]
     points: list[AtPoint]
+    events_lost: int
+    """In all runs together; must be 0."""
     file: str
     """The rows of all runs, relative to the folder."""
 
@@ -112,7 +114,8 @@ def _summed_up(plan: Plan, folder: Path, frame: pl.DataFrame, failed: list[Faile
     """Leave figures and report."""
     points = at_points(frame, [axis.key for axis in plan.axes])
     runs = len(plan.points()) * len(plan.seeds)
-    swept = Swept(plan.scenario, runs, len(frame), failed, points, RESULTS)
+    lost = 0 if frame.is_empty() else int(frame["events_lost"].sum())
+    swept = Swept(plan.scenario, runs, len(frame), failed, points, lost, RESULTS)
     if plan.axes:
         draw_sweep(folder, plan, frame, points)
     elif points:

@@ -12,6 +12,7 @@ import pytest
 from bus.errors import ERR_TIMEOUT, ShoalError
 from bus.events import ChunkRejected, LinkIsLost, PeerStarted, PeerStopping, TransferStarted
 from experiments.backends import simulated
+from experiments.runner import run
 from experiments.scenario import scenario_of
 from tests.kit.scenes import GOOD, MIB, scene
 
@@ -123,6 +124,18 @@ def test_latency_makes_a_swarm_slower_and_the_world_can_shape_it_too(tmp_path):
     assert max(shaped.completed("").values()) > 28 / 9
 
 
+def test_a_slow_disk_makes_its_peers_late_and_those_whom_they_feed(tmp_path):
+    plain = scene(tmp_path / "plain")
+    start = start_of(plain)
+    writing = scene(tmp_path / "writing", bad={"disk": {"write": "512 KiB/s"}})
+    hashing = scene(tmp_path / "hashing", bad={"disk": {"write": "1 MiB/s", "hash": "1 MiB/s"}})
+    reading = scene(tmp_path / "reading", bad={"disk": {"read": "32 KiB/s"}})
+    assert min(writing.completed("bad").values()) - start > 8.0  # 4 MiB at 512 KiB a second
+    assert min(hashing.completed("bad").values()) - start > 8.0
+    assert max(writing.completed("good").values()) - start < 8.0
+    assert reading.given("bad", "good") < 0.3 * plain.given("bad", "good")
+
+
 def test_a_tree_is_fetched_whole(tmp_path):
     played = scene(tmp_path, content={"tree": [{"files": 100, "size": "8 KiB"}, {"files": 2, "size": "1 MiB"}]})
     assert len(played.completed("")) == ALL
@@ -146,6 +159,37 @@ def test_many_peers_share_one_file_that_has_what_metrics_need(tmp_path, monkeypa
     assert text.count('"type":"transfer.completed"') == 10
     assert '"type":"link.up"' not in text
     assert recording.heard["peers"] == len(text.splitlines())
+
+
+CROOKED = {
+    "content": {"size": "512 KiB"},
+    "groups": {
+        "seed": {"peers": 1, "complete": True, "up": "1 MiB/s"},
+        "good": {"peers": 4, "up": "1 MiB/s"},
+        "rider": {"peers": 2, "up": "1 MiB/s", "behaviour": "free-rider"},
+    },
+    "backend": "sim",
+}
+
+
+def test_in_one_file_or_in_many_there_are_the_same_numbers(tmp_path, monkeypatch):
+    many = run(scenario_of(CROOKED), "many", tmp_path / "many", report=False)
+    monkeypatch.setattr(simulated, "SEPARATE", 5)
+    one = run(scenario_of(CROOKED), "many", tmp_path / "one", report=False)
+    assert [row.behaviour for row in one.metrics.behaviours if row.taken] == ["free-rider", "honest"]
+    assert one.metrics == many.metrics
+
+
+def test_numbers_that_need_progress_are_absent_where_nobody_tells_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulated, "SILENT", 6)
+    whole = run(scenario_of(CROOKED), "whole", tmp_path / "whole", report=False)
+    assert [row.taken for row in whole.metrics.behaviours] == [None, None]
+    silent = run(scenario_of({**CROOKED, "stop": "time", "timeout": "400 ms"}), "silent", tmp_path / "cut")
+    assert not silent.progress
+    assert silent.metrics.late is not None
+    assert (silent.metrics.late.waiting > 0, silent.metrics.late.lacking_one) == (True, None)
+    assert not {"figures/progress.svg", "figures/availability.svg"} & set(silent.files)
+    assert "lack one" not in (tmp_path / "cut" / "report.md").read_text()
 
 
 PROGRAM = """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections import Counter
 from math import inf
 
@@ -92,3 +95,11 @@ def test_who_has_two_thirds_of_its_links_dials_no_more(crowd: Crowd) -> None:
 def test_most_links_of_a_crowd_are_never_pinged(crowd: Crowd) -> None:
     # The way is measured where a stream opens; who says anything needs no ping.
     assert crowd.received[Ping] < 0.7 * sum(crowd.linked())
+
+
+def test_what_a_measurement_prints_names_the_budget_beside_each_number_that_has_one() -> None:
+    command = [sys.executable, "-P", "-m", "experiments.sim", "--peers", "3", "--chunks", "2"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = dict(line.split(maxsplit=1) for line in printed.splitlines()[1:])
+    assert re.search(r" [0-9.]+ a chunk \(budget 12\), [0-9.]+ us each \(budget 10 us\);", rows["calls"])
+    assert re.search(r"; \d+ KiB an idle peer \(budget 200 KiB\)$", rows["memory"])

@@ -58,6 +58,34 @@ def test_real_cheats_are_found_out_and_whoever_is_killed_comes_back(tmp_path):
     assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 
+def test_what_a_peer_sends_is_corrupted_or_late_when_a_scenario_says_so(tmp_path):
+    scenario = scenario_of(
+        {
+            "content": {"size": "2 MiB"},
+            "groups": {
+                "seed": {"peers": 1, "complete": True},
+                "struck": {"peers": 1, "complete": True},
+                "good": {"peers": 2, "arrival": {"at": "1 s"}},
+            },
+            "failures": [
+                {"at": 0, "do": "corrupt", "group": "struck"},
+                {"at": 0, "do": "delay", "group": "seed", "delay": "700 ms"},
+            ],
+            "timeout": "1 min",
+        }
+    )
+    recording = BACKENDS["processes"](scenario, 1, "struck", tmp_path)
+    recorded = envelopes_in(tmp_path)
+    cast = {member.name: member.ids[0] for member in recording.cast}
+    rejected = {event.peer for name in ("good-1", "good-2") for event in of(recorded[name], ChunkRejected)}
+    assert rejected == {cast["struck-1"]}
+    for name in ("good-1", "good-2"):
+        first = next(row.time for row in recorded[name] if row.type == "transfer.started")
+        last = next(row.time for row in recorded[name] if row.type == "transfer.completed")
+        # What is right came from the seed alone: its greeting, its slot and its bytes, each 0.7 s late.
+        assert last - first > 2.0
+
+
 def test_threads_of_one_process_are_a_swarm_too(tmp_path):
     scenario = scenario_of(
         {

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -92,3 +93,20 @@ def test_get_shows_a_bar_and_ctrl_c_ends_only_the_waiting(tmp_path):
         listed = Terminal(SHOAL, *swarm.options, "ls", environ=swarm.environ, folder=tmp_path)
         assert listed.end() == 0
         assert re.search(rf"{row['id'][:16]} +slow\.bin +1 MiB +100% +seeding", listed.shown)
+
+
+def test_a_sweep_shows_a_bar_with_the_time_that_is_left_and_what_failed(tmp_path):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "small.yaml").write_text(
+        "content: {size: 3 MiB}\nbackend: sim\n"
+        "groups: {seed: {peers: 1, complete: true, up: 1 MiB/s}, leecher: {peers: 2, up: 1 MiB/s}}\n"
+    )
+    command = [sys.executable, "-P", "-m", "experiments", "sweep", str(tmp_path / "small.yaml"), "--jobs", "1"]
+    command += ["--set", "timeout=20 s,1 s", "--seeds", "1-2", "-o", str(tmp_path / "out")]
+    terminal = Terminal(*command, environ=dict(os.environ), folder=tmp_path)
+    terminal.shows("━")
+    terminal.shows(r"2/4(\x1b\[[\d;]*m| )+\d:\d\d:\d\d")
+    terminal.shows(r"sweep: timeout=1 s seed 1: FAILED, ERR_TIMEOUT: ")
+    terminal.shows(r"# Sweep of small")
+    terminal.shows(r"2 of 4 runs have no result; the same again tries them again\r\n$")
+    assert terminal.end() == 1

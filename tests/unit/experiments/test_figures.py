@@ -18,6 +18,7 @@ from experiments.figures.swarm import (
     draw_population,
     draw_progress,
     draw_scores,
+    draw_taken,
     draw_tracker,
 )
 from experiments.metrics.population import Population
@@ -70,9 +71,14 @@ def test_figures_over_time_label_their_lines(tmp_path):
     draw_progress(tmp_path / "p", BANDS, bound=0.5)
     draw_availability(tmp_path / "a", COPIES)
     draw_scores(tmp_path / "s", {"honest": BANDS, "free_rider": BANDS}, ["honest", "corrupter", "free_rider"])
+    shares = {"corrupter": [(0.0, 0.0), (2.0, 0.05)], "free_rider": [(0.0, 0.0), (2.0, 0.2)]}
+    draw_taken(tmp_path / "g", shares, ["honest", "corrupter", "free_rider"], 1.5)
+    assert {"corrupter", "free rider", "all honest have it"} <= texts_of(tmp_path / "g.svg")
     draw_tracker(tmp_path / "t", [Rate(0.0, 1.0, 4.0), Rate(1.0, 3.0, 1.0)], mean=2.0)
-    draw_population(tmp_path / "w", [Population(0.0, 1, 1, 0), Population(2.0, 2, 2, 1)])
+    draw_population(tmp_path / "w", [Population(0.0, 1, 1, 0), Population(2.0, 2, 2, 1)], True)
     assert {"online", "want", "lack one"} <= texts_of(tmp_path / "w.svg")
+    draw_population(tmp_path / "w", [Population(0.0, 1, 1, 0), Population(2.0, 2, 2, 1)], False)
+    assert "lack one" not in texts_of(tmp_path / "w.svg")
     assert {"median leecher", "half", "8 of 10", "all"} <= texts_of(tmp_path / "p.svg")
     assert {"members", "online", "rarest"} <= texts_of(tmp_path / "a.svg")
     assert {"honest", "free rider", "neutral"} <= texts_of(tmp_path / "s.svg")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ERR_CONFIG, ShoalError
-from experiments.scenario import NEVER, Arrival, Content, Departure, Failure, Files, read_scenario
+from experiments.scenario import NEVER, Arrival, Content, Departure, Disk, Failure, Files, read_scenario
 
 SCENARIOS = Path(__file__).parents[3] / "experiments" / "scenarios"
 SEED = "groups: {s: {peers: 1, complete: true}, a: {peers: 2}}"
@@ -67,6 +67,11 @@ def test_every_key_of_a_group_is_read(tmp_path):
     }  # fmt: skip
 
 
+def test_every_key_of_a_disk_is_read(tmp_path):
+    text = LEAST.replace("a: {", "a: {disk: {read: 3 MiB/s, write: 1 MiB/s, hash: 2 MiB/s}, ") + "\nbackend: sim"
+    assert given(tmp_path, text).groups["a"].disk == Disk(3 * 2**20, 2**20, 2 * 2**20)
+
+
 def test_every_key_of_a_failure_is_read(tmp_path):
     text = (
         LEAST + "\nfailures: [{at: 1 s, do: delay, group: a, count: 1, lasts: 2 s, delay: 50 ms},"
@@ -81,6 +86,8 @@ def test_every_key_of_a_failure_is_read(tmp_path):
 GROUP_PROBLEMS = [
     ("up: fast", "groups.a.up: expected a rate"),
     ("latency: -1", "groups.a.latency: expected a duration"),
+    ("disk: {read: 1 MiB/s}", "groups.a.disk: expected no rates, real disks are as fast as they are"),
+    ("disk: {seek: 5 ms}", "groups.a.disk.seek: unknown key"),
     ("behaviour: evil", "groups.a.behaviour: expected corrupter, free-rider, honest"),
     ("period: 0 s", "groups.a.period: expected a duration"),
     ("behavior: honest", "groups.a.behavior: unknown key; did you mean groups.a.behaviour?"),
@@ -120,6 +127,10 @@ GROUP_PROBLEMS = [
         (LEAST + "\nrepetitions: 0", "repetitions: expected a whole number from 1"),
         (LEAST + "\ndescription: 5", "description: expected text"),
         (LEAST + "\nnetwork: {shaped_by: world}", "network.shaped_by: expected limits, world only with backend: sim"),
+        (
+            LEAST + "\nnetwork: {shaped_by: kernel}\nbackend: sim",
+            "network.shaped_by: expected limits, kernel only with backend: processes",
+        ),
         (LEAST + "\nleechers: 5", "leechers: unknown key"),
         (LEAST + "\nseed: 1\nseed: 2", "stands twice"),
         (

@@ -101,3 +101,8 @@ def test_nobody_can_tell_what_was_taken_until_everybody_honest_has_finished():
     assert [row.taken for row in measure(tables_of([*without, envelope("s", 2, sent("b", 200))])).behaviours] == [
         None
     ] * 2
+
+
+def test_nobody_can_tell_what_was_taken_where_nobody_tells_of_progress():
+    metrics = measure(tables_of([*downloads(), envelope("s", 6, ended("b", 200))]), progress=False)
+    assert [row.taken for row in metrics.behaviours] == [None, None]

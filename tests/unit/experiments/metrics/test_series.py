@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from experiments.metrics import series
-from experiments.metrics.series import completed_share, progress_bands, score_bands
+from experiments.metrics.series import completed_share, progress_bands, score_bands, taken_shares
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,16 @@ def test_scores_are_those_of_the_observers_by_behaviour_from_the_first_on():
 def test_without_scores_there_are_no_bands():
     none = pl.DataFrame(schema={"time": float, "observer": str, "observed": str, "score": float})
     assert score_bands(none, pl.DataFrame({"member": ["a"], "behaviour": ["honest"]}), ["a"]) == {}
+
+
+def test_what_was_taken_by_then_is_a_share_of_what_honest_members_had_sent_by_then():
+    rows = [
+        (1.0, "a", "b", 0, 100), (2.0, "a", "x", 0, 100), (3.0, "x", "b", 0, 900), (4.0, "a", "b", 0, 250),
+        (4.0, "a", "b", 1, 50),
+    ]  # fmt: skip
+    uploads = pl.DataFrame(rows, schema=["time", "giver", "taker", "content", "bytes"], orient="row")
+    members = pl.DataFrame({"member": ["a", "b", "x"], "behaviour": ["honest", "honest", "corrupter"]})
+    assert taken_shares(uploads, members) == {
+        "corrupter": [(0.0, 0.0), (1.0, 0.0), (2.0, 0.5), (3.0, 0.5), (4.0, 0.25)]
+    }
+    assert taken_shares(uploads.clear(), members) == {}
