@@ -131,9 +131,11 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Downloads and uploads."""
 
     window: Window = 16 * MIB
-    """Bytes that one uploader may be ahead of what this peer has written; by default at most `window_total`."""
+    """Bytes that one uploader may be ahead of what this peer has written: as many at least, more where its rate and
+    distance need more, but never more than its share of `window_total`; by default at most `window_total`."""
     window_total: Window = 32 * MIB
-    """Bytes of the windows of all streams together; at least `window`."""
+    """Bytes of the windows of all streams together, which share them equally: one of four has a quarter at most; at
+    least `window`."""
     upload_budget: Window = 16 * MIB
     """Bytes read for uploads and not yet sent, of all streams together."""
     upload_slots: Annotated[int, Meta(ge=1, le=1000)] = 8

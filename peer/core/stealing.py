@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from bus.boundary import ContentId
 from peer.core.download import Download
 from peer.core.source import Asked, Source, SourceState
 
@@ -35,8 +36,20 @@ class Theft(Struct, frozen=True, gc=False):
 
 
 def find_theft(download: Download, thief: Source, sources: Iterable[Source], now: float) -> Theft | None:
-    """The chunk that is predicted to come last of those that `thief` offers, if it is much faster; else None."""
+    """The chunk that is predicted to come last of those that `thief` offers, if it is much faster; else None.
+
+    Chunks that somebody reads next, and those of files of higher priority, go before all others, as in picking.
+    """
     offered = download.offered(thief.link)
+    for first in (download.read_next, *download.levels, offered):
+        chunks = offered & first
+        if chunks and (theft := _find_among(chunks, download.record.id, thief, sources, now)):
+            return theft
+    return None
+
+
+def _find_among(chunks: int, content: ContentId, thief: Source, sources: Iterable[Source], now: float) -> Theft | None:
+    """The same, of these chunks (a bitmask) of a content."""
     best: Theft | None = None
     latest = FASTER * (thief.want_seconds or UNKNOWN)
     for victim in sources:
@@ -45,9 +58,9 @@ def find_theft(download: Download, thief: Source, sources: Iterable[Source], now
         if victim is thief or victim.state is not SourceState.OPEN or not waits:
             continue
         for want, asked in victim.asked.items():
-            if asked.content != download.record.id or asked.manifest or now - asked.since < LEAST_WAIT:
+            if asked.content != content or asked.manifest or now - asked.since < LEAST_WAIT:
                 continue
-            chunk = _last_of(asked, offered)
+            chunk = _last_of(asked, chunks)
             to_come = time_to_come(victim, asked, now)
             if chunk is not None and to_come > latest and not _nearly_here(victim, asked, chunk, thief, now):
                 best, latest = Theft(victim, want, chunk), to_come

@@ -78,6 +78,15 @@ def test_honest_peers_finish_among_corrupters_and_score_them_down() -> None:
             assert all(peer.by_source.get(name, 0) == 0 for name in bad)
 
 
+def test_a_window_grows_until_a_source_far_away_is_as_fast_as_its_uplink() -> None:
+    rates = HostRates(up=8 * MIB)
+    # With the configured window alone a stream would carry 1.25 MiB/s: 51 s.
+    window = {"window": 256 * 1024, "window_total": 32 * MIB}
+    result = simulate(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.1, seed=5, settings=window))
+    assert result.finished
+    assert result.seconds < 16.0
+
+
 def test_a_fast_network_is_no_different_but_faster() -> None:
     fast = HostRates(up=1000 * MIB)
     result = simulate(

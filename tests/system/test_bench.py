@@ -30,6 +30,8 @@ def bench(folder, *arguments):
         ("--cases sources --size 512KiB", "shoal"),
         ("--cases memory --size 1MiB", "shoal-8MiB"),
         ("--cases busy --size 96MiB", "shoal"),
+        ("--cases busy --size 256MiB", "shoal-sharing"),
+        ("--cases limits --size 1MiB", "up-content"),
     ],
     ids=lambda value: value.split()[1] if value.startswith("--") else "",
 )

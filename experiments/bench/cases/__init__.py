@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from experiments.bench.cases import busy, memory, swarm, tracker, transfer
+from experiments.bench.cases import busy, limits, memory, swarm, tracker, transfer
 from experiments.bench.contest import Case
 from experiments.bench.options import Options
 
@@ -21,6 +21,7 @@ CASES: Final[Mapping[str, Callable[[Options], Sequence[Case[Any]]]]] = {
     "sources": swarm.sources,
     "memory": memory.memory,
     "busy": busy.busy,
+    "limits": limits.limits,
     "tracker": tracker.tracker,
 }
 """By the name that the command line knows, in the order in which they run."""

@@ -33,7 +33,9 @@ def loaded(tmp_path: Path) -> Loaded:
 def test_a_setting_is_told_with_what_it_does_may_be_and_is(loaded: Loaded) -> None:
     assert shown(loaded)["transfer.window"] == SettingShown(
         key="transfer.window",
-        text="Bytes that one uploader may be ahead of what this peer has written; by default at most `window_total`.",
+        text="Bytes that one uploader may be ahead of what this peer has written: as many at least, more where its "
+        "rate and distance need more, but never more than its share of `window_total`; "
+        "by default at most `window_total`.",
         allowed="a size, 2 MiB to 16 GiB",
         default="16 MiB",
         value="4 MiB",

@@ -150,6 +150,13 @@ def test_free_riders_alone_get_everything_in_equal_parts() -> None:
     assert sent == {A: 32 * MIB, B: 32 * MIB}
 
 
+def test_who_turns_out_to_be_a_free_rider_in_the_middle_of_a_chunk_waits_its_turn() -> None:
+    queue = queue_of(1.0, 1.0)
+    assert serve(queue, A, B, size=MIB, whole=False) == A
+    queue.weigh(A, 1.0, Footing.FREE_RIDER)
+    assert serve(queue, A, B, size=MIB) == B
+
+
 def test_a_newcomer_that_proves_itself_counts_by_its_weight_from_then_on() -> None:
     queue = queue_of(0.5, newcomers=1)
     served(queue, A, B, size=128 * KIB, total=16 * MIB)

@@ -79,6 +79,38 @@ def test_the_chunk_that_is_predicted_last_is_taken_first() -> None:
     assert theft(source(1, want_seconds=0.1), slow, slower) == Theft(slower, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("read_next", "levels", "taken"),
+    [
+        (0, (), 2),
+        (0, (1 << 1, 1 << 2), 1),
+        (0, (0, 1 << 1), 1),
+        (0, (1 << 7, 0), 2),
+        (1 << 1, (1 << 2, 0), 1),
+    ],
+)
+def test_what_is_to_be_fetched_first_is_taken_first_however_soon_it_would_come(
+    read_next: int, levels: tuple[int, ...], taken: int
+) -> None:
+    thief, slow, slower = source(1, want_seconds=0.1), source(2, want_seconds=5.0), source(3, want_seconds=9.0)
+    asked_of(slow, 1)
+    asked_of(slower, 2)
+    download = download_from(thief, slow, slower)
+    download.read_next, download.levels = read_next, levels
+    found = find_theft(download, thief, [thief, slow, slower], NOW)
+    assert found is not None
+    assert found.chunk == taken
+
+
+def test_what_is_to_be_fetched_first_is_left_where_it_comes_soon() -> None:
+    thief, quick, slow = source(1, want_seconds=1.0), source(2, want_seconds=1.5), source(3, want_seconds=9.0)
+    asked_of(quick, 1)
+    asked_of(slow, 2)
+    download = download_from(thief, quick, slow)
+    download.levels = (1 << 1, 1 << 2)
+    assert find_theft(download, thief, [thief, quick, slow], NOW) == Theft(slow, 1, 2)
+
+
 def test_of_a_want_the_last_chunk_that_has_not_begun_is_taken() -> None:
     slow = source(2, want_seconds=9.0)
     asked_of(slow, 1, 4, 6)

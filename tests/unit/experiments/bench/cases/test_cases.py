@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bus.errors import ShoalError
 from experiments.bench.bounds import chunked_bound
 from experiments.bench.cases import CASES
+from experiments.bench.cases.busy import rate_between
 from experiments.bench.cases.swarm import deviation
 from experiments.bench.options import Options
 from tests.unit.experiments.bench.results import MIB, result, run
@@ -73,3 +75,37 @@ def test_memory_is_the_same_for_both_sizes(small, large, reached):
 def test_the_tracker_s_memory_is_not_a_peer_s():
     measured = result(**{"shoal-2GiB": [run(1.0, 200 * MIB, role="receiver")], "shoal-16GiB": [run(1.0, 50 * MIB)]})
     assert goals("memory", measured)["peak of a peer, 2 GiB"] is False
+
+
+@pytest.mark.parametrize(("shares", "reached"), [((0.96, 1.04), True), ((1.0, 1.06), False), ((0.94, 1.0), False)])
+def test_a_limit_may_be_off_by_a_twentieth_either_way(shares, reached):
+    numbers = dict(zip(("64 KiB/s", "100 MiB/s"), shares, strict=True))
+    found = goals("limits", result(up=[run(50.0, **numbers)], down=[run(50.0, **{"64 KiB/s": 1.0})]))
+    assert found == {
+        "bytes in 10 s, most that any limit is off: up": reached,
+        "bytes in 10 s, most that any limit is off: down": True,
+        "bytes in 10 s, most that any limit is off: up-content": False,
+        "bytes in 10 s, most that any limit is off: down-content": False,
+    }
+
+
+def test_a_small_content_is_fetched_under_those_limits_for_which_it_is_enough(tmp_path):
+    (case,) = CASES["limits"](Options(size=16 * MIB))
+    assert case.prepare(tmp_path).rates == (64 * 2**10, MIB)
+    with pytest.raises(ShoalError, match="a --size over 864 KiB"):
+        CASES["limits"](Options(size=800_000))
+
+
+SAMPLES = [(10.0, 0), (11.0, 100), (12.0, 300), (13.0, 400), (20.0, 1100)]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "rate"), [(0.0, 11.0, 100), (11.0, 13.0, 150), (11.5, 12.5, 150), (12.5, 99.0, 100)]
+)
+def test_a_rate_is_that_between_the_samples_around_two_moments(begin, end, rate):
+    assert rate_between(SAMPLES, begin, end) == rate
+
+
+def test_the_rate_of_a_transfer_too_short_to_tell_is_an_error():
+    with pytest.raises(ShoalError, match="larger --size"):
+        rate_between([(10.0, 5)], 0.0, 10.0)
