@@ -18,6 +18,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.described import Configured
 from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
@@ -30,7 +31,7 @@ from gateway.rest.opinions import Opinions
 from gateway.rest.pieces import PiecesGroup
 from gateway.rest.rates import RatesGroup
 from gateway.rest.reading import Reading
-from gateway.rest.settings import Configured, SettingsGroup
+from gateway.rest.settings import SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 

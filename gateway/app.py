@@ -25,10 +25,10 @@ from gateway import problems
 from gateway.access import Gate, HostEdge, origins_of
 from gateway.answers import answer
 from gateway.api import Api
+from gateway.described import Configured
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
-from gateway.rest.settings import Configured
 from gateway.tapping import Tapping
 
 if TYPE_CHECKING:
