@@ -25,6 +25,7 @@ from gateway.items import Items
 from gateway.live import Live
 from gateway.openapi import document
 from gateway.rest.contents import DATA_PATH, TICKET, ContentsGroup
+from gateway.rest.diaries import DiaryGroup
 from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
@@ -70,6 +71,7 @@ class Api:
             *LimitsGroup(items).routes(),
             *RatesGroup(items, stamp).routes(),
             *PiecesGroup(items).routes(),
+            *DiaryGroup(items).routes(),
             *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""

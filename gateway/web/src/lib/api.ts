@@ -2,7 +2,7 @@
 
 import { session } from "./session.svelte";
 import type {
-  ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
+  ContentEvent, ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
   LimitsInForce, LimitsPatch, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
 } from "./types";
 
@@ -112,6 +112,8 @@ export const api = {
     ),
   rates: (span: Span) => call<RatesOverTime>("GET", `/rates?span=${span}`),
   ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
+  /** What happened to it, oldest first. */
+  eventsOf: (id: string) => call<Listing<ContentEvent>>("GET", `/contents/${id}/events`).then((told) => told.items),
   pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
   held,
   fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),

@@ -335,6 +335,16 @@ export interface SettingsShown {
   restart: string;
 }
 
+export interface ContentEvent {
+  number: number;
+  time: string;
+  type: string;
+  tone: "good" | "busy" | "warn" | "bad" | "calm";
+  text: string;
+  /** Whom it is about; empty: nobody. */
+  peer: string;
+}
+
 export interface FileListing {
   items: FileRow[];
   next_cursor: string | null;
