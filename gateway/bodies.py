@@ -160,6 +160,9 @@ class Ticket(Struct, frozen=True):
 class TrackerState(Struct, frozen=True):
     endpoint: str
     state: str
+    """connecting, reached or lost"""
+    reason: str
+    """Why it is not reached, in its words if it refused; else empty."""
 
 
 class Status(Struct, frozen=True):
