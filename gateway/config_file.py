@@ -46,7 +46,7 @@ class ConfigFile:
         except OSError as error:
             raise self._refusal(error) from None
         try:
-            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock()
             self._read()
         except BlockingIOError:
             os.close(self._folder)
@@ -80,6 +80,14 @@ class ConfigFile:
         except ShoalError:
             self._remove_partial()
             raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # File systems without locks of folders, NFS among them; a change at the same time is still noticed.
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
+                raise
 
     def _read(self) -> None:
         try:
