@@ -114,6 +114,18 @@ def test_it_takes_the_token(web):
     assert web.config.read_text() == TEXT
 
 
+def test_what_the_environment_sets_is_not_the_files_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SHOAL__LOGGING__LEVEL", "warning")
+    with WebPeer(tmp_path, rate=1) as web:
+        before = web.config.read_text()
+        level = settings_in(web.get("/settings"))["logging.level"]
+        assert (level["value"], level["origin"], level["written"]) == ("warning", "environment", "warning")
+        assert level["closed"] == "it comes from the environment, SHOAL__LOGGING__LEVEL, which wins over the file"
+        refused = web.call("PATCH", "/settings", json={"logging.level": "debug"})
+        assert level["closed"] in problem(refused, "ERR_STATE", 409)["detail"]
+        assert web.config.read_text() == before
+
+
 def test_a_restart_makes_it_hold(tmp_path: Path):
     with WebPeer(tmp_path, rate=1) as web:
         web.call("PATCH", "/settings", json={"transfer.upload_slots": 3}).raise_for_status()
