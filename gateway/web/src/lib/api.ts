@@ -38,13 +38,13 @@ const tags = new WeakMap<object, string>();
 /** With `seen`, an earlier answer, a change is refused (412) if that would be another one by now. */
 async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, seen?: object): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
+  const known = seen && tags.get(seen);
+  if (known) headers["If-Match"] = known;
   const init: RequestInit = { method, headers, ...(signal && { signal }) };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  const known = seen && tags.get(seen);
-  if (known) headers["If-Match"] = known;
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, init);
