@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Final
 
 import psutil
 
 from bus import log
-from bus.config import Loaded, load
+from bus.config import TOLD_VARIABLE, Loaded, environment_of_user, load
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
@@ -20,16 +19,17 @@ from bus.ready import GatewayReady, announce_ready
 from gateway import uploads
 from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
 from gateway.app import WebApp, require_page
+from gateway.described import Configured
 from gateway.live import Live
-from gateway.rest.settings import Configured
 from gateway.serving import Service, WebServer, listen, origin_of
 from gateway.view.page import PageView, PeerFacts
 
 EPOCH_BYTES: Final = 8
 
 
-def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
-    """Serve one peer's page until a signal; `load_again` reads the configuration as it is by then."""
+def serve(configured: Configured) -> None:
+    """Serve one peer's page until a signal."""
+    name, loaded = configured.peer, configured.loaded
     settings = loaded.settings
     peer = settings.peer(name)
     gateway = settings.gateway
@@ -54,7 +54,6 @@ def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
             tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
-            configured = Configured(name, loaded, load_again)
             folders = [loaded.resolve(folder) for folder in gateway.folders]
             web = WebApp(
                 live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured, folders
@@ -81,12 +80,14 @@ def main() -> int:
         parser.add_argument("name", metavar="NAME", help="the peer")
         chosen = parser.parse_args()
 
-        def read() -> Loaded:
-            return load(chosen.config, os.environ, chosen.base_dir)
+        own = environment_of_user(os.environ)
 
-        loaded = read()
+        def read(content: bytes | None) -> Loaded:
+            return load(chosen.config, own, chosen.base_dir, content=content)
+
+        loaded = load(chosen.config, os.environ, chosen.base_dir)
         log.setup(loaded.settings.logging, f"gateway {chosen.name}")
-        serve(chosen.name, loaded, read)
+        serve(Configured(chosen.name, loaded, read(None), read, TOLD_VARIABLE in os.environ))
 
     return exit_code(program)
 

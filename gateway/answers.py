@@ -50,8 +50,8 @@ def no_content() -> Response:
     return Response(status=204)
 
 
-def body_as(kind: type[B]) -> B:
-    """The request's JSON body as a struct.
+def body_as(kind: type[T]) -> T:
+    """The request's JSON body as a value of that type.
 
     Raises:
         ShoalError: ERR_USAGE, naming the field and what was expected.

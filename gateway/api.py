@@ -18,19 +18,21 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.described import Configured
 from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
 from gateway.live import Live
 from gateway.openapi import document
 from gateway.rest.contents import DATA_PATH, TICKET, ContentsGroup
+from gateway.rest.diaries import DiaryGroup
 from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
 from gateway.rest.pieces import PiecesGroup
 from gateway.rest.rates import RatesGroup
 from gateway.rest.reading import Reading
-from gateway.rest.settings import Configured, SettingsGroup
+from gateway.rest.settings import SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 
@@ -69,6 +71,7 @@ class Api:
             *LimitsGroup(items).routes(),
             *RatesGroup(items, stamp).routes(),
             *PiecesGroup(items).routes(),
+            *DiaryGroup(items).routes(),
             *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""

@@ -20,16 +20,17 @@ from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from werkzeug.exceptions import HTTPException
 
-from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ShoalError
+from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ERR_UNREACHABLE, ShoalError
 from gateway import problems
 from gateway.access import Gate, HostEdge, origins_of
 from gateway.answers import answer
 from gateway.api import Api
+from gateway.described import Configured
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
-from gateway.rest.settings import Configured
 from gateway.tapping import Tapping
+from gateway.view import rows
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -57,6 +58,15 @@ class Joining(Struct, frozen=True):
 
 class Alive(Struct, frozen=True):
     status: str
+
+
+class Ready(Struct, frozen=True):
+    """What `/readyz` says to anybody, and so without a tracker's own words."""
+
+    status: str
+    peer: str
+    trackers: dict[str, str]
+    """Endpoint -> connecting, reached or lost."""
 
 
 class WebApp:
@@ -134,7 +144,7 @@ class WebApp:
         @self.flask.get("/readyz", provide_automatic_options=False)
         def readyz() -> Response:
             self._live.require_peer(patience=0.0)
-            return answer(Alive("ready"))
+            return answer(Ready("ready", "heard", _trackers_of(self._live)))
 
         @self.flask.get("/metrics", provide_automatic_options=False)
         def metrics() -> Response:
@@ -178,6 +188,20 @@ class WebApp:
         @self._socketio.on("untap", namespace=NAMESPACE)
         def untap(*_: object) -> None:
             self.pages.tap(request.sid, None)  # type: ignore[attr-defined]
+
+
+def _trackers_of(live: Live) -> dict[str, str]:
+    """The state of each tracker that the peer knows.
+
+    Raises:
+        ShoalError: ERR_UNREACHABLE if there are some and none has registered the peer.
+    """
+    found = {row.endpoint: row.state for row in live.rows(rows.TRACKER, rows.TrackerRow)}
+    if found and "reached" not in found.values():
+        states = ", ".join(f"{endpoint} ({state})" for endpoint, state in found.items())
+        message = f"the peer is heard, but no tracker has registered it: {states}; it tries again by itself"
+        raise ShoalError(ERR_UNREACHABLE, message)
+    return found
 
 
 def _quiet(name: str) -> logging.Logger:

@@ -30,6 +30,7 @@ from bus.rpc import Requests
 from bus.sockets import make_context
 from bus.tap import Subscription
 from gateway.view import rows
+from gateway.view.diary import Diary, Entry
 from gateway.view.history import Course, RateHistory, moving
 from gateway.view.page import Changes, PageView, Snapshot
 from gateway.view.rows import Notice, Row
@@ -75,6 +76,7 @@ class Live:
         self._settling = False
         self._settled_at = 0.0
         self._history = RateHistory()
+        self._diary = Diary()
         self._samples: dict[str, Mapping[str, float]] = {}
         self._on_change: Callable[[], None] = lambda: None
         self._on_notices: Callable[[list[Notice]], None] = lambda _: None
@@ -156,6 +158,11 @@ class Live:
         with self._settled:
             return self._history.course(self._reactor.now, span, content)
 
+    def happened(self, content: str) -> list[Entry]:
+        """What happened to a content, oldest first."""
+        with self._settled:
+            return self._diary.of(content)
+
     def samples(self) -> dict[str, Mapping[str, float]]:
         """The newest metrics of each process that publishes some."""
         peer = self._follower.state.sections["metrics"].get(())
@@ -225,9 +232,13 @@ class Live:
         if self._follower.resyncs != self._resyncs:
             self._resyncs = self._follower.resyncs
             self._view.replace(self._follower.state)
+            with self._settled:
+                self._diary.take_up(time.time(), self._follower.state)
             self._look_at_disk()
             self._look_at_health()
         self._view.touch(self._follower.state, applied)
+        with self._settled:
+            self._diary.note(time.time(), self._follower.state, applied)
         notices = self._view.notices(applied)
         if notices:
             self._on_notices(notices)

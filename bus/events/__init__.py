@@ -334,7 +334,7 @@ class TrackerReached(TrackerRow, frozen=True):
 
 @declare("tracker.lost", section="trackers", key=("endpoint",))
 class TrackerLost(TrackerRow, frozen=True):
-    """The tracker is not, or no longer, reached; it is dialled again."""
+    """The tracker is not yet, or no longer, reached; it is dialled, or will be again."""
 
 
 @declare("swarm.changed", section="swarms", key=("content",))

@@ -55,8 +55,15 @@ def test_status_tells_what_the_command_tells(web):
 
 
 def test_a_tracker_is_listed_with_its_state(web):
+    def told() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = web.get("/status")["trackers"]
+        return found
+
+    web.publish(events.TrackerLost("tcp://t:1", "ab" * 32, "lost", "ERR_LIMIT: too many of this address"))
+    lost = {"endpoint": "tcp://t:1", "state": "lost", "reason": "ERR_LIMIT: too many of this address"}
+    eventually(lambda: told() == [lost], within=5)
     web.publish(events.TrackerReached("tcp://t:1", "ab" * 32, "reached", ""))
-    eventually(lambda: web.get("/status")["trackers"] == [{"endpoint": "tcp://t:1", "state": "reached"}], within=5)
+    eventually(lambda: told() == [{"endpoint": "tcp://t:1", "state": "reached", "reason": ""}], within=5)
 
 
 def test_search_gives_contents_with_their_swarms(web):
@@ -146,7 +153,7 @@ def test_lists_come_in_pages(web):
 
 def test_health_readiness_and_metrics(web):
     assert requests.get(f"{web.url}/healthz", timeout=10).json() == {"status": "ok"}
-    assert requests.get(f"{web.url}/readyz", timeout=10).json() == {"status": "ready"}
+    assert requests.get(f"{web.url}/readyz", timeout=10).json()["status"] == "ready"
     assert requests.get(f"{web.url}/metrics", timeout=10).status_code == 401
     headers = {"Authorization": f"Bearer {web.token}"}
     text = requests.get(f"{web.url}/metrics", headers=headers, timeout=10).text

@@ -157,6 +157,22 @@ def test_a_long_message_is_refused_while_it_arrives(web):
 # --- the peer goes and comes -----------------------------------------------------------------
 
 
+def test_a_peer_is_ready_when_one_of_its_trackers_has_registered_it(own):
+    def readiness() -> tuple[int, dict[str, Any]]:
+        response = requests.get(f"{own.url}/readyz", timeout=10)
+        return response.status_code, response.json()
+
+    assert readiness() == (200, {"status": "ready", "peer": "heard", "trackers": {}})
+    own.publish(events.TrackerLost("tcp://t:1", "ab" * 32, "connecting", ""))
+    own.publish(events.TrackerLost("tcp://t:2", "ab" * 32, "lost", "its own words"))
+    eventually(lambda: readiness()[0] == 503, within=5)
+    eventually(lambda: "tcp://t:1 (connecting), tcp://t:2 (lost)" in readiness()[1]["detail"], within=5)
+    assert "its own words" not in str(readiness())
+    own.publish(events.TrackerReached("tcp://t:2", "ab" * 32, "reached", ""))
+    eventually(lambda: readiness()[0] == 200, within=5)
+    assert readiness()[1]["trackers"] == {"tcp://t:1": "connecting", "tcp://t:2": "reached"}
+
+
 def test_a_dead_peer_is_said_and_a_new_one_is_followed_without_a_reload(own):
     own.publish(share())
     with OpenPage(own) as page:

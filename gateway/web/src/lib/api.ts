@@ -2,7 +2,7 @@
 
 import { session } from "./session.svelte";
 import type {
-  ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
+  ContentEvent, ContentExplanation, ContentPieces, Explanation, FileHeld, FileListing, FileRow, FolderListing, FoundContent,
   LimitsInForce, LimitsPatch, Priority, RatesOverTime, SettingsShown, SharedAnswer, Span,
 } from "./types";
 
@@ -32,8 +32,14 @@ export function errorOf(status: number, body: string): ApiError {
   }
 }
 
-async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+/** What each answer was tagged with. */
+const tags = new WeakMap<object, string>();
+
+/** With `seen`, an earlier answer, a change is refused (412) if that would be another one by now. */
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, seen?: object): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
+  const known = seen && tags.get(seen);
+  if (known) headers["If-Match"] = known;
   const init: RequestInit = { method, headers, ...(signal && { signal }) };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -51,7 +57,10 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
     if (error.code === "ERR_TOKEN" && session.token) session.refuse("The token is no longer valid.");
     throw error;
   }
-  return (text ? JSON.parse(text) : undefined) as T;
+  const answer = text ? JSON.parse(text) : undefined;
+  const tag = response.headers.get("ETag");
+  if (tag && answer instanceof Object) tags.set(answer, tag);
+  return answer as T;
 }
 
 /** What to change of a share or download; what is not named stays as it is. Limits: bytes a second, 0 for none. */
@@ -103,6 +112,8 @@ export const api = {
     ),
   rates: (span: Span) => call<RatesOverTime>("GET", `/rates?span=${span}`),
   ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
+  /** What happened to it, oldest first. */
+  eventsOf: (id: string) => call<Listing<ContentEvent>>("GET", `/contents/${id}/events`).then((told) => told.items),
   pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
   held,
   fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
@@ -112,6 +123,8 @@ export const api = {
     call<void>("PATCH", `/reputation/${peer}`, { verdict }),
   forget: (peer: string) => call<void>("DELETE", `/reputation/${peer}`),
   settings: () => call<SettingsShown>("GET", "/settings"),
+  changeSettings: (patch: Record<string, string | number | boolean>, seen: SettingsShown) =>
+    call<SettingsShown>("PATCH", "/settings", patch, undefined, seen),
   limits: () => call<LimitsInForce>("GET", "/limits"),
   changeLimits: (limits: LimitsPatch) => call<LimitsInForce>("PATCH", "/limits", limits),
 };

@@ -8,7 +8,6 @@
 
 import { io, type Socket } from "socket.io-client";
 import { items } from "./items.svelte";
-import { journal } from "./journal";
 import { session } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
 import type { Changes, EventsFrame, Notice, PageState, Snapshot } from "./types";
@@ -72,7 +71,6 @@ class Live {
     this.forget();
     this.ready = false;
     this.take(nothing());
-    journal.clear();
   }
 
   /** Have the peer's events told whose type begins with a topic. */
