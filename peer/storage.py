@@ -301,7 +301,7 @@ class Storage:
     def _keep_download(self, effect: KeepDownload) -> None:
         content = effect.record.id
         if download := self._contents.downloads.get(content):
-            download.priorities = effect.record.file_priorities
+            download.follow(effect.record)
 
         def kept(result: object, error: ShoalError | None) -> None:
             self._kept(result, error)

@@ -210,6 +210,16 @@ class Fetching:
             self._record(source.peer, SUCCESSFUL_UPLOAD, "", source.unscored)
             source.unscored = 0
 
+    def drop(self, download: Download, chunks: int) -> None:
+        """These chunks are wanted no more; a stream that serves nothing else is closed."""
+        for link in list(download.maps):
+            source = self.sources.get(link)
+            if source is None or source.state is SourceState.IDLE:
+                continue
+            self.asking.cancel(source, download, chunks)
+            if download.state is DownloadState.FETCHING and not self.useful(source):
+                self.close(source, "done")
+
     def rest(self, source: Source) -> None:
         """Ask nothing of a source for a while."""
         self._not_before[source.link] = self._turn.now + REOPEN_AFTER

@@ -77,6 +77,8 @@ class DownloadRecord(Struct, frozen=True):
     """The same of the bytes that came in `seconds`."""
     file_priorities: tuple[tuple[str, Priority], ...] = ()
     """Of files and folders of a tree, by path (file_priority.py)."""
+    left_out: tuple[Range, ...] = ()
+    """Entries of a tree that are not fetched though `only` names them (selection.py)."""
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -319,6 +321,8 @@ class ReopenContent(Struct, frozen=True, gc=False):
 
     content: ContentId
     only: tuple[str, ...]
+    left_out: tuple[Range, ...] = ()
+    """Entries that it still does not want."""
 
 
 class CheckSpace(Struct, frozen=True, gc=False):

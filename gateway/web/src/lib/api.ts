@@ -60,6 +60,8 @@ export interface Patch {
   priority?: Priority;
   /** Files and folders that get the priority; without any, the download as a whole. */
   paths?: string[];
+  /** Files to fetch no more, and folders, of which what is not complete is fetched no more. */
+  leave_out?: string[];
   sequential?: boolean;
   limits?: { up?: number; down?: number };
 }
