@@ -201,9 +201,7 @@ class FakePeer:
                 left = self.left_out
                 rows = [
                     messages.HeldFile("docs" not in left and "docs/read me.txt" not in left, 6, level),
-                    messages.HeldFile(
-                        "run" in self.only and "run" not in left, 0, self.levels.get("run", "normal")
-                    ),
+                    messages.HeldFile("run" in self.only and "run" not in left, 0, self.levels.get("run", "normal")),
                 ]
                 return messages.Held(request, rows, 0)
             case messages.ShowPieces(request, content):
@@ -220,7 +218,9 @@ class FakePeer:
         level, order, paths = message.priority, message.order, message.paths
         if paths and (not level or transfer.kind == "file"):
             raise errors.ShoalError(errors.ERR_USAGE, f"{transfer.name} is one file, or no priority is named")
-        if unknown := [path for path in (*paths, *message.leave_out) if path not in ("docs", "docs/read me.txt", "run")]:
+        if unknown := [
+            path for path in (*paths, *message.leave_out) if path not in ("docs", "docs/read me.txt", "run")
+        ]:
             raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{unknown[0]} is not in {transfer.name}")
         self.left_out += message.leave_out
         if paths and level:
