@@ -101,11 +101,21 @@ def test_the_network_is_searched_while_one_types_and_asked_once_one_pauses(web, 
     expect(results).to_have_count(0)
 
 
+def test_of_more_results_than_the_server_gives_the_best_are_shown_and_said_to_be_so(web, open_page):
+    for number in range(201):
+        web.let_find(messages.FoundContent(f"{number:064x}", f"kelp {number}", "file", 1, 1, 0))
+    page = open_page(web.page)
+    type_words(page, "kelp")
+    results = page.get_by_role("region", name="Search results")
+    expect(results.get_by_role("heading")).to_have_text("The best 200 results for “kelp”")
+    expect(results.get_by_role("listitem")).to_have_count(200)
+
+
 def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
     page = open_page(web.page)
     held: list[Route] = []
-    page.route("**/search?q=oce", lambda route: held.append(route))  # noqa: PLW0108  playwright needs a function
-    with page.expect_request("**/search?q=oce"):
+    page.route("**/search?q=oce&*", lambda route: held.append(route))  # noqa: PLW0108  playwright needs a function
+    with page.expect_request("**/search?q=oce&*"):
         type_words(page, "oce")
     type_words(page, "an floor")
     results = page.get_by_role("region", name="Search results")
@@ -114,10 +124,10 @@ def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
         held[0].fulfill(json={"items": [], "next_cursor": None})
     expect(results.get_by_role("listitem")).to_have_count(1)
     problem = {"status": 503, "code": "ERR_UNREACHABLE", "detail": "no tracker answered: it is away"}
-    page.route("**/search?q=down", lambda route: route.fulfill(status=503, json=problem))
+    page.route("**/search?q=down&*", lambda route: route.fulfill(status=503, json=problem))
     page.get_by_role("searchbox").fill("down")
     expect(results).to_contain_text("no tracker answered: it is away ERR_UNREACHABLE")
-    page.unroute("**/search?q=down")
+    page.unroute("**/search?q=down&*")
     results.get_by_role("button", name="Search again").click()
     expect(results).to_contain_text("Nobody on the network")
 

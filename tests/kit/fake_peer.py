@@ -133,10 +133,10 @@ class FakePeer:
                 return self.publisher.answer(message)
             case messages.ControlPing(request):
                 return messages.Done(request)
-            case messages.SearchContents(request, words):
+            case messages.SearchContents(request, words, limit):
                 wanted = words.lower().split()
                 named = [one for one in self.found.values() if all(word in one.name.lower() for word in wanted)]
-                return messages.SearchResults(request, named)
+                return messages.SearchResults(request, named[:limit])
             case messages.SharePath(request, path, name, upload):
                 self.share(link, request, Path(path), name, upload)
                 return None

@@ -66,6 +66,9 @@ export interface Patch {
   limits?: { up?: number; down?: number };
 }
 
+/** Results of a search, the best ones: as many as the server gives. */
+export const MOST_FOUND = 200;
+
 interface Listing<T> {
   items: T[];
   next_cursor: string | null;
@@ -86,9 +89,9 @@ export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
   search: (words: string, signal: AbortSignal) =>
-    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`, undefined, signal).then(
-      (found) => found.items,
-    ),
+    call<Listing<FoundContent>>(
+      "GET", `/search?q=${encodeURIComponent(words)}&limit=${MOST_FOUND}`, undefined, signal,
+    ).then((found) => found.items),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
   changeShare: (id: string, patch: Patch) => call<void>("PATCH", `/shares/${id}`, patch),
