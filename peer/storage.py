@@ -177,6 +177,7 @@ class Storage:
         """
 
         def hash_it() -> None:
+            on_progress(Hashing(name or os.path.basename(path), 0, 0, 0, 0))
             hashed = attempt(
                 lambda: hash_path(
                     self._files, self._open_files, self._hasher, path, name, upload, on_progress, self._known_files

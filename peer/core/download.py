@@ -73,6 +73,8 @@ class Download:
 
     preview = False
     """Only its manifest is wanted (previews.py)."""
+    waits = False
+    """All its sources are busy with downloads of a higher priority."""
     levels: tuple[int, ...] = ()
     """Chunks of high and of normal priority, where files differ in that: asked for in this order, then the others."""
 
@@ -299,6 +301,11 @@ class Download:
         offered = self.maps.get(link, 0)
         return offered & ~self.avoided.get(link, 0) if self.avoided else offered
 
+    def lacks_of(self, link: LinkId) -> bool:
+        """Whether a linked peer offers something that is wanted and not held."""
+        offered = self.offered(link)
+        return bool(offered if self.layout is None else offered & self.missing)
+
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)
         self.seeds.pop(link, None)
@@ -332,7 +339,9 @@ class Download:
             offered &= self.missing
         if not offered and not self.seeds:
             return "no_sources"
-        return "stalled" if now - self.moved_at > STALLED_AFTER else "downloading"
+        if now - self.moved_at <= STALLED_AFTER:
+            return "downloading"
+        return "queued" if self.waits else "stalled"
 
     def seconds(self, now: float) -> float:
         """Running time without pauses."""

@@ -35,6 +35,7 @@ from peer.core.interface import (
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.opinions import Opinions
+from peer.core.priority import waits_its_turn
 from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
@@ -366,6 +367,7 @@ class Fetching:
             else:
                 self.pump(source)
         for download in self._active.values():
+            download.waits = waits_its_turn(download, self._active.values(), self.sources)
             self._on_change(download)
         if self._active:
             self._turn.timers.set_earlier(("stall",), now + STALL_CHECK)

@@ -230,8 +230,15 @@ def test_what_is_being_hashed_shows_how_far_it_is(web, open_page):
     row = page.get_by_role("grid").get_by_role("row", name="films being hashed")
     expect(row).to_contain_text("Hashing")
     expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "25")
-    web.publish(events.ContentHashed("/data/films", ""))
+    waiting = line_named(page, "films that wait")
+    web.publish(events.ContentHashing("/data/more", "films that wait", 0, 0, 0, 0, waiting=True))
+    expect(waiting).to_contain_text("Queued")
+    web.publish(events.ContentHashing("/data/more", "films that wait", 2**20, 2**22, 0, 1))
+    expect(waiting).to_contain_text("Hashing")
+    for path in ("/data/films", "/data/more"):
+        web.publish(events.ContentHashed(path, ""))
     expect(row).to_have_count(0)
+    expect(waiting).to_have_count(0)
 
 
 def test_a_path_is_chosen_among_the_folders_of_the_peer_s_machine(web, open_page, home):

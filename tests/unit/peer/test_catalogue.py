@@ -107,7 +107,9 @@ def test_what_the_disk_is_found_to_hold_undoes_nothing_that_was_decided_meanwhil
     decided = replace(RECORD, left_out=((1, 2),), file_priorities=(("film", "high"),), paused=True)
     catalogue.keep_download(decided)
     catalogue.keep_temporary(replace(RECORD, path="/into/it"), PLACE, b"bits")
-    assert catalogue.download(RECORD.id).record == replace(decided, path="/into/it")
+    kept = catalogue.download(RECORD.id)
+    assert kept is not None
+    assert kept.record == replace(decided, path="/into/it")
     catalogue.close()
 
 

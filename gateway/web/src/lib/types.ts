@@ -57,6 +57,7 @@ export interface ShareRow {
 export interface HashingRow {
   path: string;
   name: string;
+  state: "hashing" | "queued";
   bytes_done: number;
   size: number;
   files_done: number;
