@@ -46,8 +46,8 @@ class Downloads:
         ]
 
     def list_downloads(self) -> Response:
-        """Downloads, running and finished."""
-        return self._items.listed(rows.DOWNLOADS, rows.DownloadRow)
+        """Downloads, running and finished, the oldest first."""
+        return self._items.listed(rows.DOWNLOADS, rows.DownloadRow, "added")
 
     def get_download(self, content: str) -> Response:
         """One download, by its id or 8 or more of its first digits."""

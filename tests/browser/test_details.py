@@ -61,7 +61,7 @@ def test_files_tell_how_much_of_each_is_here_and_are_left_out_and_fetched_after_
     page = open_page(web.page)
     panel = details(page, line(page, HERRING), "Files")
     expect(panel.get_by_role("progressbar", name="Here of docs/read me.txt")).to_have_attribute("aria-valuenow", "50")
-    expect(panel.get_by_role("row", name="docs/")).to_be_visible()
+    expect(panel.get_by_role("row", name="Fetch all in docs")).to_be_visible()
     expect(panel.get_by_role("row", name="run")).to_contain_text("left out")
     expect(panel).to_contain_text("1 of these files is left out: 3 B less to fetch")
     panel.get_by_role("checkbox", name="Fetch run").check()

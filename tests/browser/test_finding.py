@@ -230,7 +230,7 @@ def test_what_is_being_hashed_shows_how_far_it_is(web, open_page):
     row = page.get_by_role("grid").get_by_role("row", name="films being hashed")
     expect(row).to_contain_text("Hashing")
     expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "25")
-    waiting = line_named(page, "films that wait")
+    waiting = page.get_by_role("grid").get_by_role("row", name="films that wait")
     web.publish(events.ContentHashing("/data/more", "films that wait", 0, 0, 0, 0, waiting=True))
     expect(waiting).to_contain_text("Queued")
     web.publish(events.ContentHashing("/data/more", "films that wait", 2**20, 2**22, 0, 1))

@@ -110,6 +110,8 @@ export const api = {
   ratesOf: (id: string, span: Span) => call<RatesOverTime>("GET", `/contents/${id}/rates?span=${span}`),
   pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
   held,
+  /** What lets the browser itself read the bytes of a content for an hour. */
+  ticket: (id: string) => call<{ url: string }>("POST", `/contents/${id}/tickets`),
   fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
   explainContent: (id: string) => call<ContentExplanation>("GET", `/contents/${id}/explanation`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),

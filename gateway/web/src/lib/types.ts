@@ -181,6 +181,7 @@ export interface FoundContent {
 }
 
 export interface FileRow {
+  index: number;
   path: string;
   size: number;
   executable: boolean;
