@@ -56,7 +56,11 @@ def menu_of(page: Page, row: Locator) -> Locator:
 def playing(page: Page) -> Locator:
     """The player, once it plays."""
     player = page.get_by_role("dialog", name="sea shanty.wav").locator("audio")
-    eventually(lambda: float(player.evaluate("it => it.currentTime")) > 0, within=15)
+    eventually(
+        lambda: float(player.evaluate("it => it.currentTime")) > 0,
+        within=15,
+        message=lambda: str(player.evaluate("it => [it.readyState, it.networkState, it.paused, it.error?.message]")),
+    )
     return player
 
 
@@ -96,9 +100,10 @@ def test_one_file_of_a_folder_is_saved_and_what_is_no_sound_or_film_is_not_playe
 
 
 def test_a_sound_plays_and_is_sought_in_and_its_player_is_closed(web, song, open_page):
-    web.call("POST", "/shares", json={"path": str(song)})
+    content = web.call("POST", "/shares", json={"path": str(song)}).json()["id"]
+    web.let_find(messages.FoundContent(content, song.name, "file", song.stat().st_size, 1, 1))
     page = open_page(web.page)
-    details(page, line_named(page, song.name), "Files").get_by_role("button", name="Play sea shanty.wav").click()
+    details(page, line(page, content), "Files").get_by_role("button", name="Play sea shanty.wav").click()
     player = playing(page)
     assert player.evaluate("it => Math.round(it.duration)") == SECONDS
     seek(player, 50)
