@@ -41,7 +41,7 @@ many = st.lists(things, max_size=12, unique_by=lambda thing: thing.key)
 orders = st.sampled_from(["", *(sign + name for sign in ("", "-") for name in Thing.__struct_fields__)])
 
 
-def page(rows: dict[str, Thing], order: str, limit: int, cursor: str) -> Any:
+def page(rows: dict[str, Thing], order: str, limit: int, cursor: str | None) -> Any:
     with APP.test_request_context("/", query_string={"sort": order, "limit": limit, "cursor": cursor}):
         return msgspec.json.decode(listing(rows.items(), Thing, "-size").get_data())
 
@@ -50,7 +50,8 @@ def page(rows: dict[str, Thing], order: str, limit: int, cursor: str) -> Any:
 @given(begun=many, order=orders, limit=st.integers(1, 4), changes=st.lists(st.tuples(many, many), max_size=8))
 def test_rows_that_stay_are_neither_left_out_nor_told_twice_whatever_comes_or_goes(begun, order, limit, changes):
     rows = {thing.key: thing for thing in begun}
-    stay, told, cursor = set(rows), [], ""
+    stay, told = set(rows), []
+    cursor: str | None = ""
     for added, removed in [*changes, *[([], [])] * 40]:
         shown = page(rows, order, limit, cursor)
         told += [row["key"] for row in shown["items"]]
