@@ -314,7 +314,7 @@ class VerifyData(Struct, frozen=True, gc=False):
 
 
 class ReopenContent(Struct, frozen=True, gc=False):
-    """Make a finished download one under way again, of these paths (none: all) but for entries; answered by Reopened."""
+    """Make a finished download one under way again, of these paths (none: all) but entries; answered by Reopened."""
 
     content: ContentId
     only: tuple[str, ...]
