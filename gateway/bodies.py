@@ -94,6 +94,8 @@ class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
     """Only while it runs."""
     paths: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
     """Files or folders of a tree: they get the priority, among its files; empty: the download as a whole gets it."""
+    leave_out: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
+    """Files of a tree to fetch no more, and folders, of which what is not complete is fetched no more."""
     sequential: bool | UnsetType = UNSET
     """Its chunks from first to last; only while it runs."""
     limits: LimitsPatch | UnsetType = UNSET

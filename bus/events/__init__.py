@@ -45,6 +45,8 @@ class ContentHashing(Event, frozen=True):
     size: int
     files_done: int
     files: int
+    waiting: bool = False
+    """Its turn has not come: one path is hashed after the other."""
 
 
 @declare("content.hashed", section="hashing", key=("path",), removes=True)

@@ -283,7 +283,7 @@ MOVED = """async lines => {
 def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_page):
     with WebPeer(tmp_path) as web:
         web.order(f"shares {MANY}")
-        eventually(lambda: len(web.get(f"/shares?cursor={MANY - 1}")["items"]) == 1, within=20)
+        eventually(lambda: len(web.get(f"/shares?q={MANY - 1:05}")["items"]) == 1, within=20)
         page = open_page(web.page)
         before = busy_seconds(page)
         page.reload()

@@ -69,9 +69,14 @@ export interface Patch {
   priority?: Priority;
   /** Files and folders that get the priority; without any, the download as a whole. */
   paths?: string[];
+  /** Files to fetch no more, and folders, of which what is not complete is fetched no more. */
+  leave_out?: string[];
   sequential?: boolean;
   limits?: { up?: number; down?: number };
 }
+
+/** Results of a search, the best ones: as many as the server gives. */
+export const MOST_FOUND = 200;
 
 interface Listing<T> {
   items: T[];
@@ -93,9 +98,9 @@ export const api = {
   passwordOffered: () => call<{ password: boolean }>("GET", "/session").then((offer) => offer.password),
   login: (password: string) => call<{ token: string }>("POST", "/session", { password }).then((answer) => answer.token),
   search: (words: string, signal: AbortSignal) =>
-    call<Listing<FoundContent>>("GET", `/search?q=${encodeURIComponent(words)}`, undefined, signal).then(
-      (found) => found.items,
-    ),
+    call<Listing<FoundContent>>(
+      "GET", `/search?q=${encodeURIComponent(words)}&limit=${MOST_FOUND}`, undefined, signal,
+    ).then((found) => found.items),
   sharePath: (path: string) => call<SharedAnswer>("POST", "/shares", { path }),
   unshare: (id: string, data: boolean) => call<void>("DELETE", `/shares/${id}?data=${data}`),
   changeShare: (id: string, patch: Patch) => call<void>("PATCH", `/shares/${id}`, patch),
@@ -116,6 +121,8 @@ export const api = {
   eventsOf: (id: string) => call<Listing<ContentEvent>>("GET", `/contents/${id}/events`).then((told) => told.items),
   pieces: (id: string) => call<ContentPieces>("GET", `/contents/${id}/pieces`),
   held,
+  /** What lets the browser itself read the bytes of a content for an hour. */
+  ticket: (id: string) => call<{ url: string }>("POST", `/contents/${id}/tickets`),
   fetchMore: (id: string, only: string[]) => call<void>("POST", "/downloads", { id, only }),
   explainContent: (id: string) => call<ContentExplanation>("GET", `/contents/${id}/explanation`),
   explain: (peer: string) => call<Explanation>("GET", `/reputation/${peer}`),

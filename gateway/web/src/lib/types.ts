@@ -57,6 +57,7 @@ export interface ShareRow {
 export interface HashingRow {
   path: string;
   name: string;
+  state: "hashing" | "queued";
   bytes_done: number;
   size: number;
   files_done: number;
@@ -180,6 +181,7 @@ export interface FoundContent {
 }
 
 export interface FileRow {
+  index: number;
   path: string;
   size: number;
   executable: boolean;
