@@ -75,8 +75,7 @@ class HostEdge:
         return self._inner(environ, start_response)
 
     def _socket(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        connecting = [word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-        if environ.get("HTTP_UPGRADE", "").lower() != "websocket" or "upgrade" not in connecting:
+        if not _opens_websocket(environ):
             # Long polling would keep threads for whoever asks, without the token.
             detail = 'Socket.IO is spoken over WebSocket only; connect with transports=["websocket"]'
             return _refuse(environ, start_response, ERR_USAGE, detail)
@@ -196,6 +195,13 @@ class Gate:
             while len(self._failures) > MAX_ADDRESSES:
                 self._failures.popitem(last=False)
         raise ShoalError(ERR_TOKEN, "the password is wrong")
+
+
+def _opens_websocket(environ: WSGIEnvironment) -> bool:
+    connecting = [word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")]
+    wanted = (environ["REQUEST_METHOD"], environ.get("HTTP_UPGRADE", "").lower(), "upgrade" in connecting)
+    version, key = environ.get("HTTP_SEC_WEBSOCKET_VERSION"), environ.get("HTTP_SEC_WEBSOCKET_KEY")
+    return wanted == ("GET", "websocket", True) and version == "13" and bool(key)
 
 
 def _hosts_named_by(environ: WSGIEnvironment) -> list[str]:

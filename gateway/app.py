@@ -6,7 +6,6 @@ HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from gateway import problems
 from gateway.access import CONNECTION, Gate, HostEdge
 from gateway.answers import answer
 from gateway.api import Api
+from gateway.engine import begin_pings, harden
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
@@ -84,10 +84,12 @@ class WebApp:
         self._strangers = strangers
         self.flask = Flask("gateway", static_folder=None)
         self.flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+        self.flask.url_map.merge_slashes = False  # a path is what it says, and nobody is sent elsewhere
         self.flask.json.sort_keys = False  # type: ignore[attr-defined]
-        self._socketio = SocketIO(
+        self._socketio = SocketIO(  # type: ignore[call-arg]  # the stubs know no transports
             self.flask,
             async_mode="threading",
+            transports=["websocket"],
             async_handlers=False,  # what a page says is taken in the order in which it says it
             cors_allowed_origins=[],  # HostEdge looks at the origin of every request
             max_http_buffer_size=MAX_BODY,
@@ -98,7 +100,8 @@ class WebApp:
             engineio_logger=_quiet("engineio"),
         )
         server: Any = self._socketio.server  # type: ignore[attr-defined]
-        _bound_messages(server.eio)
+        harden(server.eio, MAX_BODY)
+        self._server = server
         capacity = min(MAX_PAGES, threads // 2)
         self.pages = Pages(live.frame, _Transport(server), capacity)
         self._add_files()
@@ -166,6 +169,8 @@ class WebApp:
             except ShoalError as error:
                 raise ConnectionRefused(error.message, {"code": error.code}) from None
             self._admitted()
+            manager = self._server.manager
+            begin_pings(self._server.eio, manager.eio_sid_from_sid(request.sid, NAMESPACE))  # type: ignore[attr-defined]
 
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
@@ -189,12 +194,6 @@ def _quiet(name: str) -> logging.Logger:
     log = logging.getLogger(name)
     log.setLevel(logging.WARNING)
     return log
-
-
-def _bound_messages(engine: Any) -> None:
-    """Refuse a long WebSocket message while it arrives; the engine itself looks at its length when it has it all."""
-    limited = functools.partial(engine._async["websocket"], max_message_size=MAX_BODY)
-    engine._async = {**engine._async, "websocket": limited}
 
 
 class _Json:

@@ -28,6 +28,7 @@ def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str
         environ["HTTP_HOST"] = host
     if upgrade:
         environ |= {"HTTP_UPGRADE": upgrade, "HTTP_CONNECTION": "keep-alive, Upgrade"}
+        environ |= {"HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": "x"}
     if origin:
         environ["HTTP_ORIGIN"] = origin
     list(edge(environ, start_response))  # type: ignore[arg-type]
