@@ -72,7 +72,8 @@ ATTACK = """async ([url, token, content, path, assets]) => {
     ]) await fetch(api + where, how).then(note(name), () => 0);
     // What is sent all the same, with an answer that nobody sees.
     for (const [where, sent] of [['/downloads', body], ['/shares', JSON.stringify({path})], ['/shares', multipart()]]) {
-        await fetch(api + where, {method: 'POST', body: sent, mode: 'no-cors', credentials: 'include'}).then(() => 0, () => 0);
+        const blind = {method: 'POST', body: sent, mode: 'no-cors', credentials: 'include'};
+        await fetch(api + where, blind).then(() => 0, () => 0);
         navigator.sendBeacon(api + where, sent);
     }
     for (const transport of ['websocket', 'polling'])
@@ -152,42 +153,41 @@ HOSTILE = {
 EMBED = """([tag, url]) => new Promise((go) => {
     const shown = document.createElement(tag);
     shown.onload = shown.onerror = (event) => go(event.type);
-    setTimeout(() => go('silent'), 1000);
+    setTimeout(() => go('silent'), 300);
     shown[tag === 'object' ? 'data' : tag === 'link' ? 'href' : 'src'] = url;
     if (tag === 'link') shown.rel = 'stylesheet';
     document.body.append(shown);
 })"""
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_content_is_downloaded_and_never_run_as_a_page_of_ours(web, open_page, tmp_path, name):
-    (tmp_path / name).write_text(HOSTILE[name])
-    content = web.call("POST", "/shares", json={"path": str(tmp_path / name)}).json()["id"]
-    url = web.url + web.call("POST", f"/contents/{content}/tickets").json()["url"]
+def test_a_content_is_downloaded_and_never_run_as_a_page_of_ours(web, open_page, tmp_path):
     page = open_page(web.url, trusted=False, accept_downloads=True)
-    with page.expect_download() as download:
-        page.evaluate("(url) => { location.href = url; }", url)
-    assert download.value.suggested_filename == name
-    assert download.value.path().read_text() == HOSTILE[name]
-    assert page.evaluate(EMBED, ["script", url]) == "error"
-    for tag in ("iframe", "object", "embed"):
-        page.evaluate(EMBED, [tag, url])
-    assert (page.url, page.evaluate("window.ran")) == (f"{web.url}/", None)
-    web.call("DELETE", f"/shares/{content}").raise_for_status()
+    for name, text in HOSTILE.items():
+        (tmp_path / name).write_text(text)
+        content = web.call("POST", "/shares", json={"path": str(tmp_path / name)}).json()["id"]
+        url = web.url + web.call("POST", f"/contents/{content}/tickets").json()["url"]
+        with page.expect_download() as download:
+            page.evaluate("(url) => { location.href = url; }", url)
+        assert (download.value.suggested_filename, download.value.path().read_text()) == (name, text)
+        assert page.evaluate(EMBED, ["script", url]) == "error"
+        for tag in ("iframe", "object", "embed"):
+            page.evaluate(EMBED, [tag, url])
+        assert (page.url, page.evaluate("window.ran")) == (f"{web.url}/", None)
+        web.call("DELETE", f"/shares/{content}").raise_for_status()
 
 
 def test_the_token_is_in_no_address_and_no_referer(web, open_page):
     page: Page = open_page("about:blank")
     asked: list[Request] = []
     sockets: list[str] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.insert(0, request))
     page.on("websocket", lambda socket: sockets.append(socket.url))
     page.goto(web.page)
     expect(page.get_by_role("banner")).to_contain_text("Live")
     view(page, "Settings")
     expect(page.get_by_role("main")).to_contain_text("gateway.threads")
-    sent = [(request.url, request.all_headers()) for request in asked if "#" not in request.url]
+    sent = [(request.url.partition("#")[0], request.all_headers()) for request in asked]
     assert any(headers.get("authorization") == f"Bearer {web.token}" for _, headers in sent)
     assert sockets
     assert not any(web.token in url for url in [*sockets, *(url for url, _ in sent), page.url])
-    assert [headers["referer"] for _, headers in sent if "referer" in headers] == []
+    assert not any(headers.get("referer") for _, headers in sent)

@@ -97,6 +97,7 @@ class SilentPage(Besieger):
         self.websocket = websocket.create_connection(url, timeout=10)
         if first:
             self.websocket.send(first.decode())
+        assert self.websocket.sock is not None
         self.socket = self.websocket.sock
 
 
