@@ -297,6 +297,8 @@ def test_a_page_for_others_opens_by_password(tmp_path):
         assert web.call("GET", "/session", authorised=False).json() == {"password": True}
         opened = web.call("POST", "/session", authorised=False, json={"password": "open sesame"})
         assert opened.json() == {"token": web.token}
+        dripping = web.call("POST", "/session", authorised=False, data=iter([b"{}"]))
+        assert (dripping.status_code, dripping.json()["code"]) == (400, "ERR_USAGE")
         codes = [
             web.call("POST", "/session", authorised=False, json={"password": "guess"}).json()["code"] for _ in range(6)
         ]

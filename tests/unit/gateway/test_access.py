@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+import tracemalloc
 
 import pytest
 
@@ -190,6 +192,19 @@ def test_only_the_bearer_token_admits(header):
 def test_the_bearer_token_admits():
     access.Gate("secret").admit_header("Bearer secret")
     access.Gate("secret").admit_header("bearer secret")
+
+
+def test_ten_thousand_wrong_tokens_are_not_remembered_and_lock_nobody_out():
+    gate = access.Gate("secret", "password")
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            with contextlib.suppress(errors.ShoalError):
+                gate.admit_header(f"Bearer {number}")
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    gate.admit_header("Bearer secret")
 
 
 class Clock:
