@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import socket
 import time
 from typing import Any
 
@@ -15,6 +16,19 @@ from engineio.async_drivers.threading import SimpleWebSocketWSGI
 
 
 class _WebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]  # it has no types
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        try:
+            return super().__call__(environ, start_response)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Wait for the thread that reads: it closes the connection, whose number may then be another one's."""
+        if hasattr(self, "ws"):
+            with contextlib.suppress(OSError):  # it is closed already
+                self.ws.sock.shutdown(socket.SHUT_RDWR)
+            self.ws.thread.join()
+
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the other side was faster
             super().close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 import signal
 import socket
 import time
@@ -229,14 +230,21 @@ def test_thousands_of_wrong_tokens_cost_nothing_and_lock_nobody_out(web):
 
 def test_websockets_that_come_and_go_leave_nothing_behind(web):
     def threads() -> int:
-        assert web.gateway is not None
         (worker,) = children_of(web.gateway.pid)
         return len(list(Path(f"/proc/{worker}/task").iterdir()))
 
-    before = threads()
+    workers, before = children_of(web.gateway.pid), threads()
+    noise = random.Random(28)
     for _ in range(100):
         SilentPage(web).socket.close()
+        hostile = SilentPage(web)
+        hostile.socket.sendall(noise.randbytes(noise.choice([1, 2, 5, 300])))
+        hostile.socket.close()
     eventually(lambda: threads() < before + 20, within=3)
+    for _ in range(100):
+        SilentPage(web, f'40{{"token":"{web.token}"}}'.encode()).websocket.close()
+    assert children_of(web.gateway.pid) == workers
+    assert "Traceback" not in web.log()
 
 
 # --- long ------------------------------------------------------------------------------------
