@@ -24,7 +24,7 @@ from gateway import problems
 from gateway.access import CONNECTION, Gate, HostEdge
 from gateway.answers import answer
 from gateway.api import Api
-from gateway.engine import begin_pings, harden
+from gateway.engine import harden, has_joined
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
@@ -170,7 +170,7 @@ class WebApp:
                 raise ConnectionRefused(error.message, {"code": error.code}) from None
             self._admitted()
             manager = self._server.manager
-            begin_pings(self._server.eio, manager.eio_sid_from_sid(request.sid, NAMESPACE))  # type: ignore[attr-defined]
+            has_joined(self._server.eio, manager.eio_sid_from_sid(request.sid, NAMESPACE))  # type: ignore[attr-defined]
 
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:

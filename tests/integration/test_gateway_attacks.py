@@ -130,6 +130,7 @@ def test_a_page_of_another_site_reaches_nothing(web, origin):
         "Connection: Upgrade\r\nUpgrade: h2c\r\n",
         WEBSOCKET.replace("Connection: Upgrade", "Connection: keep-alive"),
         WEBSOCKET.replace("13", "12"),
+        WEBSOCKET + "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=x\r\n",
     ],
 )
 def test_half_a_websocket_is_refused_and_not_logged(web, lines):

@@ -235,8 +235,9 @@ def test_websockets_that_come_and_go_leave_nothing_behind(web):
 
     workers, before = children_of(web.gateway.pid), threads()
     noise = random.Random(28)
-    for _ in range(100):
-        SilentPage(web).socket.close()
+    wrong = [b"4" + b"[" * 5000, b'42["tap",{}]', b"40/admin,", b"40{", b"9", b"", b'451-["x"]']
+    for number in range(100):
+        SilentPage(web, wrong[number % len(wrong)]).socket.close()
         hostile = SilentPage(web)
         hostile.socket.sendall(noise.randbytes(noise.choice([1, 2, 5, 300])))
         hostile.socket.close()
