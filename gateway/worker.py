@@ -81,6 +81,8 @@ class PatientWorker(ThreadWorker):
             self._add(conn, begun)
 
     def _arrive(self, conn: Any, connection: socket.socket) -> None:
+        if conn not in self._arriving:
+            return  # it gave way to one that was accepted in this very turn
         data = _received(connection)
         if data:
             self._add(conn, data)
@@ -157,7 +159,7 @@ class PatientWorker(ThreadWorker):
             self._drop(self._leaving, next(iter(self._leaving)))
 
     def _leave(self, conn: Any, connection: socket.socket) -> None:
-        data = _received(connection)
+        data = _received(connection) if conn in self._leaving else None
         if data is None:
             return
         self._leaving[conn].unheard -= len(data)

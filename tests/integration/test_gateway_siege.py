@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import signal
 import socket
@@ -17,6 +18,7 @@ import websocket
 
 from gateway.strangers import JOIN_WITHIN
 from gateway.worker import ARRIVE_WITHIN, LEAVE_WITHIN, MAX_ARRIVING
+from tests.kit.besiegers import Besieger, SilentPage, head, health, memory
 from tests.kit.page_frames import OpenPage
 from tests.kit.waiting import eventually, hold_for
 from tests.kit.web_peer import WebPeer, children_of
@@ -32,74 +34,6 @@ SLACK: Final = 2.0
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web"), {"upload_max": "1 MiB"}) as web:
         yield web
-
-
-def head(web: WebPeer, request: str, *lines: str) -> bytes:
-    return "\r\n".join([f"{request} HTTP/1.1", f"Host: localhost:{web.port}", *lines, "", ""]).encode()
-
-
-def health(web: WebPeer) -> float:
-    """Seconds until a new connection is answered."""
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-        connection.sendall(head(web, "GET /healthz", "Connection: close"))
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
-    return time.monotonic() - began
-
-
-def memory(web: WebPeer) -> int:
-    """Peak resident bytes of the gateway's worker."""
-    assert web.gateway is not None
-    (worker,) = children_of(web.gateway.pid)
-    lines = Path(f"/proc/{worker}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-class Besieger:
-    """One connection that never ends by itself: it sends its first bytes, and then one after another, if any."""
-
-    def __init__(self, web: WebPeer, first: bytes = b"", drip: bytes = b"") -> None:
-        self._connect(web, first)
-        self.drip = itertools.cycle(bytes([byte]) for byte in drip) if drip else None
-        self.began = time.monotonic()
-        self.lasted: float | None = None
-
-    def _connect(self, web: WebPeer, first: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", web.port), timeout=10)
-        self.socket.sendall(first)
-
-    def look(self, drips: bool) -> bool:
-        """Whether it has been cut off."""
-        self.socket.setblocking(False)
-        try:
-            while self.lasted is None and self.socket.recv(65536):
-                pass
-            self._end()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._end()
-        if drips and self.drip and self.lasted is None:
-            try:
-                self.socket.send(next(self.drip))
-            except OSError:
-                self._end()
-        return self.lasted is not None
-
-    def _end(self) -> None:
-        self.lasted = self.lasted or time.monotonic() - self.began
-
-
-class SilentPage(Besieger):
-    """A WebSocket that says too little: perhaps a wrong token, and a pong now and then."""
-
-    def _connect(self, web: WebPeer, first: bytes) -> None:
-        url = f"ws://127.0.0.1:{web.port}/socket.io/?EIO=4&transport=websocket"
-        self.websocket = websocket.create_connection(url, timeout=10)
-        if first:
-            self.websocket.send(first.decode())
-        assert self.websocket.sock is not None
-        self.socket = self.websocket.sock
 
 
 class Siege:
@@ -208,6 +142,22 @@ def test_of_more_silent_connections_than_may_wait_the_oldest_gives_way(web):
     finally:
         for one in besiegers:
             one.socket.close()
+
+
+def test_who_gives_way_may_be_in_the_middle_of_a_word(web):
+    workers = children_of(web.gateway.pid)
+    besiegers = [Besieger(web) for _ in range(MAX_ARRIVING)]
+    health(web)
+    os.kill(workers[0], signal.SIGSTOP)  # so that it sees all of this in one turn
+    besiegers += [Besieger(web) for _ in range(20)]
+    for one in besiegers[:MAX_ARRIVING]:
+        with contextlib.suppress(OSError):  # it gave way to the look at its health
+            one.socket.send(b"x")
+    os.kill(workers[0], signal.SIGCONT)
+    assert health(web) < 2.0
+    assert children_of(web.gateway.pid) == workers
+    for one in besiegers:
+        one.socket.close()
 
 
 def test_thousands_of_wrong_tokens_cost_nothing_and_lock_nobody_out(web):
