@@ -22,6 +22,7 @@ from gateway.app import WebApp, require_page
 from gateway.described import Configured
 from gateway.live import Live
 from gateway.serving import Service, WebServer, listen, origin_of
+from gateway.strangers import Strangers
 from gateway.view.page import PageView, PeerFacts
 
 EPOCH_BYTES: Final = 8
@@ -49,6 +50,8 @@ def serve(configured: Configured) -> None:
         addresses = _addresses() if is_any_address(gateway.host) else []
         hosts = own_hosts(gateway.host, port, gateway.allowed_hosts, addresses)
 
+        strangers = Strangers()
+
         def make_service() -> Service:
             view = PageView(secrets.token_hex(EPOCH_BYTES), PeerFacts(name, gateway.upload_max))
             tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
@@ -56,7 +59,15 @@ def serve(configured: Configured) -> None:
             gate = Gate(token, password)
             folders = [loaded.resolve(folder) for folder in gateway.folders]
             web = WebApp(
-                live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured, folders
+                live,
+                gate,
+                places.uploads_dir,
+                gateway.upload_max,
+                hosts,
+                gateway.threads,
+                configured,
+                folders,
+                strangers,
             )
             live.start(web.pages.state_changed, web.pages.tell, web.pages.hear)
             web.pages.start()
@@ -69,7 +80,7 @@ def serve(configured: Configured) -> None:
 
         pid = os.getpid()  # gunicorn's worker announces it, but this is the process to signal
         ready = GatewayReady(name, origin_of(listener, gateway.host), str(places.token_file), pid)
-        WebServer(listener, gateway.threads, make_service, lambda: announce_ready(ready, os.environ)).run()
+        WebServer(listener, gateway.threads, strangers, make_service, lambda: announce_ready(ready, os.environ)).run()
 
 
 def main() -> int:

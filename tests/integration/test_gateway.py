@@ -338,53 +338,6 @@ def test_without_a_password_there_are_no_sessions(web):
     problem(web.call("POST", "/session", authorised=False, json={"password": ""}), "ERR_NOT_FOUND", 404)
 
 
-HOSTILE_HOSTS = [
-    "evil.example",
-    "localhost.evil.example:{port}",
-    "0.0.0.0:{port}",
-    "127.0.0.1.nip.io:{port}",
-    "localhost",
-]
-PATHS = ["/", "/healthz", "/api/v1/status", "/assets/x", "/socket.io/?EIO=4&transport=polling"]
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("host", HOSTILE_HOSTS)
-def test_a_rebound_name_reaches_nothing(web, host, path):
-    headers = {"Host": host.format(port=web.port), "Authorization": f"Bearer {web.token}"}
-    problem(requests.get(f"{web.url}{path}", headers=headers, timeout=10), "ERR_HOST", 421)
-
-
-def raw(web: WebPeer, request: str) -> str:
-    """The status line that a hand-written request gets."""
-    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-        connection.sendall(request.encode())
-        return connection.makefile("rb").readline().decode()
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        "GET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
-        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n",
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: evil.example\r\nConnection: Upgrade\r\n"
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-    ],
-)
-def test_no_two_absent_or_disguised_hosts(web, request_text):
-    status = raw(web, request_text.format(port=web.port)).split()[1]
-    assert status in {"421", "400"}
-
-
-def test_a_foreign_origin_opens_no_socket(web):
-    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
-    assert requests.get(url, headers={"Origin": "http://evil.example"}, timeout=10).status_code == 400
-    good = requests.get(url, headers={"Origin": web.url}, timeout=10)
-    assert good.status_code == 200
-    assert "Set-Cookie" not in good.headers
-
-
 # --- the page's files ------------------------------------------------------------------------
 
 

@@ -93,13 +93,13 @@ def test_a_page_without_the_token_is_refused_with_the_code(web, auth):
     client.disconnect()
 
 
-def test_a_page_may_begin_with_polling(web):
+def test_polling_is_refused_with_what_to_do_instead(web):
     client = socketio.Client(reconnection=False, handle_sigint=False)
-    frames: list[Any] = []
-    client.on("snapshot", frames.append)
-    client.connect(web.url, auth={"token": web.token}, transports=["polling"])
-    eventually(lambda: frames, within=5)
-    client.disconnect()
+    with pytest.raises(socketio.exceptions.ConnectionError, match="400"):
+        client.connect(web.url, auth={"token": web.token}, transports=["polling"])
+    response = requests.get(f"{web.url}/socket.io/?EIO=4&transport=polling", timeout=10)
+    assert (response.status_code, response.json()["code"]) == (400, "ERR_USAGE")
+    assert 'transports=["websocket"]' in response.json()["detail"]
 
 
 def test_nothing_more_is_sent_to_a_page_that_does_not_acknowledge(web):
@@ -313,6 +313,8 @@ def test_a_page_for_others_opens_by_password(tmp_path):
         assert web.call("GET", "/session", authorised=False).json() == {"password": True}
         opened = web.call("POST", "/session", authorised=False, json={"password": "open sesame"})
         assert opened.json() == {"token": web.token}
+        dripping = web.call("POST", "/session", authorised=False, data=iter([b"{}"]))
+        assert (dripping.status_code, dripping.json()["code"]) == (400, "ERR_USAGE")
         codes = [
             web.call("POST", "/session", authorised=False, json={"password": "guess"}).json()["code"] for _ in range(6)
         ]

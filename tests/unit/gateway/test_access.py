@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+import tracemalloc
 
 import pytest
 
 from bus import errors
 from gateway import access
+from gateway.strangers import Strangers
 
 PORT = 5000
 HOSTS = access.own_hosts("127.0.0.1", PORT, ["files.example.org", "proxy.example:8443"], [])
 
 
-def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str = "") -> str:
+def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str = "", origin: str = "") -> str:
     """The status that a request gets."""
     statuses: list[str] = []
 
     def start_response(status: str, *_: object) -> None:
         statuses.append(status)
 
-    environ = {"RAW_URI": target, "PATH_INFO": "/", "REQUEST_METHOD": "GET"}
+    environ = {"RAW_URI": target, "PATH_INFO": target, "REQUEST_METHOD": "GET"}
     if host is not None:
         environ["HTTP_HOST"] = host
     if upgrade:
-        environ["HTTP_UPGRADE"] = upgrade
+        environ |= {"HTTP_UPGRADE": upgrade, "HTTP_CONNECTION": "keep-alive, Upgrade"}
+        environ |= {"HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": "x"}
+    if origin:
+        environ["HTTP_ORIGIN"] = origin
     list(edge(environ, start_response))  # type: ignore[arg-type]
     return statuses[0][:3]
 
@@ -36,7 +42,7 @@ def welcoming(_: object, start_response: object) -> list[bytes]:
     return [b""]
 
 
-EDGE = access.HostEdge(welcoming, HOSTS, 1)
+EDGE = access.HostEdge(welcoming, HOSTS, 1, Strangers())
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,32 @@ def test_a_foreign_host_in_the_request_line_is_refused_beside_a_good_header():
     assert ask(EDGE, "localhost:5000", "http://localhost:5000/") == "200"
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:5000", "200"), ("http://[::1]:5000", "200"), ("https://files.example.org", "200"),
+        ("http://evil.example", "421"), ("http://localhost:5001", "421"), ("http://localhost", "421"),
+        ("http://localhost.evil.example:5000", "421"), ("null", "421"), ("file://", "421"), ("http://[", "421"),
+        ("http://localhost:5000.evil.example", "421"), ("http://a@localhost:5000", "421"), ("localhost:5000", "421"),
+    ],
+)  # fmt: skip
+def test_a_page_of_another_site_is_refused_whatever_it_asks_for(origin, status):
+    for target, upgrade in (("/", ""), ("/api/v1/status", ""), ("/socket.io/", "websocket")):
+        assert ask(EDGE, "localhost:5000", target, upgrade, origin) == status
+
+
+@pytest.mark.parametrize(("target", "upgrade"), [("/socket.io/", ""), ("/socket.io", ""), ("/socket.io/x", "h2c")])
+def test_socket_io_is_spoken_over_websockets_only(target, upgrade):
+    assert ask(EDGE, "localhost:5000", target, upgrade) == "400"
+
+
+def test_an_upgrade_elsewhere_is_a_request_like_any_other():
+    full = access.HostEdge(welcoming, HOSTS, 1, Strangers())
+    full._websockets.acquire()
+    assert ask(full, "localhost:5000", "/socket.io/", "websocket") == "503"
+    assert ask(full, "localhost:5000", "/api/v1/status", "websocket") == "200"
+
+
 def test_more_websockets_than_threads_for_them_are_refused_and_ends_make_room():
     inside, leave = threading.Event(), threading.Event()
 
@@ -76,7 +108,7 @@ def test_more_websockets_than_threads_for_them_are_refused_and_ends_make_room():
         leave.wait(10)
         return welcoming(environ, start_response)
 
-    edge = access.HostEdge(staying, HOSTS, 1)
+    edge = access.HostEdge(staying, HOSTS, 1, Strangers())
     first = threading.Thread(target=ask, args=(edge, "localhost:5000", "/socket.io/", "WebSocket"))
     first.start()
     assert inside.wait(10)
@@ -160,6 +192,19 @@ def test_only_the_bearer_token_admits(header):
 def test_the_bearer_token_admits():
     access.Gate("secret").admit_header("Bearer secret")
     access.Gate("secret").admit_header("bearer secret")
+
+
+def test_ten_thousand_wrong_tokens_are_not_remembered_and_lock_nobody_out():
+    gate = access.Gate("secret", "password")
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            with contextlib.suppress(errors.ShoalError):
+                gate.admit_header(f"Bearer {number}")
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    gate.admit_header("Bearer secret")
 
 
 class Clock:
