@@ -19,7 +19,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from bus.errors import ERR_CONFIG, ERR_HOST, ERR_KEY_FILE, ERR_LIMIT, ERR_RATE, ERR_TOKEN, ERR_USAGE, ShoalError
 from gateway import problems
@@ -44,16 +44,16 @@ LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 class HostEdge:
-    """WSGI layer that refuses requests for other hosts or from other sites, and more WebSockets than there are threads
+    """WSGI layer that refuses requests for other hosts or from other sites, and more pages than there are threads
     for.
 
     `hosts` are names as a browser writes them in a URL; one without a port stands for any port.
     """
 
-    def __init__(self, inner: WSGIApplication, hosts: Iterable[str], max_websockets: int, strangers: Strangers) -> None:
+    def __init__(self, inner: WSGIApplication, hosts: Iterable[str], max_pages: int, strangers: Strangers) -> None:
         self._inner = inner
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._websockets = threading.BoundedSemaphore(max_websockets)
+        self._pages = threading.BoundedSemaphore(max_pages)
         self._strangers = strangers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,26 +69,28 @@ class HostEdge:
             return _refuse(environ, start_response, ERR_HOST, detail)
         if f"{environ['PATH_INFO']}/".startswith(SOCKET_PATH):
             return self._socket(environ, start_response)
-        connection = environ.get(CONNECTION)
-        if isinstance(connection, socket.socket):
-            connection.settimeout(IDLE_TIMEOUT)
+        _limit_idling(environ)
         return self._inner(environ, start_response)
 
     def _socket(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not _opens_websocket(environ):
-            # Long polling would keep threads for whoever asks, without the token.
-            detail = 'Socket.IO is spoken over WebSocket only; connect with transports=["websocket"]'
+        websocket = opens_websocket(environ)
+        if websocket and "sid" in parse_qs(environ.get("QUERY_STRING", "")):
+            detail = 'a session of Socket.IO keeps its transport; begin with transports=["websocket"]'
             return _refuse(environ, start_response, ERR_USAGE, detail)
-        # A WebSocket keeps its thread until it ends: the rest of the threads must stay free for requests.
-        if not self._websockets.acquire(blocking=False):
+        if environ["REQUEST_METHOD"] != "GET":  # what a page without a WebSocket says: nobody waits for anything
+            _limit_idling(environ)
+            return self._inner(environ, start_response)
+        # A WebSocket keeps its thread until it ends, a poll until there is news: the other threads stay free.
+        if not self._pages.acquire(blocking=False):
             self._strangers.make_room()  # for who asks again
             detail = "too many pages of this peer are open; close one"
             return _refuse(environ, start_response, ERR_LIMIT, detail, status=503)
         try:
-            self._strangers.enter(environ.get(CONNECTION), JOIN_WITHIN)
+            if websocket:
+                self._strangers.enter(environ.get(CONNECTION), JOIN_WITHIN)
             return self._inner(environ, start_response)
         finally:
-            self._websockets.release()
+            self._pages.release()
 
     def _is_ours(self, host: str) -> bool:
         return host in self._hosts or _without_port(host) in self._hosts
@@ -197,11 +199,18 @@ class Gate:
         raise ShoalError(ERR_TOKEN, "the password is wrong")
 
 
-def _opens_websocket(environ: WSGIEnvironment) -> bool:
+def opens_websocket(environ: WSGIEnvironment) -> bool:
+    """Whether a request becomes a WebSocket."""
     connecting = [word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")]
     wanted = (environ["REQUEST_METHOD"], environ.get("HTTP_UPGRADE", "").lower(), "upgrade" in connecting)
     version, key = environ.get("HTTP_SEC_WEBSOCKET_VERSION"), environ.get("HTTP_SEC_WEBSOCKET_KEY")
     return wanted == ("GET", "websocket", True) and version == "13" and bool(key)
+
+
+def _limit_idling(environ: WSGIEnvironment) -> None:
+    connection = environ.get(CONNECTION)
+    if isinstance(connection, socket.socket):
+        connection.settimeout(IDLE_TIMEOUT)
 
 
 def _hosts_named_by(environ: WSGIEnvironment) -> list[str]:

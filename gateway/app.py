@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ERR_UNREACHABLE, ShoalError
 from gateway import problems
-from gateway.access import CONNECTION, Gate, HostEdge
+from gateway.access import CONNECTION, Gate, HostEdge, opens_websocket
 from gateway.answers import answer
 from gateway.api import Api
 from gateway.described import Configured
@@ -96,10 +96,10 @@ class WebApp:
         self.flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY
         self.flask.url_map.merge_slashes = False  # a path is what it says, and nobody is sent elsewhere
         self.flask.json.sort_keys = False  # type: ignore[attr-defined]
-        self._socketio = SocketIO(  # type: ignore[call-arg]  # the stubs know no transports
+        self._socketio = SocketIO(
             self.flask,
             async_mode="threading",
-            transports=["websocket"],
+            allow_upgrades=False,  # a page begins with its WebSocket, and who cannot have one polls
             async_handlers=False,  # what a page says is taken in the order in which it says it
             cors_allowed_origins=[],  # HostEdge looks at the origin of every request
             max_http_buffer_size=MAX_BODY,
@@ -110,7 +110,7 @@ class WebApp:
             engineio_logger=_quiet("engineio"),
         )
         server: Any = self._socketio.server  # type: ignore[attr-defined]
-        harden(server.eio, MAX_BODY)
+        harden(server.eio, MAX_BODY, strangers)
         self._server = server
         capacity = min(MAX_PAGES, threads // 2)
         self.pages = Pages(live.frame, _Transport(server), capacity)
@@ -180,13 +180,15 @@ class WebApp:
                 raise ConnectionRefused(error.message, {"code": error.code}) from None
             self._admitted()
             manager = self._server.manager
-            has_joined(self._server.eio, manager.eio_sid_from_sid(request.sid, NAMESPACE))  # type: ignore[attr-defined]
+            session = manager.eio_sid_from_sid(request.sid, NAMESPACE)  # type: ignore[attr-defined]
+            self._strangers.leave(has_joined(self._server.eio, session))
 
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
             self.pages.leave(request.sid)  # type: ignore[attr-defined]
-            # Its thread waits for the connection to end, which may have gone silent.
-            self._strangers.enter(request.environ.get(CONNECTION), JOIN_WITHIN)
+            if opens_websocket(request.environ):
+                # Its thread waits for the connection to end, which may have gone silent.
+                self._strangers.enter(request.environ.get(CONNECTION), JOIN_WITHIN)
 
         @self._socketio.on("tap", namespace=NAMESPACE)
         def tap(wanted: object = None) -> None:

@@ -1,5 +1,7 @@
 """Socket.IO's engine, changed in what whoever asks could use against it: none of it has an option.
 
+A session that has not shown the token in time ends, and only so many of them without a WebSocket begin.
+
 A WebSocket may send no long message, nothing but the token before it has shown it, and is pinged only then (a ping is a
 thread that sleeps).  It ends without a traceback in the log, and with everything that belonged to it.
 """
@@ -15,6 +17,11 @@ from typing import Any, Final
 import msgspec
 from engineio.async_drivers.threading import SimpleWebSocketWSGI
 
+from gateway.access import opens_websocket
+from gateway.strangers import JOIN_WITHIN, Strangers
+
+MAX_JOINING: Final = 64
+"""Sessions without a WebSocket that have not shown the token yet; each is a few kilobytes."""
 _SESSION: Final = "shoal.session"
 _PONG: Final = "3"
 _CONNECT: Final = "40"
@@ -55,7 +62,7 @@ class _WebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]  # it has no types
             self._session.close(wait=False, abort=True)
 
 
-def harden(engine: Any, longest: int) -> None:
+def harden(engine: Any, longest: int, strangers: Strangers) -> None:
     """Change an engine that serves nobody yet; `longest` is the bytes of one message."""
     # The engine itself looks at a message's length when it has it all.
     engine._async = {**engine._async, "websocket": functools.partial(_WebSocket, max_message_size=longest)}
@@ -63,19 +70,30 @@ def harden(engine: Any, longest: int) -> None:
 
     def connect(session: str, environ: dict[str, Any]) -> object:
         environ[_SESSION] = session
-        engine.sockets[session].has_joined = False
-        engine.sockets[session].last_ping = None
+        connection = engine.sockets[session]
+        connection.has_joined = False
+        connection.last_ping = None
+        if not opens_websocket(environ):
+            joining = [each for each in list(engine.sockets.values()) if not getattr(each, "has_joined", False)]
+            if len(joining) > MAX_JOINING:
+                return False
+            strangers.enter(connection, JOIN_WITHIN)
         return welcome(session, environ)
 
     engine.on("connect", connect)
 
 
-def has_joined(engine: Any, session: str) -> None:
-    """A connection has shown the token: it may say what it likes, and is closed if it does not answer pings."""
+def has_joined(engine: Any, session: str) -> object:
+    """A session has shown the token: it may say what it likes, and is closed if it does not answer pings.
+
+    Returns:
+        what a session without a WebSocket is called among the strangers.
+    """
     connection = engine.sockets[session]
     connection.has_joined = True
     connection.last_ping = time.time()
     connection.schedule_ping()
+    return connection
 
 
 def _may_come_first(message: object) -> bool:

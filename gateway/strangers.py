@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from engineio.socket import Socket as Session
+
 JOIN_WITHIN: Final = 5.0
-"""Seconds in which a WebSocket must have shown the token."""
+"""Seconds in which a session of Socket.IO must have shown the token."""
 ANSWER_WITHIN: Final = 30.0
 """Seconds in which any other request without the token must have its whole answer."""
 GRACE: Final = 1.0
@@ -27,10 +29,11 @@ class Strangers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._inside: dict[object, tuple[float, float]] = {}  # connection: when it came, when it must be gone
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is cut may have something to say
 
     def enter(self, connection: object, within: float) -> None:
-        """A connection got a thread, for so many seconds unless it shows the token."""
+        """A connection got a thread, for so many seconds unless it shows the token; or a session of Socket.IO that has
+        none of its own, as its engine knows it."""
         now = self._clock()
         with self._lock:
             self._inside[connection] = (now, now + within)
@@ -57,6 +60,8 @@ class Strangers:
     def _cut(self, connections: list[object]) -> None:
         for connection in connections:
             del self._inside[connection]
-            if isinstance(connection, socket.socket):
-                with contextlib.suppress(OSError):  # it is gone already
+            with contextlib.suppress(OSError):  # it is gone already
+                if isinstance(connection, socket.socket):
                     connection.shutdown(socket.SHUT_RDWR)
+                elif isinstance(connection, Session):
+                    connection.close(wait=False, abort=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ import socketio
 import websocket
 
 from bus import events
+from gateway.strangers import JOIN_WITHIN
 from tests.kit.page_frames import OpenPage
 from tests.kit.waiting import eventually
 from tests.kit.web_peer import ROOT, WebPeer, children_of, is_running
@@ -93,13 +95,38 @@ def test_a_page_without_the_token_is_refused_with_the_code(web, auth):
     client.disconnect()
 
 
-def test_polling_is_refused_with_what_to_do_instead(web):
+@pytest.mark.parametrize("transports", [["polling"], None])
+def test_who_has_no_websocket_polls(web, transports):
     client = socketio.Client(reconnection=False, handle_sigint=False)
-    with pytest.raises(socketio.exceptions.ConnectionError, match="400"):
-        client.connect(web.url, auth={"token": web.token}, transports=["polling"])
-    response = requests.get(f"{web.url}/socket.io/?EIO=4&transport=polling", timeout=10)
+    frames: list[Any] = []
+    client.on("snapshot", frames.append)
+    client.connect(web.url, auth={"token": web.token}, transports=transports)
+    eventually(lambda: frames, within=5)
+    assert client.transport() == "polling"
+    client.disconnect()
+
+
+def test_a_session_keeps_its_transport(web):
+    opened = requests.get(f"{web.url}/socket.io/?EIO=4&transport=polling", timeout=10)
+    session = json.loads(opened.text[1:])["sid"]
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "eA==",
+    }
+    response = requests.get(
+        f"{web.url}/socket.io/?EIO=4&transport=websocket&sid={session}", headers=upgrade, timeout=10
+    )
     assert (response.status_code, response.json()["code"]) == (400, "ERR_USAGE")
-    assert 'transports=["websocket"]' in response.json()["detail"]
+
+
+def test_who_polls_and_never_shows_the_token_is_cut_off(web):
+    """Its poll, which would wait for news, ends with the session; further ones are refused."""
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    session = json.loads(requests.get(url, timeout=10).text[1:])["sid"]
+    requests.get(f"{url}&sid={session}", timeout=JOIN_WITHIN + 4)
+    assert requests.get(f"{url}&sid={session}", timeout=10).status_code == 400
 
 
 def test_nothing_more_is_sent_to_a_page_that_does_not_acknowledge(web):

@@ -25,7 +25,8 @@ def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str
     def start_response(status: str, *_: object) -> None:
         statuses.append(status)
 
-    environ = {"RAW_URI": target, "PATH_INFO": target, "REQUEST_METHOD": "GET"}
+    path, _, query = target.partition("?")
+    environ = {"RAW_URI": target, "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": "GET"}
     if host is not None:
         environ["HTTP_HOST"] = host
     if upgrade:
@@ -88,19 +89,19 @@ def test_a_page_of_another_site_is_refused_whatever_it_asks_for(origin, status):
         assert ask(EDGE, "localhost:5000", target, upgrade, origin) == status
 
 
-@pytest.mark.parametrize(("target", "upgrade"), [("/socket.io/", ""), ("/socket.io", ""), ("/socket.io/x", "h2c")])
-def test_socket_io_is_spoken_over_websockets_only(target, upgrade):
-    assert ask(EDGE, "localhost:5000", target, upgrade) == "400"
+def test_a_session_that_polls_does_not_become_a_websocket():
+    assert ask(EDGE, "localhost:5000", "/socket.io/?EIO=4&sid=x", "websocket") == "400"
+    assert ask(EDGE, "localhost:5000", "/socket.io/?EIO=4&sid=x", "") == "200"
 
 
 def test_an_upgrade_elsewhere_is_a_request_like_any_other():
     full = access.HostEdge(welcoming, HOSTS, 1, Strangers())
-    full._websockets.acquire()
+    full._pages.acquire()
     assert ask(full, "localhost:5000", "/socket.io/", "websocket") == "503"
     assert ask(full, "localhost:5000", "/api/v1/status", "websocket") == "200"
 
 
-def test_more_websockets_than_threads_for_them_are_refused_and_ends_make_room():
+def test_more_pages_than_threads_for_them_are_refused_and_ends_make_room():
     inside, leave = threading.Event(), threading.Event()
 
     def staying(environ: object, start_response: object) -> list[bytes]:
