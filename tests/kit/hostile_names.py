@@ -70,9 +70,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
         "\u200fexe.txt", "\u200etxt.exe", "\u061cfdp.exe", "(\u05d0) [\u05d1] <\u05d2>", "\u05d0" * 60, "\u202fnarrow",
     ),
     "invisible": (
-        "\ufeffmark.txt", "zero\u200bwidth", "join\u200der", "non\u200cjoiner", "soft\u00adhy\u00adphen",
+        "\u200b", "\ufeffmark.txt", "zero\u200bwidth", "join\u200der", "non\u200cjoiner", "soft\u00adhy\u00adphen",
         "word\u2060joiner",
-        "\u200b", "\u3164", "\u2800", "\u00a0", "line\u2028paragraph\u2029end", "\U000e0001\U000e0061tag",
+        "\u3164", "\u2800", "\u00a0", "line\u2028paragraph\u2029end", "\U000e0001\U000e0061tag",
         "\ufff9x\ufffb",
         "Z\u0351\u036b\u0343a\u0322l\u034dgo", "e" + "\u0301" * 60, "\u0301leading", "\u0338\u20dd", "A\u030a",
         "\u00c5", "\u212b",
@@ -87,7 +87,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
         _filled("<b>"), _filled("\u0301", "."), _filled("\u05d0", "x"), _filled("a\u200b", "zzz"), _filled("-"),
     ),
     "dots and spaces": (
-        ".hidden", "...", "....", "trailing.", "trailing ", " leading", " ", "  two  spaces  ",
+        " ", ".hidden", "...", "....", "trailing.", "trailing ", " leading", "  two  spaces  ",
     ),
 }  # fmt: skip
 

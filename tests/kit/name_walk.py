@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from tests.kit.hostile_names import BROKEN
 from tests.kit.table import TABS, WIDE, line
@@ -67,7 +67,8 @@ class Walk:
         self._numbers = itertools.count()
         page.on("dialog", lambda dialog: self._dialog(dialog.dismiss, dialog.message))
         page.on("pageerror", lambda error: self.ran.append(str(error)))
-        page.on("console", lambda said: said.type in {"error", "warning"} and self._said(said.text))
+        page.on("console", self._said)
+        page.set_default_timeout(1000 * WITHIN / 2)
         page.add_init_script(LISTEN)
         page.reload()
         page.get_by_role("grid").wait_for()
@@ -89,17 +90,35 @@ class Walk:
     def table(self, names: Mapping[str, str], picture: bool = True) -> None:
         """All lines of the table, at two widths; `names` by content id."""
         for width in (390, 1280):
-            self._page.set_viewport_size({"width": width, "height": 900})
-            eventually(lambda: self._page.evaluate(EVERY_LINE) == names, within=WITHIN)
+            self._go(f"table {width}", self._table, names, width, picture)
+
+    def _table(self, names: Mapping[str, str], width: int, picture: bool) -> None:
+        self._page.set_viewport_size({"width": width, "height": 900})
+        eventually(lambda: self._page.evaluate(EVERY_LINE) == names, within=WITHIN)
+        self.look(f"table {width}")
+        self._page.evaluate("document.querySelector('[role=grid]').scrollTop = 0")
+        for _ in range(len(names) // 10 if picture else 0):
+            self.picture(f"table-{width}")
+            self._page.evaluate("(g => g.scrollTop += g.clientHeight - 66)(document.querySelector('[role=grid]'))")
             self.look(f"table {width}")
-            self._page.evaluate("document.querySelector('[role=grid]').scrollTop = 0")
-            for _ in range(len(names) // 10 if picture else 0):
-                self.picture(f"table-{width}")
-                self._page.evaluate("(g => g.scrollTop += g.clientHeight - 66)(document.querySelector('[role=grid]'))")
-                self.look(f"table {width}")
 
     def fetch(self, content: str, name: str, picture: bool = False) -> None:
         """Search for it, look into it, download it."""
+        self._go(f"fetching {name!r}", self._fetch, content, name, picture)
+
+    def ask(self, content: str, name: str, picture: bool = False) -> None:
+        """All that the details say of it, its menu, and every dialog that names it."""
+        self._go(f"asking about {name!r}", self._ask, content, name, picture)
+
+    def _go(self, what: str, step: Callable[..., None], *arguments: object) -> None:
+        try:
+            step(*arguments)
+        except (AssertionError, Error) as error:
+            self.broken.append(f"{what}: {str(error).splitlines()[0][:300]}")
+            self.picture("broken")
+            self._page.reload()
+
+    def _fetch(self, content: str, name: str, picture: bool) -> None:
         page = self._page
         page.get_by_role("searchbox").fill(content[:16])
         page.get_by_role("searchbox").press("Enter")
@@ -117,8 +136,7 @@ class Walk:
         eventually(lambda: any(f" {name} is complete" in text for text in toasts.all_text_contents()), within=WITHIN)
         self._seen(f"toast {name!r}", picture and "toast")
 
-    def ask(self, content: str, name: str, picture: bool = False) -> None:
-        """All that the details say of it, its menu, and every dialog that names it."""
+    def _ask(self, content: str, name: str, picture: bool) -> None:
         page = self._page
         page.get_by_role("link", name="Transfers").click()
         page.get_by_label("Filter by name or id").fill(content)
@@ -154,9 +172,9 @@ class Walk:
         """It says this to the letter, spaces and invisible ones too."""
         eventually(lambda: element.all_text_contents() == [text], within=WITHIN, message=lambda: repr(text))
 
-    def _said(self, text: str) -> None:
-        if EXPECTED not in text:
-            self.ran.append(text)
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and EXPECTED not in message.text:
+            self.ran.append(message.text)
 
     def _dialog(self, dismiss: Callable[[], None], message: str) -> None:
         self.ran.append(f"a dialog: {message}")
