@@ -35,6 +35,13 @@ LOOK: Final = f"""() => ({{
         h1 *:not(bdi, span), [onload], [onerror], [onfocus], [onclick], [srcdoc], [href^=javascript])`)]
         .map(e => e.outerHTML.slice(0, 120)),
     heights: [...new Set([...document.querySelectorAll('[data-key]')].map(e => e.getBoundingClientRect().height))],
+    turned: [...document.querySelectorAll('#app bdi')].filter(e => {{
+        const anew = document.body.appendChild(document.createElement('bdi'));
+        anew.textContent = e.textContent;
+        const other = getComputedStyle(anew).direction !== getComputedStyle(e).direction;
+        anew.remove();
+        return other;
+    }}).map(e => e.outerHTML.slice(0, 120)),
     over: document.documentElement.scrollWidth - innerWidth,
     title: document.title,
 }})"""
@@ -83,6 +90,7 @@ class Walk:
         self.ran += [f"{where}: {what}" for kind in ("ran", "reports", "foreign") for what in seen[kind]]
         wrong = [f"{what} sticks out" for what in self._page.evaluate(WIDE)]
         wrong += [f"lines {height} px high" for height in seen["heights"] if height not in LINES]
+        wrong += [f"{what} runs the other way" for what in seen["turned"]]
         wrong += [f"{seen['over']} px wider than the window"] if seen["over"] > 0 else []
         wrong += [] if seen["title"].endswith(f"{self._peer} – Shoal") else [f"titled {seen['title']}"]
         self.broken += [f"{where}: {what}" for what in wrong]
