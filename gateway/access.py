@@ -74,8 +74,9 @@ class HostEdge:
 
     def _socket(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         websocket = opens_websocket(environ)
-        if websocket and "sid" in parse_qs(environ.get("QUERY_STRING", "")):
-            detail = 'a session of Socket.IO keeps its transport; begin with transports=["websocket"]'
+        asked = parse_qs(environ.get("QUERY_STRING", ""))
+        if websocket != (asked.get("transport", ["polling"])[0] == "websocket") or (websocket and "sid" in asked):
+            detail = 'this is no WebSocket, or not from the start; begin with transports=["websocket"]'
             return _refuse(environ, start_response, ERR_USAGE, detail)
         if environ["REQUEST_METHOD"] != "GET":  # what a page without a WebSocket says: nobody waits for anything
             _limit_idling(environ)

@@ -13,7 +13,6 @@ import logging
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Final, TypeVar
@@ -35,11 +34,12 @@ from gateway.view.history import Course, RateHistory, moving
 from gateway.view.page import Changes, PageView, Snapshot
 from gateway.view.rows import Notice, Row
 
-STALE_AFTER: Final = 3.0
-"""Seconds without an event after which the peer counts as silent; it sends a heartbeat every second."""
+STALE_AFTER: Final = 2.5
+"""Seconds without an event after which the peer counts as silent; it sends a heartbeat every second, and a page is to
+say so within three."""
 SETTLE_INTERVAL: Final = 0.025
 """Seconds at least between two states of the view: a good deal less than between two frames, as both waits add up."""
-HEALTH_INTERVAL: Final = 0.25
+HEALTH_INTERVAL: Final = 0.1
 SAMPLE_INTERVAL: Final = 0.5
 """Seconds between two samples of the rates: half of the shortest time that is told apart, which thus has one."""
 DISK_INTERVAL: Final = 5.0
@@ -208,7 +208,7 @@ class Live:
         reactor.close()
 
     def _hear(self, envelope: Envelope) -> None:
-        self._heard_at = time.monotonic()
+        self._heard_at = self._reactor.now
         self._on_event(envelope)
         self._take(self._follower.feed(envelope))
         self._ask_for_snapshot()
@@ -253,7 +253,7 @@ class Live:
             self._samples["tracker"] = event.values
 
     def _look_at_health(self) -> None:
-        silent = self._heard_at is None or time.monotonic() - self._heard_at > STALE_AFTER
+        silent = self._heard_at is None or self._reactor.now - self._heard_at > STALE_AFTER
         self._set_facts(stale=silent or self._follower.resyncs == 0)
 
     def _look_at_disk(self) -> None:

@@ -118,7 +118,8 @@ class FakePeer:
     def hear(self, event: LinkEvent) -> None:
         if isinstance(event, Received) and not self.hanging:
             if not isinstance(event.message, READING):
-                print(type(event.message).__name__, flush=True)  # noqa: T201  for tests that count what was asked for
+                about = getattr(event.message, "content", "")
+                print(type(event.message).__name__, about, flush=True)  # noqa: T201  for tests that count what was asked for
             try:
                 answer = self.answer(event.link, event.message)
             except errors.ShoalError as error:

@@ -85,19 +85,19 @@ def test_a_foreign_host_in_the_request_line_is_refused_beside_a_good_header():
     ],
 )  # fmt: skip
 def test_a_page_of_another_site_is_refused_whatever_it_asks_for(origin, status):
-    for target, upgrade in (("/", ""), ("/api/v1/status", ""), ("/socket.io/", "websocket")):
+    for target, upgrade in (("/", ""), ("/api/v1/status", ""), ("/socket.io/?transport=websocket", "websocket")):
         assert ask(EDGE, "localhost:5000", target, upgrade, origin) == status
 
 
 def test_a_session_that_polls_does_not_become_a_websocket():
-    assert ask(EDGE, "localhost:5000", "/socket.io/?EIO=4&sid=x", "websocket") == "400"
+    assert ask(EDGE, "localhost:5000", "/socket.io/?transport=websocket&sid=x", "websocket") == "400"
     assert ask(EDGE, "localhost:5000", "/socket.io/?EIO=4&sid=x", "") == "200"
 
 
 def test_an_upgrade_elsewhere_is_a_request_like_any_other():
     full = access.HostEdge(welcoming, HOSTS, 1, Strangers())
     full._pages.acquire()
-    assert ask(full, "localhost:5000", "/socket.io/", "websocket") == "503"
+    assert ask(full, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "503"
     assert ask(full, "localhost:5000", "/api/v1/status", "websocket") == "200"
 
 
@@ -110,13 +110,13 @@ def test_more_pages_than_threads_for_them_are_refused_and_ends_make_room():
         return welcoming(environ, start_response)
 
     edge = access.HostEdge(staying, HOSTS, 1, Strangers())
-    first = threading.Thread(target=ask, args=(edge, "localhost:5000", "/socket.io/", "WebSocket"))
+    first = threading.Thread(target=ask, args=(edge, "localhost:5000", "/socket.io/?transport=websocket", "WebSocket"))
     first.start()
     assert inside.wait(10)
-    assert ask(edge, "localhost:5000", "/socket.io/", "websocket") == "503"
+    assert ask(edge, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "503"
     leave.set()
     first.join()
-    assert ask(edge, "localhost:5000", "/socket.io/", "websocket") == "200"
+    assert ask(edge, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "200"
 
 
 def test_a_page_for_all_addresses_takes_the_machines_addresses_and_no_names():

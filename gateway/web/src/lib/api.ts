@@ -32,6 +32,25 @@ export function errorOf(status: number, body: string): ApiError {
   }
 }
 
+/**
+ * Names one request, which is then done once, however often it is sent: the header Idempotency-Key. (randomUUID is only
+ * there under https and on localhost.)
+ */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** An answer and its text; asked for so many times while it is lost on its way. */
+async function fetched(url: string, init: RequestInit, times: number): Promise<[Response, string]> {
+  try {
+    const response = await fetch(url, init);
+    return [response, await response.text()];
+  } catch {
+    if (times > 1) return fetched(url, init, times - 1);
+    throw new ApiError(0, "ERR_UNREACHABLE", "the page's server does not answer");
+  }
+}
+
 /** What each answer was tagged with. */
 const tags = new WeakMap<object, string>();
 
@@ -45,13 +64,8 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  let response: Response;
-  try {
-    response = await fetch(`/api/v1${path}`, init);
-  } catch {
-    throw new ApiError(0, "ERR_UNREACHABLE", "the page's server does not answer");
-  }
-  const text = await response.text();
+  if (method === "POST") headers["Idempotency-Key"] = newKey();
+  const [response, text] = await fetched(`/api/v1${path}`, init, method === "POST" ? 2 : 1);
   if (!response.ok) {
     const error = errorOf(response.status, text);
     if (error.code === "ERR_TOKEN" && session.token) session.refuse("The token is no longer valid.");
