@@ -63,9 +63,10 @@ bench-rivals: .venv/.ok
 bench-page: setup
 	@$(BIN)/python -m tests.long --cases latency,rows,storm $(ARGS)
 
-# A tab frozen for ten minutes, twice; gateway and peer killed twenty times under an open page. Half an hour.
+# A tab frozen for ten minutes, twice; gateway and peer killed twenty times under an open page; two hundred hostile names
+# through share, tracker and page. Forty minutes.
 test-page-long: setup
-	@$(BIN)/python -m tests.long --cases frozen,killed $(ARGS)
+	@$(BIN)/python -m tests.long --cases frozen,killed,names $(ARGS)
 
 # An environment does not survive a move of the checkout: its scripts carry absolute paths, so the stamp holds the place.
 ifneq ($(wildcard .venv/.ok),)

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from bus.config import PeerSettings, Settings, load
+from bus.config import TOLD_VARIABLE, PeerSettings, Settings, load
 from bus.errors import ERR_FAILURE, ERR_PATH, ERR_USAGE, INTERRUPTED, OK, USAGE, ShoalError
 from bus.forms import split_host_port
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
@@ -225,6 +225,11 @@ class Supervisor:
     def _environment(self, role: Role) -> dict[str, str]:
         """What the configuration file cannot say: more peers, the local tracker's address and key, and the ports that
         were chosen freely at the first start: peers know their tracker by its port, and browsers the page."""
+        told = self._told(role)
+        # What the user's own environment says too is what a start anew finds.
+        return {**told, TOLD_VARIABLE: " ".join(name for name in told if name not in os.environ)}
+
+    def _told(self, role: Role) -> dict[str, str]:
         tracker = next(iter(self._ready(TrackerReady)), None)
         if role == "tracker":
             host, _ = split_host_port(self.settings.tracker.listen)

@@ -19,7 +19,7 @@ from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback, split_host_port
 from bus.schema import kind_at, leaves, read_text, read_value
 from bus.settings import PeerSettings, Settings
-from bus.strict_yaml import read_yaml
+from bus.strict_yaml import decode, parse_yaml, read_yaml
 from bus.units import format_duration, format_size
 
 __all__ = ["Loaded", "PeerSettings", "Settings", "load"]
@@ -28,6 +28,8 @@ ENVIRONMENT_PREFIX: Final = "SHOAL__"
 FILE_VARIABLE: Final = "SHOAL_CONFIG"
 BASE_DIR_VARIABLE: Final = "SHOAL_BASE_DIR"
 DEFAULT_FILE: Final = "config.yaml"
+TOLD_VARIABLE: Final = "SHOAL_TOLD"
+"""Names of the variables, apart by spaces, by which a supervisor tells its children what the file cannot say."""
 
 _ORDERED: Final[tuple[tuple[str, str, str, Callable[[float], str]], ...]] = (
     ("transfer.window", "at most", "transfer.window_total", format_size),
@@ -77,6 +79,7 @@ def load(
     environ: Mapping[str, str],
     base_dir: Path | None = None,
     overrides: Mapping[str, object] | None = None,
+    content: bytes | None = None,
 ) -> Loaded:
     """Read the configuration once, for a composition root.
 
@@ -86,14 +89,17 @@ def load(
         environ: the environment.
         base_dir: `--base-dir`, relative to the working directory; it replaces `data_dir`.
         overrides: dotted key -> value of other flags, as text or as the value itself.
+        content: taken for that of the file, to see what a start would make of it; None: what is in the file.
 
     Raises:
         ShoalError: ERR_CONFIG, one line with the place, the key, what was expected and what was found.
     """
     file = _file(path, environ)
     values = {key: _Value(value, "default") for key, value in leaves(_SCHEMA, "", msgspec.to_builtins(Settings()))}
+    if content is not None:
+        file = file or Path(DEFAULT_FILE)
     if file is not None:
-        values |= _from_file(file)
+        values |= _from_file(file, content)
     values |= _from_environment(environ)
     values |= _from_flags(overrides or {})
     values |= _from_base_dir(base_dir, environ)
@@ -110,6 +116,12 @@ def load(
     return Loaded(settings, origins, absolute, absolute.parent if absolute else Path.cwd())
 
 
+def environment_of_user(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what a supervisor put into it: a start anew finds that no more."""
+    told = environ.get(TOLD_VARIABLE, "").split()
+    return {name: value for name, value in environ.items() if name not in told}
+
+
 def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     if path is not None:
         return path
@@ -119,10 +131,11 @@ def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     return default if default.exists() else None
 
 
-def _from_file(file: Path) -> dict[str, _Value]:
+def _from_file(file: Path, content: bytes | None) -> dict[str, _Value]:
     origin = f"file {_plain(str(file))}"
     try:
-        tree = read_value(_SCHEMA, "", read_yaml(file))
+        document = read_yaml(file) if content is None else parse_yaml(decode(content))
+        tree = read_value(_SCHEMA, "", document)
     except OSError as error:
         _refuse(origin, f"expected a readable configuration file: {error.strerror}")
     except ValueError as error:

@@ -6,7 +6,8 @@ gigabytes, and no file of ours needs them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +25,21 @@ def read_yaml(path: Path) -> object:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
+        return parse_yaml(decode(file.read(MAX_BYTES + 1)))
+
+
+def decode(content: bytes) -> str:
+    """The text of a file, without the byte order mark that some editors put before it.
+
+    Raises:
+        ValueError: it is longer than `MAX_BYTES`, or no UTF-8.
+    """
     if len(content) > MAX_BYTES:
         raise ValueError("expected at most 1 MiB of YAML, found more")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"expected UTF-8 text, found another byte at {error.start}") from None
-    return parse_yaml(text)
 
 
 def parse_yaml(text: str) -> object:
@@ -40,8 +48,27 @@ def parse_yaml(text: str) -> object:
     Raises:
         ValueError: not YAML in this sense, with line and column where there is one.
     """
-    try:
+    with _errors_in_words():
         return yaml.load(text, _StrictLoader)  # noqa: S506  a subclass of the safe loader
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """The nodes of the document in `text`, which say where each stands; None if there is none. Errors as above."""
+    with _errors_in_words():
+        node = yaml.compose(text, _StrictLoader)
+    return node if isinstance(node, yaml.Node) else None
+
+
+def scalar_text(value: str | float) -> str:
+    """A word, number or switch as it may stand anywhere in a document."""
+    listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"))
+    return str(listed).strip()[1:-1]
+
+
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise ValueError(f"{_place(error)}{problem}") from None

@@ -50,7 +50,7 @@ def rest_records() -> str:
 
 
 def _taken(route: Route) -> str:
-    parts = [f"`{route.body.__name__}`"] if route.body else []
+    parts = [_name_of(route.body)] if route.body else []
     parts += ["a multipart upload"] if route.takes_upload else []
     words = " or ".join(parts)
     query = "<br>".join(f"`?{one.name}=`: {one.text}" for one in route.query)
@@ -66,7 +66,8 @@ def _answered(route: Route) -> str:
 
 def _name_of(kind: object) -> str:
     info = inspect.type_info(kind)
-    assert isinstance(info, inspect.StructType)
+    if not isinstance(info, inspect.StructType):
+        return "`{key: value, ...}`"
     if get_origin(kind) is Listing:
         return f"list of `{get_args(kind)[0].__name__}`"
     return f"`{info.cls.__name__}`"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Final
 
 import psutil
 
 from bus import log
-from bus.config import Loaded, load
+from bus.config import TOLD_VARIABLE, Loaded, environment_of_user, load
 from bus.errors import ERR_CONFIG, ShoalError
 from bus.forms import is_loopback
 from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
@@ -20,16 +19,18 @@ from bus.ready import GatewayReady, announce_ready
 from gateway import uploads
 from gateway.access import Gate, is_any_address, load_or_mint_token, load_password, own_hosts
 from gateway.app import WebApp, require_page
+from gateway.described import Configured
 from gateway.live import Live
-from gateway.rest.settings import Configured
 from gateway.serving import Service, WebServer, listen, origin_of
+from gateway.strangers import Strangers
 from gateway.view.page import PageView, PeerFacts
 
 EPOCH_BYTES: Final = 8
 
 
-def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
-    """Serve one peer's page until a signal; `load_again` reads the configuration as it is by then."""
+def serve(configured: Configured) -> None:
+    """Serve one peer's page until a signal."""
+    name, loaded = configured.peer, configured.loaded
     settings = loaded.settings
     peer = settings.peer(name)
     gateway = settings.gateway
@@ -49,15 +50,24 @@ def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
         addresses = _addresses() if is_any_address(gateway.host) else []
         hosts = own_hosts(gateway.host, port, gateway.allowed_hosts, addresses)
 
+        strangers = Strangers()
+
         def make_service() -> Service:
             view = PageView(secrets.token_hex(EPOCH_BYTES), PeerFacts(name, gateway.upload_max))
             tracker = TrackerPlaces(loaded.base_dir).events if settings.tracker.run else ""
             live = Live(view, places.events, places.control, tracker)
             gate = Gate(token, password)
-            configured = Configured(name, loaded, load_again)
             folders = [loaded.resolve(folder) for folder in gateway.folders]
             web = WebApp(
-                live, gate, places.uploads_dir, gateway.upload_max, hosts, gateway.threads, configured, folders
+                live,
+                gate,
+                places.uploads_dir,
+                gateway.upload_max,
+                hosts,
+                gateway.threads,
+                configured,
+                folders,
+                strangers,
             )
             live.start(web.pages.state_changed, web.pages.tell, web.pages.hear)
             web.pages.start()
@@ -70,7 +80,7 @@ def serve(name: str, loaded: Loaded, load_again: Callable[[], Loaded]) -> None:
 
         pid = os.getpid()  # gunicorn's worker announces it, but this is the process to signal
         ready = GatewayReady(name, origin_of(listener, gateway.host), str(places.token_file), pid)
-        WebServer(listener, gateway.threads, make_service, lambda: announce_ready(ready, os.environ)).run()
+        WebServer(listener, gateway.threads, strangers, make_service, lambda: announce_ready(ready, os.environ)).run()
 
 
 def main() -> int:
@@ -81,12 +91,14 @@ def main() -> int:
         parser.add_argument("name", metavar="NAME", help="the peer")
         chosen = parser.parse_args()
 
-        def read() -> Loaded:
-            return load(chosen.config, os.environ, chosen.base_dir)
+        own = environment_of_user(os.environ)
 
-        loaded = read()
+        def read(content: bytes | None) -> Loaded:
+            return load(chosen.config, own, chosen.base_dir, content=content)
+
+        loaded = load(chosen.config, os.environ, chosen.base_dir)
         log.setup(loaded.settings.logging, f"gateway {chosen.name}")
-        serve(chosen.name, loaded, read)
+        serve(Configured(chosen.name, loaded, read(None), read, TOLD_VARIABLE in os.environ))
 
     return exit_code(program)
 

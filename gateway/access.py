@@ -2,7 +2,8 @@
 
 The Host check is the outermost layer of the program, in front of the page, REST and Socket.IO alike: a hostile site
 can make a browser send requests to this machine, and by rebinding its own name even read the answers, but it cannot
-make the browser name us as the host.  The token then decides; no cookie exists that a browser would send by itself.
+make the browser name us as the host, or as the origin of what it sends.  The token then decides; no cookie exists that
+a browser would send by itself.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from bus.errors import ERR_CONFIG, ERR_HOST, ERR_KEY_FILE, ERR_LIMIT, ERR_RATE, ERR_TOKEN, ShoalError
+from bus.errors import ERR_CONFIG, ERR_HOST, ERR_KEY_FILE, ERR_LIMIT, ERR_RATE, ERR_TOKEN, ERR_USAGE, ShoalError
 from gateway import problems
+from gateway.strangers import JOIN_WITHIN, Strangers
 from gateway.tickets import Tickets
 
 if TYPE_CHECKING:
@@ -35,38 +37,61 @@ MAX_FAILURES: Final = 5
 FAILURE_WINDOW: Final = 60.0
 MAX_ADDRESSES: Final = 1024
 """Addresses whose failures are remembered; the one that failed longest ago goes first."""
+SOCKET_PATH: Final = "/socket.io/"
+CONNECTION: Final = "gunicorn.socket"
+"""Where a request's environment has its connection."""
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 class HostEdge:
-    """WSGI layer that refuses requests for other hosts, and more WebSockets than there are threads for.
+    """WSGI layer that refuses requests for other hosts or from other sites, and more pages than there are threads
+    for.
 
     `hosts` are names as a browser writes them in a URL; one without a port stands for any port.
     """
 
-    def __init__(self, inner: WSGIApplication, hosts: Iterable[str], max_websockets: int) -> None:
+    def __init__(self, inner: WSGIApplication, hosts: Iterable[str], max_pages: int, strangers: Strangers) -> None:
         self._inner = inner
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._websockets = threading.BoundedSemaphore(max_websockets)
+        self._pages = threading.BoundedSemaphore(max_pages)
+        self._strangers = strangers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        named = _hosts_named_by(environ)
-        if not all(self._is_ours(host) for host in named):
-            detail = f"the request names the host {named[-1]!r}; open the page by its printed address, or add the name "
-            return _refuse(environ, start_response, ERR_HOST, detail + "to gateway.allowed_hosts")
-        if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-            connection = environ.get("gunicorn.socket")
-            if isinstance(connection, socket.socket):
-                connection.settimeout(IDLE_TIMEOUT)
+        foreign = [host for host in _hosts_named_by(environ) if not self._is_ours(host)]
+        if foreign:
+            detail = (
+                f"the request names the host {foreign[0][:200]!r}; open the page by its printed address, or add the "
+            )
+            return _refuse(environ, start_response, ERR_HOST, detail + "name to gateway.allowed_hosts")
+        origin = str(environ.get("HTTP_ORIGIN", ""))
+        if origin and not self._is_ours(_host_of(origin)):
+            detail = f"the request was made by a page of {origin[:200]!r}; only pages of this peer may make any"
+            return _refuse(environ, start_response, ERR_HOST, detail)
+        if f"{environ['PATH_INFO']}/".startswith(SOCKET_PATH):
+            return self._socket(environ, start_response)
+        _limit_idling(environ)
+        return self._inner(environ, start_response)
+
+    def _socket(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        websocket = opens_websocket(environ)
+        asked = parse_qs(environ.get("QUERY_STRING", ""))
+        if websocket != (asked.get("transport", ["polling"])[0] == "websocket") or (websocket and "sid" in asked):
+            detail = 'this is no WebSocket, or not from the start; begin with transports=["websocket"]'
+            return _refuse(environ, start_response, ERR_USAGE, detail)
+        if environ["REQUEST_METHOD"] != "GET":  # what a page without a WebSocket says: nobody waits for anything
+            _limit_idling(environ)
             return self._inner(environ, start_response)
-        # A WebSocket keeps its thread until it ends: the rest of the threads must stay free for requests.
-        if not self._websockets.acquire(blocking=False):
+        # A WebSocket keeps its thread until it ends, a poll until there is news: the other threads stay free.
+        if not self._pages.acquire(blocking=False):
+            self._strangers.make_room()  # for who asks again
             detail = "too many pages of this peer are open; close one"
             return _refuse(environ, start_response, ERR_LIMIT, detail, status=503)
         try:
+            if websocket:
+                self._strangers.enter(environ.get(CONNECTION), JOIN_WITHIN)
             return self._inner(environ, start_response)
         finally:
-            self._websockets.release()
+            self._pages.release()
 
     def _is_ours(self, host: str) -> bool:
         return host in self._hosts or _without_port(host) in self._hosts
@@ -82,11 +107,6 @@ def own_hosts(bind: str, port: int, allowed: Iterable[str], addresses: Iterable[
     names = dict.fromkeys([*LOOPBACK_NAMES, *(f"[{name}]" if ":" in name else name for name in bound)])
     ours = [*(f"{name}:{port}" for name in names), *(names if port == 80 else ())]
     return [*ours, *allowed]
-
-
-def origins_of(hosts: Iterable[str]) -> list[str]:
-    """The origins of pages opened under these hosts (behind a proxy the scheme may be https)."""
-    return [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
 
 
 def is_any_address(bind: str) -> bool:
@@ -180,13 +200,34 @@ class Gate:
         raise ShoalError(ERR_TOKEN, "the password is wrong")
 
 
+def opens_websocket(environ: WSGIEnvironment) -> bool:
+    """Whether a request becomes a WebSocket."""
+    connecting = [word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")]
+    wanted = (environ["REQUEST_METHOD"], environ.get("HTTP_UPGRADE", "").lower(), "upgrade" in connecting)
+    version, key = environ.get("HTTP_SEC_WEBSOCKET_VERSION"), environ.get("HTTP_SEC_WEBSOCKET_KEY")
+    return wanted == ("GET", "websocket", True) and version == "13" and bool(key)
+
+
+def _limit_idling(environ: WSGIEnvironment) -> None:
+    connection = environ.get(CONNECTION)
+    if isinstance(connection, socket.socket):
+        connection.settimeout(IDLE_TIMEOUT)
+
+
 def _hosts_named_by(environ: WSGIEnvironment) -> list[str]:
     """The Host header, and the host of a request line in absolute form; an absent one is the empty name."""
     named = [str(environ.get("HTTP_HOST", "")).lower()]
     target = str(environ.get("RAW_URI", "/"))
     if not target.startswith("/") and target != "*":
-        named.append(urlsplit(target).netloc.lower())
+        named.append(_host_of(target))
     return named
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # brackets that do not match
+        return ""
 
 
 def _without_port(host: str) -> str:

@@ -14,23 +14,25 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from bus.errors import ERR_NOT_FOUND, ShoalError
+from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from gateway.access import Gate
 from gateway.answers import JSON, answer, body_as
 from gateway.bodies import SessionAnswer, SessionOffer, SessionRequest
+from gateway.described import Configured
 from gateway.folders import Folders
 from gateway.idempotency import Repeats
 from gateway.items import Items
 from gateway.live import Live
 from gateway.openapi import document
 from gateway.rest.contents import DATA_PATH, TICKET, ContentsGroup
+from gateway.rest.diaries import DiaryGroup
 from gateway.rest.downloads import Downloads
 from gateway.rest.limits import LimitsGroup
 from gateway.rest.opinions import Opinions
 from gateway.rest.pieces import PiecesGroup
 from gateway.rest.rates import RatesGroup
 from gateway.rest.reading import Reading
-from gateway.rest.settings import Configured, SettingsGroup
+from gateway.rest.settings import SettingsGroup
 from gateway.rest.shares import Shares
 from gateway.routes import PREFIX, Route
 
@@ -69,11 +71,14 @@ class Api:
             *LimitsGroup(items).routes(),
             *RatesGroup(items, stamp).routes(),
             *PiecesGroup(items).routes(),
+            *DiaryGroup(items).routes(),
             *SettingsGroup(items, configured).routes(),
         ]  # fmt: skip
         self._description = b""
 
-    def blueprint(self) -> Blueprint:
+    def blueprint(self, admitted: Callable[[], None] = lambda: None) -> Blueprint:
+        """All routes; `admitted` is called for every request that has shown a token or ticket."""
+        self._admitted = admitted
         blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
         # For the whole application, since a path that is not known belongs to no blueprint.
         blueprint.before_app_request(self._check_token)
@@ -95,6 +100,7 @@ class Api:
             self._gate.tickets.check((request.view_args or {}).get("content", ""), ticket)
         else:
             self._gate.admit_header(request.headers.get("Authorization"))
+        self._admitted()
 
     def describe(self) -> Response:
         """This interface as an OpenAPI 3.1 document, made from the code."""
@@ -112,6 +118,8 @@ class Api:
         """The token, for the page's password; 5 failures a minute and address."""
         if not self._gate.has_password:
             raise ShoalError(ERR_NOT_FOUND, "this page has no password; use its token, or set gateway.password_file")
+        if request.content_length is None:  # a body without one is read as it drips in, by a thread
+            raise ShoalError(ERR_USAGE, "send the password with a Content-Length")
         password = body_as(SessionRequest).password
         return answer(SessionAnswer(self._gate.exchange(password, request.remote_addr or "")))
 

@@ -6,7 +6,6 @@ HostEdge ▶ Socket.IO ▶ Flask: /healthz /readyz /metrics /api/v1/... and the 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +19,19 @@ from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from werkzeug.exceptions import HTTPException
 
-from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ShoalError
+from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TOKEN, ERR_UNREACHABLE, ShoalError
 from gateway import problems
-from gateway.access import Gate, HostEdge, origins_of
+from gateway.access import CONNECTION, Gate, HostEdge, opens_websocket
 from gateway.answers import answer
 from gateway.api import Api
+from gateway.described import Configured
+from gateway.engine import harden, has_joined
 from gateway.live import Live
 from gateway.metrics import CONTENT_TYPE, metrics_text
 from gateway.pages import Pages
-from gateway.rest.settings import Configured
+from gateway.strangers import JOIN_WITHIN, Strangers
 from gateway.tapping import Tapping
+from gateway.view import rows
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -39,11 +41,6 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of a request's body and of a Socket.IO message; uploads have a limit of their own."""
 MAX_PAGES: Final = 32
 """Open pages; each keeps a thread, so at most half of the threads."""
-HEARD_OUT: Final = 8 * 2**20
-"""Bytes of a refused body that are read all the same."""
-HEARD_OUT_STEP: Final = 64 * 1024
-HEARD_OUT_WITHIN: Final = 1.0
-"""Seconds that each step of it may take."""
 NAMESPACE: Final = "/"
 
 
@@ -59,6 +56,15 @@ class Alive(Struct, frozen=True):
     status: str
 
 
+class Ready(Struct, frozen=True):
+    """What `/readyz` says to anybody, and so without a tracker's own words."""
+
+    status: str
+    peer: str
+    trackers: dict[str, str]
+    """Endpoint -> connecting, reached or lost."""
+
+
 class WebApp:
     """Everything behind one port.
 
@@ -68,6 +74,7 @@ class WebApp:
         threads: requests and open pages served at a time.
         configured: where the settings come from, for who asks.
         folders: may be looked into, to choose what to share.
+        strangers: who has a thread without the token.
     """
 
     def __init__(
@@ -80,18 +87,21 @@ class WebApp:
         threads: int,
         configured: Configured,
         folders: Sequence[Path],
+        strangers: Strangers,
     ) -> None:
         self._live = live
         self._gate = gate
+        self._strangers = strangers
         self.flask = Flask("gateway", static_folder=None)
         self.flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+        self.flask.url_map.merge_slashes = False  # a path is what it says, and nobody is sent elsewhere
         self.flask.json.sort_keys = False  # type: ignore[attr-defined]
         self._socketio = SocketIO(
             self.flask,
             async_mode="threading",
+            allow_upgrades=False,  # a page begins with its WebSocket, and who cannot have one polls
             async_handlers=False,  # what a page says is taken in the order in which it says it
-            cors_allowed_origins=origins_of(hosts),
-            cors_credentials=False,
+            cors_allowed_origins=[],  # HostEdge looks at the origin of every request
             max_http_buffer_size=MAX_BODY,
             ping_interval=10,
             ping_timeout=20,
@@ -100,7 +110,8 @@ class WebApp:
             engineio_logger=_quiet("engineio"),
         )
         server: Any = self._socketio.server  # type: ignore[attr-defined]
-        _bound_messages(server.eio)
+        harden(server.eio, MAX_BODY, strangers)
+        self._server = server
         capacity = min(MAX_PAGES, threads // 2)
         self.pages = Pages(live.frame, _Transport(server), capacity)
         self._add_files()
@@ -109,10 +120,13 @@ class WebApp:
         self._add_socket()
         streams = max(1, threads // 4)
         api = Api(live, gate, uploads_dir, upload_max, streams, configured, folders)
-        self.flask.register_blueprint(api.blueprint())
-        self.flask.after_request(_hear_out)
+        self.flask.register_blueprint(api.blueprint(self._admitted))
         self.flask.after_request(_secure)
-        self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity)
+        self.wsgi: WSGIApplication = HostEdge(self.flask, hosts, capacity, strangers)
+
+    def _admitted(self) -> None:
+        """The request being served has shown the token."""
+        self._strangers.leave(request.environ.get(CONNECTION))
 
     def _add_files(self) -> None:
         @self.flask.get("/", provide_automatic_options=False)
@@ -134,7 +148,7 @@ class WebApp:
         @self.flask.get("/readyz", provide_automatic_options=False)
         def readyz() -> Response:
             self._live.require_peer(patience=0.0)
-            return answer(Alive("ready"))
+            return answer(Ready("ready", "heard", _trackers_of(self._live)))
 
         @self.flask.get("/metrics", provide_automatic_options=False)
         def metrics() -> Response:
@@ -164,10 +178,17 @@ class WebApp:
                 self.pages.join(request.sid, joining.epoch, joining.seq)  # type: ignore[attr-defined]
             except ShoalError as error:
                 raise ConnectionRefused(error.message, {"code": error.code}) from None
+            self._admitted()
+            manager = self._server.manager
+            session = manager.eio_sid_from_sid(request.sid, NAMESPACE)  # type: ignore[attr-defined]
+            self._strangers.leave(has_joined(self._server.eio, session))
 
         @self._socketio.on("disconnect", namespace=NAMESPACE)
         def disconnect(*_: object) -> None:
             self.pages.leave(request.sid)  # type: ignore[attr-defined]
+            if opens_websocket(request.environ):
+                # Its thread waits for the connection to end, which may have gone silent.
+                self._strangers.enter(request.environ.get(CONNECTION), JOIN_WITHIN)
 
         @self._socketio.on("tap", namespace=NAMESPACE)
         def tap(wanted: object = None) -> None:
@@ -180,17 +201,25 @@ class WebApp:
             self.pages.tap(request.sid, None)  # type: ignore[attr-defined]
 
 
+def _trackers_of(live: Live) -> dict[str, str]:
+    """The state of each tracker that the peer knows.
+
+    Raises:
+        ShoalError: ERR_UNREACHABLE if there are some and none has registered the peer.
+    """
+    found = {row.endpoint: row.state for row in live.rows(rows.TRACKER, rows.TrackerRow)}
+    if found and "reached" not in found.values():
+        states = ", ".join(f"{endpoint} ({state})" for endpoint, state in found.items())
+        message = f"the peer is heard, but no tracker has registered it: {states}; it tries again by itself"
+        raise ShoalError(ERR_UNREACHABLE, message)
+    return found
+
+
 def _quiet(name: str) -> logging.Logger:
     """A library's log without what it says of every packet: the first packet of a page holds the token."""
     log = logging.getLogger(name)
     log.setLevel(logging.WARNING)
     return log
-
-
-def _bound_messages(engine: Any) -> None:
-    """Refuse a long WebSocket message while it arrives; the engine itself looks at its length when it has it all."""
-    limited = functools.partial(engine._async["websocket"], max_message_size=MAX_BODY)
-    engine._async = {**engine._async, "websocket": limited}
 
 
 class _Json:
@@ -221,7 +250,7 @@ class _Transport:
     def cut_off(self, sid: str) -> None:
         environ: Mapping[str, object] = self._server.get_environ(sid, NAMESPACE) or {}
         self._server.disconnect(sid, namespace=NAMESPACE)
-        connection = environ.get("gunicorn.socket")
+        connection = environ.get(CONNECTION)
         # A page that reads nothing would not hear the farewell; its thread waits in the socket.
         if isinstance(connection, socket.socket) and environ.get("HTTP_UPGRADE"):
             try:
@@ -238,20 +267,6 @@ def require_page() -> None:
     """
     if not (STATIC / "index.html").is_file():
         raise ShoalError(ERR_CONFIG, f"the page is not built: {STATIC / 'index.html'} is missing; run `make setup`")
-
-
-def _hear_out(response: Response) -> Response:
-    """Read, within bounds, what is left of a refused body: who is cut off while sending may never see the answer."""
-    if response.status_code < 400:
-        return response
-    connection, body = request.environ.get("gunicorn.socket"), request.environ["wsgi.input"]
-    if isinstance(connection, socket.socket):
-        connection.settimeout(HEARD_OUT_WITHIN)
-    left = HEARD_OUT
-    with contextlib.suppress(OSError):
-        while left > 0 and (data := body.read(HEARD_OUT_STEP)):
-            left -= len(data)
-    return response
 
 
 def _secure(response: Response) -> Response:

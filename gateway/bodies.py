@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus import messages
 from bus.readable import Schedule
+from gateway.view.diary import Tone
 from gateway.view.rows import Verdict
 
 
@@ -93,6 +94,8 @@ class DownloadPatch(Struct, frozen=True, forbid_unknown_fields=True):
     """Only while it runs."""
     paths: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
     """Files or folders of a tree: they get the priority, among its files; empty: the download as a whole gets it."""
+    leave_out: Annotated[list[messages.PathText], Meta(max_length=1000)] = []
+    """Files of a tree to fetch no more, and folders, of which what is not complete is fetched no more."""
     sequential: bool | UnsetType = UNSET
     """Its chunks from first to last; only while it runs."""
     limits: LimitsPatch | UnsetType = UNSET
@@ -159,6 +162,9 @@ class Ticket(Struct, frozen=True):
 class TrackerState(Struct, frozen=True):
     endpoint: str
     state: str
+    """connecting, reached or lost"""
+    reason: str
+    """Why it is not reached, in its words if it refused; else empty."""
 
 
 class Status(Struct, frozen=True):
@@ -256,3 +262,18 @@ class ContentPieces(Struct, frozen=True):
     """Linked peers that offer any of it."""
     peers: list[PiecesOfPeer]
     """The 100 that offer most."""
+
+
+class ContentEvent(Struct, frozen=True):
+    """Something that happened to a content."""
+
+    number: int
+    """Later ones have higher ones."""
+    time: datetime
+    type: str
+    """Of the peer's event that told of it."""
+    tone: Tone
+    text: str
+    """In words; of a peer it begins with what that peer did."""
+    peer: str
+    """Whom it is about; empty: nobody."""

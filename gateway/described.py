@@ -5,6 +5,8 @@ A secret is no setting: the token, the password and the keys lie in files, of wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType, inspect, to_builtins
@@ -14,8 +16,11 @@ from bus.forms import DURATION, RATE, SIZE, Form
 from bus.readable import LimitsInForce
 from bus.settings import LIVE, PeerSettings, Settings
 from bus.wording import as_written, default_in_words, field_texts, struct_of, text_of, type_in_words
+from gateway.changeable import OWN_ENTRY, by_hand, why_closed, why_overruled
 
 _UNITS: Final = {SIZE: "bytes", RATE: "bytes a second", DURATION: "seconds"}
+Control = Literal["switch", "choice", "whole", "number", "size", "rate", "duration", "text", "list"]
+_FORMS: Final[dict[Form, Control]] = {SIZE: "size", RATE: "rate", DURATION: "duration"}
 _PEERS: Final = "peers"
 
 Origin = Literal["default", "file", "environment", "flag", "running"]
@@ -46,6 +51,18 @@ class SettingShown(Struct, frozen=True):
     """It can be changed while the peer runs, through /limits; anything else takes a restart."""
     variable: str
     """The environment variable that sets it, too; empty: none does it alone."""
+    control: Control
+    """How it is set: a switch, one of `choices`, a number, a quantity, a text, or a list."""
+    choices: list[str]
+    least: float | None
+    """The smallest value it may have, in `unit`, if there is one."""
+    most: float | None
+    written: str
+    """The value that the configuration gives it by now, and that another one would take the place of."""
+    closed: str
+    """Why it cannot be changed here, in a few words; empty: it can."""
+    by_hand: str
+    """Where in the file it stands, or would."""
     after_restart: str | UnsetType = UNSET
     """What it will be after a restart, if the configuration is another one by now."""
 
@@ -67,10 +84,32 @@ class SettingsShown(Struct, frozen=True):
     file_error: str
     """Why the file cannot be read as it is now; empty: it can."""
     sections: list[SettingsSection]
+    restart: str
+    """How to restart, in a sentence."""
 
 
-def describe(loaded: Loaded, now: Loaded | None, file_error: str, peer: str, limits: LimitsInForce) -> SettingsShown:
-    """The settings that `loaded` put in force for the peer of that name.
+class Configured(Struct, frozen=True):
+    """The configuration of one peer, as it was when the gateway began."""
+
+    peer: str
+    """Its name."""
+    loaded: Loaded
+    """What is in force."""
+    begun: Loaded
+    """The same without what a supervisor told: what a start by the user made of the file."""
+    read: Callable[[bytes | None], Loaded]
+    """What such a start would make of it by now, or with that content; raises ShoalError."""
+    supervised: bool
+    """A supervisor started the gateway, and the peer with it."""
+
+    @property
+    def file(self) -> Path:
+        """It need not exist."""
+        return self.loaded.file or self.loaded.folder / DEFAULT_FILE
+
+
+def describe(configured: Configured, now: Loaded | None, file_error: str, limits: LimitsInForce) -> SettingsShown:
+    """The settings that are in force for a peer.
 
     Args:
         now: the configuration as it is read by now, or None if it cannot be.
@@ -81,7 +120,7 @@ def describe(loaded: Loaded, now: Loaded | None, file_error: str, peer: str, lim
         for direction, rate, is_set in (("up", limits.up, limits.up_is_set), ("down", limits.down, limits.down_is_set))
         if is_set
     }
-    reader = _Reader(loaded, now, peer, running)
+    reader = _Reader(configured, now, running)
     top = struct_of(Settings)
     sections = [
         SettingsSection("", "", [reader.shown("", field, Settings) for field in top.fields if _is_plain(field)])
@@ -89,20 +128,20 @@ def describe(loaded: Loaded, now: Loaded | None, file_error: str, peer: str, lim
     for field in top.fields:
         kind = PeerSettings if field.name == _PEERS else _section_of(field)
         if kind is not None:
-            prefix = "peers[]." if field.name == _PEERS else f"{field.name}."
+            prefix = OWN_ENTRY if field.name == _PEERS else f"{field.name}."
             shown = [reader.shown(prefix, inner, kind) for inner in struct_of(kind).fields]
             sections.append(SettingsSection(field.name, text_of(kind), shown))
-    file = loaded.file or loaded.folder / DEFAULT_FILE
-    return SettingsShown(str(file), file_error, sections)
+    return SettingsShown(str(configured.file), file_error, sections, _restart(configured))
 
 
 class _Reader:
     """Looks up values and where they come from."""
 
-    def __init__(self, loaded: Loaded, now: Loaded | None, peer: str, running: dict[str, int]) -> None:
-        self._values = _values(loaded, peer)
-        self._coming = _values(now, peer) if now else {}
-        self._origins = loaded.origins
+    def __init__(self, configured: Configured, now: Loaded | None, running: dict[str, int]) -> None:
+        self._values = _values(configured.loaded, configured.peer)
+        self._begun = _values(configured.begun, configured.peer)
+        self._coming = _values(now, configured.peer) if now else self._begun
+        self._configured = configured
         self._running = running
 
     def shown(self, prefix: str, field: inspect.Field, kind: type[Struct]) -> SettingShown:
@@ -110,9 +149,10 @@ class _Reader:
         value = self._running.get(key, self._values[key])
         extra = field.type.extra if isinstance(field.type, inspect.Metadata) else None
         form = (extra or {}).get("form")
-        configured = _PEERS if prefix == "peers[]." else key
-        word, _, name = self._origins[configured].partition(" ")
-        coming = self._coming.get(key, self._values[key])
+        configured = _PEERS if prefix == OWN_ENTRY else key
+        word, _, name = self._origin(key, configured).partition(" ")
+        control, choices, least, most = _control(field.type)
+        coming = self._coming[key]
         return SettingShown(
             key=key,
             text=field_texts(kind).get(field.name, ""),
@@ -125,15 +165,53 @@ class _Reader:
             origin_name="" if key in self._running else name,
             live=bool((extra or {}).get(LIVE)),
             variable="" if configured == _PEERS else ENVIRONMENT_PREFIX + key.replace(".", "__").upper(),
-            after_restart=UNSET if coming == self._values[key] else as_written(field.type, coming),
+            control=control,
+            choices=choices,
+            least=least,
+            most=most,
+            written=as_written(field.type, coming),
+            closed=why_closed(key) or why_overruled(key, self._configured.begun),
+            by_hand=by_hand(key),
+            after_restart=UNSET if coming == self._begun[key] else as_written(field.type, coming),
         )
+
+    def _origin(self, key: str, configured: str) -> str:
+        """A supervisor that only repeats the file is no origin."""
+        same = self._values[key] == self._begun[key]
+        return (self._configured.begun if same else self._configured.loaded).origins[configured]
 
 
 def _values(loaded: Loaded, peer: str) -> dict[str, object]:
     """Key -> value, of this peer's entry one key each."""
     values = loaded.as_flat()
     entry = next((one for one in loaded.settings.peers if one.name == peer), PeerSettings(peer))
-    return values | {f"peers[].{name}": value for name, value in to_builtins(entry).items()}
+    return values | {f"{OWN_ENTRY}{name}": value for name, value in to_builtins(entry).items()}
+
+
+def _restart(configured: Configured) -> str:
+    if configured.supervised:
+        return "Press Ctrl-C where `shoal up` or `make run` runs, and start it again."
+    name = configured.peer
+    return f"Stop `shoal peer {name}` and `shoal gateway {name}`, and start them again."
+
+
+def _control(kind: inspect.Type) -> tuple[Control, list[str], float | None, float | None]:
+    """How a value of this type is set, its choices, and its range."""
+    if isinstance(kind, inspect.Metadata):
+        form = (kind.extra or {}).get("form")
+        control, choices, least, most = _control(kind.type)
+        return _FORMS.get(form, "text") if isinstance(form, Form) else control, choices, least, most
+    match kind:
+        case inspect.BoolType():
+            return "switch", [], None, None
+        case inspect.LiteralType(values=words):
+            return "choice", sorted(map(str, words)), None, None
+        case inspect.IntType() | inspect.FloatType():
+            low = kind.ge if kind.gt is None else kind.gt
+            return "whole" if isinstance(kind, inspect.IntType) else "number", [], low, kind.le
+        case inspect.VarTupleType():
+            return "list", [], None, None
+    return "text", [], None, None
 
 
 def _is_plain(field: inspect.Field) -> bool:

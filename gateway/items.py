@@ -48,10 +48,10 @@ class Items:
         """Wait until the state shows what was done, so that who reads next reads its own write."""
         self.live.wait_for(predicate, SHOWN_WITHIN)
 
-    def listed(self, section: str, kind: type[R]) -> Response:
-        """A section's rows, as the query asks."""
+    def listed(self, section: str, kind: type[R], usual: str = "") -> Response:
+        """A section's rows, as the query asks; sorted by `usual` if it does not say."""
         self.live.require_peer()
-        return listing(self.live.rows(section, kind), kind)
+        return listing(self.live.items(section, kind), kind, usual)
 
     def find(self, section: str, key: str, kind: type[R]) -> R:
         """The row whose key is `key`, or begins with it if only one does.

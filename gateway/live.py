@@ -30,15 +30,17 @@ from bus.rpc import Requests
 from bus.sockets import make_context
 from bus.tap import Subscription
 from gateway.view import rows
+from gateway.view.diary import Diary, Entry
 from gateway.view.history import Course, RateHistory, moving
 from gateway.view.page import Changes, PageView, Snapshot
 from gateway.view.rows import Notice, Row
 
-STALE_AFTER: Final = 3.0
-"""Seconds without an event after which the peer counts as silent; it sends a heartbeat every second."""
+STALE_AFTER: Final = 2.5
+"""Seconds without an event after which the peer counts as silent; it sends a heartbeat every second, and a page is to
+say so within three."""
 SETTLE_INTERVAL: Final = 0.025
 """Seconds at least between two states of the view: a good deal less than between two frames, as both waits add up."""
-HEALTH_INTERVAL: Final = 0.25
+HEALTH_INTERVAL: Final = 0.1
 SAMPLE_INTERVAL: Final = 0.5
 """Seconds between two samples of the rates: half of the shortest time that is told apart, which thus has one."""
 DISK_INTERVAL: Final = 5.0
@@ -75,6 +77,7 @@ class Live:
         self._settling = False
         self._settled_at = 0.0
         self._history = RateHistory()
+        self._diary = Diary()
         self._samples: dict[str, Mapping[str, float]] = {}
         self._on_change: Callable[[], None] = lambda: None
         self._on_notices: Callable[[list[Notice]], None] = lambda _: None
@@ -156,6 +159,11 @@ class Live:
         with self._settled:
             return self._history.course(self._reactor.now, span, content)
 
+    def happened(self, content: str) -> list[Entry]:
+        """What happened to a content, oldest first."""
+        with self._settled:
+            return self._diary.of(content)
+
     def samples(self) -> dict[str, Mapping[str, float]]:
         """The newest metrics of each process that publishes some."""
         peer = self._follower.state.sections["metrics"].get(())
@@ -201,7 +209,7 @@ class Live:
         reactor.close()
 
     def _hear(self, envelope: Envelope) -> None:
-        self._heard_at = time.monotonic()
+        self._heard_at = self._reactor.now
         self._on_event(envelope)
         self._take(self._follower.feed(envelope))
         self._ask_for_snapshot()
@@ -225,9 +233,13 @@ class Live:
         if self._follower.resyncs != self._resyncs:
             self._resyncs = self._follower.resyncs
             self._view.replace(self._follower.state)
+            with self._settled:
+                self._diary.take_up(time.time(), self._follower.state)
             self._look_at_disk()
             self._look_at_health()
         self._view.touch(self._follower.state, applied)
+        with self._settled:
+            self._diary.note(time.time(), self._follower.state, applied)
         notices = self._view.notices(applied)
         if notices:
             self._on_notices(notices)
@@ -242,7 +254,7 @@ class Live:
             self._samples["tracker"] = event.values
 
     def _look_at_health(self) -> None:
-        silent = self._heard_at is None or time.monotonic() - self._heard_at > STALE_AFTER
+        silent = self._heard_at is None or self._reactor.now - self._heard_at > STALE_AFTER
         self._set_facts(stale=silent or self._follower.resyncs == 0)
 
     def _look_at_disk(self) -> None:

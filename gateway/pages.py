@@ -3,6 +3,9 @@
 One frame at a time is on its way to a page; the next one leaves after the acknowledgement of the last and at least
 FRAME_INTERVAL after it, and carries whatever changed in between.  So a slow page gets fewer and larger frames, a frozen
 one nothing more, and neither makes the gateway remember anything.  (Socket.IO itself queues without a bound.)
+
+Where nothing changes, a `beat` takes the turn of a frame and is acknowledged like one: a page that hears nothing knows
+that it is cut off, long before TCP does.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from gateway.view.rows import Notice
 
 FRAME_INTERVAL: Final = 0.1
 """Seconds at least between two frames to one page."""
+BEAT_INTERVAL: Final = 1.0
+"""Seconds without anything to send after which a page is told that the gateway is there."""
 ACK_TIMEOUT: Final = 30.0
 """Seconds without an acknowledgement after which a page is cut off; it comes back by itself when it wakes."""
 MAX_NOTICES: Final = 20
@@ -50,7 +55,7 @@ class Transport(Protocol):
 class Page:
     """What is known of one open page."""
 
-    __slots__ = ("due", "epoch", "notices", "seen", "sent_at", "sid", "tap")
+    __slots__ = ("beat_due", "due", "epoch", "notices", "seen", "sent_at", "sid", "tap")
 
     def __init__(self, sid: str, epoch: str, seen: int) -> None:
         self.sid = sid
@@ -59,6 +64,7 @@ class Page:
         self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self.sent_at: float | None = None  # when that was sent which it has not acknowledged
         self.due = 0.0
+        self.beat_due = 0.0
         self.tap: Tap | None = None  # while it looks at the event stream
 
 
@@ -171,7 +177,7 @@ class Pages:
             return _OPENING
         self._send(page, now)
         # Events wake nobody up: there may be a hundred thousand a second.
-        return FRAME_INTERVAL if page.tap else ACK_TIMEOUT
+        return FRAME_INTERVAL if page.tap else max(0.0, page.beat_due - now)
 
     def _send(self, page: Page, now: float) -> None:
         messages: list[tuple[str, object]] = []
@@ -185,7 +191,12 @@ class Pages:
         with self._wake_up:
             messages += [("notice", notice) for notice in page.notices]
             page.notices.clear()
-            page.sent_at = now if messages else None
+            if messages:
+                page.due = now + FRAME_INTERVAL
+            elif now >= page.beat_due:
+                messages.append(("beat", None))
+            if messages:
+                page.sent_at, page.beat_due = now, now + BEAT_INTERVAL
         for index, (event, payload) in enumerate(messages, 1):
             # What arrives last acknowledges what came before it.
             done = (lambda: self._acknowledged(page)) if index == len(messages) else None
@@ -193,6 +204,5 @@ class Pages:
 
     def _acknowledged(self, page: Page) -> None:
         with self._wake_up:
-            page.due = (page.sent_at or 0.0) + FRAME_INTERVAL
             page.sent_at = None
             self._notify()

@@ -36,8 +36,8 @@ class Route(Struct, frozen=True):
     """Type of the JSON answer, if there is one."""
     status: int = 200
     """Of the answer if all went well."""
-    body: type[Struct] | None = None
-    """Of the request, if it takes one."""
+    body: object = None
+    """Type of the request's, if it takes one."""
     or_answers: object = None
     """Type of the answer while there is nothing of the first type to tell."""
     takes_upload: bool = False

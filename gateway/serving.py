@@ -6,26 +6,22 @@ the socket here makes the port known before anything starts, and an occupied one
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
 
-from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ERR_TOO_LARGE, ERR_USAGE, ShoalError
-from gateway import problems
+from bus.errors import ERR_CONFIG, ERR_PORT_IN_USE, ShoalError
 from gateway.access import is_any_address
+from gateway.strangers import Strangers
+from gateway.worker import MAX_CONNECTIONS, PatientWorker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -34,7 +30,6 @@ GRACEFUL: Final = 1
 """Seconds that requests get to end when the server stops (gunicorn counts in whole ones)."""
 LONGEST_LINE: Final = 8190
 """Bytes of a request's first line, the most that gunicorn can take: a path of a file in a query may be long."""
-_UNREADABLE: Final = {LimitRequestLine: (ERR_TOO_LARGE, 414), LimitRequestHeaders: (ERR_TOO_LARGE, 431)}
 READY_WITHIN: Final = 30.0
 """Seconds in which a new server answers its first request."""
 
@@ -53,12 +48,18 @@ class WebServer(BaseApplication):
     Args:
         listener: bound and listening; it is taken over.
         threads: requests and open pages served at a time.
+        strangers: who has one of them without the token.
         make_service: called in the worker.
         on_ready: called in the worker, once a request has been answered.
     """
 
     def __init__(
-        self, listener: socket.socket, threads: int, make_service: Callable[[], Service], on_ready: Callable[[], None]
+        self,
+        listener: socket.socket,
+        threads: int,
+        strangers: Strangers,
+        make_service: Callable[[], Service],
+        on_ready: Callable[[], None],
     ) -> None:
         self._family, self._address = listener.family, listener.getsockname()
         self._descriptor = listener.detach()  # gunicorn closes it when it has made a socket of its own of it
@@ -66,14 +67,16 @@ class WebServer(BaseApplication):
         self._make_service = make_service
         self._on_ready = on_ready
         self._service: Service | None = None
+        self.strangers = strangers
         super().__init__()
 
     def load_config(self) -> None:
         settings: dict[str, Any] = {
             "bind": f"fd://{self._descriptor}",
             "workers": 1,  # Socket.IO keeps its clients in memory
-            "worker_class": _Worker,
+            "worker_class": PatientWorker,
             "threads": self._threads,
+            "worker_connections": max(MAX_CONNECTIONS, 2 * self._threads),
             "graceful_timeout": GRACEFUL,
             "keepalive": 5,
             "limit_request_line": LONGEST_LINE,
@@ -96,7 +99,7 @@ class WebServer(BaseApplication):
         if service is not None:
             service.stop()
 
-    def _started(self, worker: _Worker) -> None:
+    def _started(self, worker: PatientWorker) -> None:
         worker.server = self
         threading.Thread(target=self._announce, name="readiness", daemon=True).start()
 
@@ -108,40 +111,13 @@ class WebServer(BaseApplication):
                 return
             threading.Event().wait(0.05)
 
-    def _exiting(self, _: object, worker: ThreadWorker) -> None:
+    def _exiting(self, _: object, worker: PatientWorker) -> None:
         # gunicorn calls this in the parent too, and for a worker that could not start, whose exit code matters.
         if int(worker.pid) != os.getpid() or not worker.booted:
             return
         self.stop_service()
         # What is left are threads that serve open connections: the interpreter would wait for them.
         os._exit(0)
-
-
-class _Worker(ThreadWorker):
-    """A worker that lets go of its pages at once when it is told to stop."""
-
-    server: WebServer
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        # In the loop rather than here, in a signal handler.
-        self.method_queue.defer(self._let_go)
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """A request that cannot be parsed is refused as all others are, not with a page of gunicorn's."""
-        if req is not None or not isinstance(exc, ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
-        code, status = _UNREADABLE.get(type(exc), (ERR_USAGE, 400))
-        detail = " ".join(f"the request cannot be read: {exc}"[:500].split())
-        body = problems.encode(problems.problem(code, detail, "", status))
-        head = f"HTTP/1.1 {status} Refused\r\nConnection: close\r\nContent-Type: {problems.CONTENT_TYPE}\r\n"
-        with contextlib.suppress(OSError):  # it is gone already
-            write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-    def _let_go(self) -> None:
-        self.murder_keepalived(force=True)  # type: ignore[call-arg]  # the stubs are of an older version
-        threading.Thread(target=self.server.stop_service, name="stopping").start()
 
 
 class _Log(Logger):

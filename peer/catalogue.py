@@ -183,7 +183,8 @@ class Catalogue:
         def keep(connection: sqlite3.Connection) -> None:
             # What its user said meanwhile is newer than the record that this work began with.
             known = rows.get_record(connection, record.id)
-            rows.put_record(connection, replace(record, paused=known.paused) if known else record)
+            found = {"name": record.name, "directory": record.directory, "path": record.path}
+            rows.put_record(connection, replace(known, **found) if known else record)
             connection.execute(
                 "UPDATE downloads SET temporary = ?, bits = ? WHERE id = ?",
                 (msgspec.msgpack.encode(temporary), bits, record.id),

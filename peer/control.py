@@ -47,6 +47,10 @@ from peer.storage import Hashing, Storage
 
 log = logging.getLogger(__name__)
 
+WAITS_AFTER: Final = 0.25
+"""Seconds after which a share that was not begun to be hashed is said to wait for its turn."""
+WAITS_STILL: Final = 5.0
+"""Seconds after which that is said again: whoever asked for it must not give us up."""
 MOST_SKIPPED: Final = 100
 """Lines of one answer about what was not shared."""
 
@@ -71,6 +75,8 @@ class Control:
         self._trackers = trackers
         self._send = send
         self._feed = feed
+        self._unbegun: dict[Token, bool] = {}
+        """Shares whose turn to be hashed has not come."""
 
     def received(self, event: Received) -> None:
         """Take in a request."""
@@ -125,6 +131,7 @@ class Control:
         began = self._reactor.now
 
         def progress(hashing: Hashing) -> None:
+            self._unbegun.pop(token, None)
             self._publisher.publish(
                 ContentHashing(
                     message.path,
@@ -138,6 +145,7 @@ class Control:
             self.reply(Reply(token, Progress(0, hashing.bytes_done, hashing.size, hashing.files_done, hashing.files)))
 
         def done(hashed: Hashed | ShoalError) -> None:
+            self._unbegun.pop(token, None)
             if isinstance(hashed, ShoalError):
                 self._publisher.publish(ContentHashed(message.path, hashed.message))
                 self._fail(token, hashed)
@@ -146,6 +154,8 @@ class Control:
                 shared = self._shared(hashed, self._reactor.now - began)
                 self._feed(ReplyWhenAnnounced(token, shared))
 
+        self._unbegun[token] = True
+        self._reactor.call_later(WAITS_AFTER, lambda: self._wait(token, message))
         self._storage.share(
             message.path,
             message.name,
@@ -153,6 +163,14 @@ class Control:
             lambda hashing: self._reactor.post(lambda: progress(hashing)),
             lambda hashed: self._reactor.post(lambda: done(hashed)),
         )
+
+    def _wait(self, token: Token, message: SharePath) -> None:
+        """Tell that a share waits for its turn, as long as it does."""
+        if token in self._unbegun:
+            name = message.name or message.path.rpartition("/")[2]
+            self._publisher.publish(ContentHashing(message.path, name, 0, 0, 0, 0, waiting=True))
+            self.reply(Reply(token, Progress(0, 0, 0)))
+            self._reactor.call_later(WAITS_STILL, lambda: self._wait(token, message))
 
     def _shared(self, hashed: Hashed, seconds: float) -> Shared:
         content, layout = hashed.content, hashed.content.layout

@@ -7,6 +7,7 @@ from typing import Final
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from bus.messages import FilePriority, Held, HeldFile, ListHeld, Priority
 from peer.contents import Contents
+from peer.core.bitmap import contains, mask_of
 from peer.core.file_priority import level_of
 from peer.reading import Source
 from peer.shared import ABSENT, SharedFiles, record_at
@@ -29,12 +30,13 @@ def held(contents: Contents, message: ListHeld) -> Held:
     files = source.layout.files
     priorities = source.priorities if isinstance(source, TemporaryFiles) else ()
     levels = dict(priorities)
-    rows = [_row(source, entry, levels) for entry in files[message.first : following]]
+    is_left_out = contains(mask_of(source.record.left_out if isinstance(source, TemporaryFiles) else ()))
+    rows = [_row(source, entry, levels, is_left_out(entry)) for entry in files[message.first : following]]
     told = [FilePriority(path, level) for path, level in priorities]
     return Held(0, rows, following if following < len(files) else 0, told)
 
 
-def _row(source: Source, entry: int, levels: dict[str, Priority]) -> HeldFile:
+def _row(source: Source, entry: int, levels: dict[str, Priority], left_out: bool) -> HeldFile:
     layout = source.layout
     size, chunks = layout.entries[entry].size, layout.chunks_of(entry)
     if isinstance(source, SharedFiles):
@@ -43,7 +45,7 @@ def _row(source: Source, entry: int, levels: dict[str, Priority]) -> HeldFile:
     assert isinstance(source, TemporaryFiles)
     level = level_of(layout.entries[entry].path, levels)
     if not chunks:
-        return HeldFile(True, 0, level)
+        return HeldFile(not left_out, 0, level)
     count, chunk_size = source.held.count(chunks), layout.chunk_sizes[entry]
     # The last chunk is as long as what is left of the file.
     beyond = len(chunks) * chunk_size - size if chunks[-1] in source.held else 0

@@ -48,7 +48,7 @@ from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
-from peer.wanting import manifests_of, wanted_chunks
+from peer.wanting import manifests_of, wanted_by
 from peer.workers import attempt
 from peer.writing import WritePool
 
@@ -135,7 +135,7 @@ class Lifecycle:
     def _described(self, event: StoreFailed, record: DownloadRecord) -> StoreFailed:
         """With what the manifest says, where it is here."""
         layout = manifests_of(self._disk.catalogue, record.id)[0].layout
-        return replace(event, kind=layout.kind, size=layout.bytes_in(wanted_chunks(layout, record.only)))
+        return replace(event, kind=layout.kind, size=layout.bytes_in(wanted_by(layout, record)))
 
     def reopen(self, record: DownloadRecord) -> CoreEvent:
         """Open a download's temporary files, again if they were open."""
@@ -260,9 +260,10 @@ class Lifecycle:
         kept = self._disk.catalogue.download(effect.content)
         if source is None or kept is None:
             raise ShoalError(ERR_STATE, f"content {effect.content[:16]} was removed")
-        held = wanted_chunks(source.layout, kept.record.only)
+        held = wanted_by(source.layout, kept.record)
         reopened = self.reopen_finished(source, held, "more of it is to be fetched")
-        return replace(reopened, record=replace(reopened.record, only=effect.only, paused=False))
+        record = replace(reopened.record, only=effect.only, left_out=effect.left_out, paused=False)
+        return replace(reopened, record=record)
 
     def remove(self, effect: RemoveItem) -> None:
         """Answered by DataRemoved."""

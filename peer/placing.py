@@ -9,6 +9,7 @@ done, and goes on from there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from itertools import groupby
@@ -18,13 +19,13 @@ from msgspec.structs import replace
 from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_STATE, ShoalError
 from peer.catalogue_rows import Stats, Temporary
 from peer.core.interface import KnownContent
+from peer.core.selection import upwards, wanted_entries
 from peer.files import shown
 from peer.manifest import TREE
 from peer.naming import names_beside
 from peer.preparing import Disk
 from peer.shared import ABSENT, record_of
 from peer.temporary import TemporaryFiles
-from peer.wanting import is_chosen
 
 
 def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownContent, Stats]:
@@ -37,6 +38,7 @@ def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownConte
         raise ShoalError(ERR_STATE, f"{shown(download.path)} is not complete yet; verify the download")
     if not download.placed:
         _make_empty(download)
+        _remove_left_out(download)
     stats = Stats(_records(disk, download))
     if not download.placed:
         with download.syncing:
@@ -53,10 +55,22 @@ def finish(disk: Disk, download: TemporaryFiles, now: float) -> tuple[KnownConte
 
 
 def _chosen(download: TemporaryFiles) -> list[int]:
-    if not download.record.only:
-        return list(range(len(download.layout.entries)))
-    only = frozenset(download.record.only)
-    return [number for number, entry in enumerate(download.layout.entries) if is_chosen(entry, only)]
+    return wanted_entries(download.layout, download.record)
+
+
+def _remove_left_out(download: TemporaryFiles) -> None:
+    """What came of files that were left out after all: under its name a file is complete, or not there."""
+    if not download.record.left_out:
+        return
+    entries = download.layout.entries
+    paths = [entries[number].path for number in sorted(download.present - set(_chosen(download)))]
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            download.folder.remove(path)
+    folders = {one for path in paths for one in upwards(path.rpartition("/")[0])}
+    for folder in sorted(folders, reverse=True):
+        with contextlib.suppress(OSError):  # something else is in it
+            download.folder.remove(folder, folder=True)
 
 
 def _make_empty(download: TemporaryFiles) -> None:

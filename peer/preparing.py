@@ -34,7 +34,7 @@ from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
 from peer.manifest import Manifest, chunk_digest
 from peer.naming import NAMES_TRIED, names_beside, temporary_name
 from peer.temporary import TemporaryFiles
-from peer.wanting import manifests_of, missing_lists, wanted_chunks
+from peer.wanting import manifests_of, missing_lists, wanted_by
 
 _CLAIM_SECONDS: Final = 1.0
 """For a reader of ours to let go of what was open before."""
@@ -62,7 +62,7 @@ def prepare(disk: Disk, record: DownloadRecord, parsed: Manifest | None = None) 
         ShoalError, OSError: they cannot be used.
     """
     manifest, lists = manifests_of(disk.catalogue, record.id, parsed)
-    wanted = wanted_chunks(manifest.layout, record.only)
+    wanted = wanted_by(manifest.layout, record)
     kept = disk.catalogue.download(record.id) or KeptDownload(record, None, None)
     record = replace(record, directory=os.path.abspath(record.directory))
     _open_destination(disk, record.directory, kept.temporary)
@@ -300,7 +300,7 @@ def has_space(disk: Disk, record: DownloadRecord) -> bool:
     layout = manifest.layout
     kept = disk.catalogue.download(record.id)
     recorded = ChunkSet.unsealed(layout.chunks, kept.bits or b"") if kept else None
-    missing = layout.bytes_in(wanted_chunks(layout, record.only) & ~(recorded.mask if recorded else 0))
+    missing = layout.bytes_in(wanted_by(layout, record) & ~(recorded.mask if recorded else 0))
     return disk.files.free_space(record.directory) >= missing + disk.min_free
 
 

@@ -177,6 +177,7 @@ class Storage:
         """
 
         def hash_it() -> None:
+            on_progress(Hashing(name or os.path.basename(path), 0, 0, 0, 0))
             hashed = attempt(
                 lambda: hash_path(
                     self._files, self._open_files, self._hasher, path, name, upload, on_progress, self._known_files
@@ -301,7 +302,7 @@ class Storage:
     def _keep_download(self, effect: KeepDownload) -> None:
         content = effect.record.id
         if download := self._contents.downloads.get(content):
-            download.priorities = effect.record.file_priorities
+            download.follow(effect.record)
 
         def kept(result: object, error: ShoalError | None) -> None:
             self._kept(result, error)

@@ -18,10 +18,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from bus.errors import ERR_DISK, ERR_STATE, ERR_UNREADABLE, ShoalError
 from peer.chunkset import ChunkSet
 from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry
+from peer.core.selection import left_out_chunks
 from peer.descriptors import Descriptor, Folder, OpenFiles
 from peer.files import ANY_FOLDER, CREATE_NEW, FOLDER, READ, UPDATE, FileOps, error_of, shown
 from peer.manifest import DIGEST_SIZE, FILE, Manifest, chunk_is_right
@@ -95,6 +98,14 @@ class TemporaryFiles:
     def where(self, entry: int) -> str:
         """Absolute path of an entry."""
         return self.path if self.is_file else f"{self.path}/{self.layout.entries[entry].path}"
+
+    def follow(self, record: DownloadRecord) -> None:
+        """Take over what the core told of a running download: priorities, and what is left out."""
+        self.priorities = record.file_priorities
+        if record.left_out != self.record.left_out:
+            self.record = replace(self.record, left_out=record.left_out)
+            left_out = left_out_chunks(self.layout, record.left_out)
+            self.wanted = ChunkSet(self.layout.chunks, self.wanted.mask & ~left_out)
 
     # -- files --
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer.catalogue import Catalogue
 from peer.core.bitmap import Range
-from peer.core.layout import Entry, Layout
+from peer.core.interface import DownloadRecord
+from peer.core.layout import Layout
+from peer.core.selection import wanted_chunks
 from peer.files import shown
 from peer.manifest import Manifest, parse, parse_digest_list
 from peer.temporary import TemporaryFiles
@@ -29,12 +30,10 @@ def manifests_of(
     return manifest, lists
 
 
-def wanted_chunks(layout: Layout, only: Sequence[str]) -> int:
-    """Bitmask of the chunks to fetch: of the paths in `only`, or all."""
-    if not only:
-        return layout.all_chunks
+def wanted_by(layout: Layout, record: DownloadRecord) -> int:
+    """Bitmask of the chunks to fetch in all."""
     try:
-        return layout.mask_of(only)
+        return wanted_chunks(layout, record)
     except KeyError as error:
         raise ShoalError(ERR_NOT_FOUND, f"{shown(str(error.args[0]))} is not in this content; list its files") from None
 
@@ -51,15 +50,3 @@ def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, tuple[Range, ...
         if download.wanted.count(chunks):
             missing[entry.file_id] = (*missing.get(entry.file_id, ()), (chunks.start, len(chunks)))
     return tuple(missing.items())
-
-
-def is_chosen(entry: Entry, only: frozenset[str]) -> bool:
-    """Whether an entry is among the paths to fetch, or below one of them."""
-    if not only:
-        return True
-    path = entry.path
-    while path:
-        if path in only:
-            return True
-        path = path.rpartition("/")[0]
-    return False

@@ -45,6 +45,8 @@ class ContentHashing(Event, frozen=True):
     size: int
     files_done: int
     files: int
+    waiting: bool = False
+    """Its turn has not come: one path is hashed after the other."""
 
 
 @declare("content.hashed", section="hashing", key=("path",), removes=True)
@@ -334,7 +336,7 @@ class TrackerReached(TrackerRow, frozen=True):
 
 @declare("tracker.lost", section="trackers", key=("endpoint",))
 class TrackerLost(TrackerRow, frozen=True):
-    """The tracker is not, or no longer, reached; it is dialled again."""
+    """The tracker is not yet, or no longer, reached; it is dialled, or will be again."""
 
 
 @declare("swarm.changed", section="swarms", key=("content",))

@@ -276,6 +276,8 @@ class ChangeDownload(Message, frozen=True, gc=False):
     """Of its chunks; default is the configuration's; empty: as it is."""
     paths: Annotated[list[PathText], Meta(max_length=1000)] = []
     """Files or folders of a tree that get the priority, among the files of this download; empty: it as a whole."""
+    leave_out: Annotated[list[PathText], Meta(max_length=1000)] = []
+    """Files of a tree to fetch no more, and folders, of which what is not complete is fetched no more."""
 
 
 @declare(87, "control", CLIENT)

@@ -23,7 +23,7 @@ from werkzeug.http import parse_range_header
 from bus import messages
 from bus.errors import ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
 from bus.readable import ContentExplanation, content_explanation
-from gateway.access import Gate
+from gateway.access import CONNECTION, Gate
 from gateway.answers import CURSOR, answer
 from gateway.bodies import FileItem, FileListing, Ticket
 from gateway.items import Items
@@ -158,7 +158,7 @@ class ContentsGroup:
         except BaseException:
             response.close()
             raise
-        response.response = _sent(reader, start, stop, request.environ.get("gunicorn.socket"))
+        response.response = _sent(reader, start, stop, request.environ.get(CONNECTION))
 
 
 def _sent(reader: Reader, start: int, stop: int, connection: object) -> Iterator[bytes]:

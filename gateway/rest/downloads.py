@@ -46,8 +46,8 @@ class Downloads:
         ]
 
     def list_downloads(self) -> Response:
-        """Downloads, running and finished."""
-        return self._items.listed(rows.DOWNLOADS, rows.DownloadRow)
+        """Downloads, running and finished, the oldest first."""
+        return self._items.listed(rows.DOWNLOADS, rows.DownloadRow, "added")
 
     def get_download(self, content: str) -> Response:
         """One download, by its id or 8 or more of its first digits."""
@@ -76,13 +76,15 @@ class Downloads:
     def change_download(self, content: str) -> Response:
         """Pause, resume or verify it; change its priority, the order of its chunks, or its limits, while it runs.
 
-        With `paths`, the priority is that of these files or folders in it. What is not named stays as it is.
+        With `paths`, the priority is that of these files or folders in it. What is there of files in `leave_out` stays
+        until the download is finished, and `POST /downloads` with `only` fetches them after all. What is not named
+        stays as it is.
         """
         patch = body_as(DownloadPatch)
         if patch == DownloadPatch():
-            raise ShoalError(ERR_USAGE, "say what to change: action, priority, sequential or limits")
+            raise ShoalError(ERR_USAGE, "say what to change: action, priority, sequential, leave_out or limits")
         content = self._items.find(rows.DOWNLOADS, content, rows.DownloadRow).id
-        if patch.priority is not UNSET or patch.sequential is not UNSET or patch.paths:
+        if patch.priority is not UNSET or patch.sequential is not UNSET or patch.paths or patch.leave_out:
             self._reorder(content, patch)
         change_item(self._items, content, SharePatch(patch.action, patch.limits))
         return answer(self._items.find(rows.DOWNLOADS, content, rows.DownloadRow))
@@ -94,10 +96,10 @@ class Downloads:
         return no_content()
 
     def _reorder(self, content: str, patch: DownloadPatch) -> None:
-        """Change when it is fetched, and in which order its chunks."""
-        question = messages.ChangeDownload(
-            0, content, "" if patch.priority is UNSET else patch.priority, _ORDERS[patch.sequential], patch.paths
-        )
+        """Change when it is fetched, in which order its chunks, and what not at all."""
+        level = "" if patch.priority is UNSET else patch.priority
+        order = _ORDERS[patch.sequential]
+        question = messages.ChangeDownload(0, content, level, order, patch.paths, patch.leave_out)
         self._items.ask(question, messages.Done)
 
         def is_shown(view: PageView) -> bool:

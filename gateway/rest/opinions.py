@@ -7,7 +7,7 @@ from typing import Final, Literal
 from flask import Response
 
 from bus import messages
-from gateway.answers import LIST_QUERY, Listing, answer, body_as, listing, no_content
+from gateway.answers import LIST_QUERY, Listing, answer, body_as, no_content
 from gateway.bodies import Explanation, Judged, ReputationPatch
 from gateway.items import Items
 from gateway.routes import Route
@@ -37,10 +37,7 @@ class Opinions:
 
     def list_reputation(self) -> Response:
         """Scores, best first, and how often each event was seen."""
-        live = self._items.live
-        live.require_peer()
-        ranked = sorted(live.rows(rows.REPUTATION, rows.ReputationRow), key=lambda row: (-row.score, row.peer))
-        return listing(ranked, rows.ReputationRow)
+        return self._items.listed(rows.REPUTATION, rows.ReputationRow, "-score")
 
     def explain_reputation(self, peer: str) -> Response:
         """The events that made one score, oldest first."""

@@ -50,7 +50,7 @@ class Reading:
                 peer.id,
                 peer.version,
                 max(0.0, uptime),
-                [TrackerState(tracker.endpoint, tracker.state) for tracker in trackers],
+                [TrackerState(tracker.endpoint, tracker.state, tracker.reason) for tracker in trackers],
                 peer.up_rate,
                 peer.down_rate,
                 peer.disk_free,

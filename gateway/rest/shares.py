@@ -45,8 +45,8 @@ class Shares:
         ]
 
     def list_shares(self) -> Response:
-        """What this peer offers from where it lies."""
-        return self._items.listed(rows.SHARES, rows.ShareRow)
+        """What this peer offers from where it lies, the oldest first."""
+        return self._items.listed(rows.SHARES, rows.ShareRow, "added")
 
     def get_share(self, content: str) -> Response:
         """One share, by its id or 8 or more of its first digits."""

@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from bus.events import SourceRow
+from bus.events import ItemState, SourceRow
 
 PEER: Final = "peer"
 TRACKER: Final = "tracker"
@@ -102,10 +102,11 @@ class ShareRow(Row, frozen=True):
 
 
 class HashingRow(Row, frozen=True):
-    """A path that is being hashed to be shared."""
+    """A path that is being hashed to be shared, or waits for its turn."""
 
     path: str
     name: str
+    state: ItemState
     bytes_done: int
     size: int
     files_done: int

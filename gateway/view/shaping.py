@@ -87,7 +87,15 @@ class Shaper:
         found = self._find(events.ContentHashing, "hashing", key)
         if found is None:
             return None
-        return rows.HashingRow(found.path, found.name, found.bytes_done, found.size, found.files_done, found.files)
+        return rows.HashingRow(
+            path=found.path,
+            name=found.name,
+            state="queued" if found.waiting else "hashing",
+            bytes_done=found.bytes_done,
+            size=found.size,
+            files_done=found.files_done,
+            files=found.files,
+        )
 
     def download(self, key: str) -> rows.DownloadRow | None:
         found = self._find(events.Transfer, "transfers", key)

@@ -33,6 +33,7 @@ SETTLES_WITHIN: Final = 2.0
 """Seconds for which nothing may come before that is said; every download begins without sources."""
 GONE: Final = "nothing lies there any more; verify it, or remove it and get it again"
 WAITS: Final = {
+    "queued": "its sources are busy with downloads of higher priority; waiting for its turn",
     "stalled": "its sources send nothing; waiting for them",
     "no_sources": "nobody reached has what is missing; waiting for somebody",
     "paused": "it is paused; it goes on after: {command} resume {content}",

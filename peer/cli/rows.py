@@ -164,8 +164,8 @@ def items(state: PublishedState) -> list[Item]:
         )  # fmt: skip
     hashing = [
         Item(
-            "", one.name, "", one.size, one.bytes_done, _share(one.bytes_done, one.size), "hashing", 0.0, 0.0, "",
-            one.path, "shared",
+            "", one.name, "", one.size, one.bytes_done, _share(one.bytes_done, one.size),
+            "queued" if one.waiting else "hashing", 0.0, 0.0, "", one.path, "shared",
         )
         for one in state.of(ContentHashing, "hashing")
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""limit, priority: how fast, and what first; both hold at once and for good."""
+"""limit, priority, leave-out: how fast, what first, and what not at all; all hold at once and for good."""
 
 from __future__ import annotations
 
@@ -154,6 +154,19 @@ def priority(session: Session, content: str, level: str, sequential: bool | None
     )
 
 
+@click.command(cls=Command)
+@click.argument("content", metavar="ID")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.pass_obj
+def leave_out(session: Session, content: str, paths: Sequence[str]) -> None:
+    """Of a running download of a folder, fetch these paths no more; get --only fetches them after all."""
+    from bus.messages import ChangeDownload
+
+    inside = paths_after("ID", list(paths))
+    which = plain(inside[0]) if len(inside) == 1 else f"{len(inside)} paths in it"
+    act_on(session, [content], lambda item: ChangeDownload(0, item, leave_out=inside), f"is fetched without {which}")
+
+
 class Order(Struct, frozen=True):
     """When and how a running download is fetched."""
 
@@ -198,4 +211,4 @@ def _set_in(session: Session, row: Transfer) -> list[FilePriority] | None:
         return None
 
 
-COMMANDS = (limit, priority)
+COMMANDS = (limit, priority, leave_out)

@@ -1,17 +1,16 @@
 """`get` of a content that is here already: it goes on, wants more of a tree, is looked at, or begins anew elsewhere.
 
-A selection only grows while a download runs: `get --only OTHER` adds to it, `get` without paths takes all.
+What is fetched of a tree grows: `get --only OTHER` adds to it, `get` without paths takes all; `leave-out` lessens it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ShoalError
+from bus.errors import ERR_CHANGED, ERR_NOT_FOUND, ERR_STATE, ShoalError
 from bus.messages import ControlFailed, Done, Get, Message
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
@@ -27,11 +26,9 @@ from peer.core.interface import (
 )
 from peer.core.layout import Layout
 from peer.core.library import Library
+from peer.core.selection import is_less, with_less, with_more
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn
-
-MOST_PATHS: Final = 1000
-"""Paths of one selection."""
 
 
 class Again:
@@ -72,25 +69,37 @@ class Again:
         stopped = download.state in (DownloadState.FAILED, DownloadState.PAUSED)
         if download.layout is not None:
             _chosen(download.layout, message.only)
+        more = with_more(record, download.layout, message.only)
+        less = is_less(record, message.only) and more.left_out == record.left_out
         elsewhere = bool(message.directory) and message.directory != record.directory
-        if elsewhere or _is_narrower(message.only, record.only):
+        if elsewhere or less:
             if download.held or not stopped:
                 raise ShoalError(ERR_STATE, _bound_elsewhere(record) if elsewhere else _bound_for_more(record))
             self._replace(token, record, message)
             return
-        only = _union(record.only, message.only)
-        if only != record.only:
-            self._downloads.widen(download, only)
+        if more != record:
+            _check_not_finishing(download)
+            self._downloads.widen(download, more)
         if message.sequential:
             self._downloads.change(download, replace(download.record, sequential=True))
         if stopped:
             self._downloads.resume(download)
         self._reply(token, Done(0, record.id))
 
+    @staticmethod
+    def lessened(download: Download, paths: Sequence[str]) -> DownloadRecord:
+        """Its record once these files, and what is not complete in these folders, are left out.
+
+        Raises:
+            ShoalError: as `with_less`; ERR_STATE while it is being finished.
+        """
+        _check_not_finishing(download)
+        return with_less(download.record, download.layout, download.held, paths)
+
     def _replace(self, token: Token, record: DownloadRecord, message: Get) -> None:
         """Nothing is here yet: begin anew, as it is wanted now."""
         directory = message.directory or record.directory
-        anew = replace(record, directory=directory, only=tuple(message.only), path="", paused=False)
+        anew = replace(record, directory=directory, only=tuple(message.only), left_out=(), path="", paused=False)
         self._replacing[record.id] = (token, anew)
         self._library.forget(record.id, data=False)
 
@@ -100,11 +109,12 @@ class Again:
             raise ShoalError(ERR_STATE, f"{known.name} is here already, at {known.path}; copy it, or remove it first")
         if known.id in self._shelf.damaged:
             raise ShoalError(ERR_CHANGED, _damaged(known))
-        held, only = self._library.selection(known)
-        wanted, union = _chosen(known.layout, message.only), _union(only, message.only)
-        if wanted & ~held or union != only:  # empty files have no chunks
+        held, record = self._library.chosen(known)
+        wanted = _chosen(known.layout, message.only)
+        more = with_more(record, known.layout, message.only) if record else None
+        if more is not None and (wanted & ~held or more != record):  # empty files have no chunks
             self._reopening.setdefault(known.id, []).append(token)
-            self._turn.add(ReopenContent(known.id, union))
+            self._turn.add(ReopenContent(known.id, more.only, more.left_out))
         elif known.downloaded and offer is not None and held:
             # One chunk is enough to notice that somebody took the file away.
             self._checking.setdefault(known.id, []).append(token)
@@ -139,6 +149,11 @@ class Again:
         return record
 
 
+def _check_not_finishing(download: Download) -> None:
+    if download.state is DownloadState.FINISHING:
+        raise ShoalError(ERR_STATE, f"{download.record.name} is being finished; ask again in a moment")
+
+
 def _damaged(known: KnownContent) -> str:
     fetches = ", which fetches again what is damaged" if known.downloaded else " once it is put right"
     return f"{known.path} is not what was {'fetched' if known.downloaded else 'shared'} any more; verify it{fetches}"
@@ -150,33 +165,7 @@ def _bound_elsewhere(record: DownloadRecord) -> str:
 
 def _bound_for_more(record: DownloadRecord) -> str:
     all_of_it = ", ".join(record.only) or "all of it"
-    return f"{record.name} is being fetched with more than that ({all_of_it}); remove it first to get less"
-
-
-def _union(had: tuple[str, ...], more: list[str]) -> tuple[str, ...]:
-    """Both selections together; an empty one is everything.
-
-    Raises:
-        ShoalError: ERR_LIMIT.
-    """
-    if not had or not more:
-        return ()
-    paths = (*had, *(path for path in dict.fromkeys(more) if not _covers(had, path)))
-    if len(paths) > MOST_PATHS:
-        raise ShoalError(ERR_LIMIT, f"{len(paths):,} paths to fetch, the limit is {MOST_PATHS:,}; name their folders")
-    return paths
-
-
-def _is_narrower(asked: list[str], had: tuple[str, ...]) -> bool:
-    """Whether less is asked for than is being fetched."""
-    if not asked or not had:
-        return bool(asked)
-    return all(_covers(had, path) for path in asked) and not all(_covers(tuple(asked), path) for path in had)
-
-
-def _covers(paths: tuple[str, ...], path: str) -> bool:
-    """Whether a path is one of these, or below one."""
-    return any(path == one or path.startswith(f"{one}/") for one in paths)
+    return f"{record.name} is being fetched with more than that ({all_of_it}); leave out what is not wanted"
 
 
 def _chosen(layout: Layout, only: list[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from bus.boundary import ContentId, LinkId
 from bus.messages import Cancel, Want, WantManifest
-from peer.core.bitmap import ranges_of
+from peer.core.bitmap import chunks_in, ranges_of
 from peer.core.download import Download, DownloadState
 from peer.core.granting import Granting
 from peer.core.interface import Forget
@@ -156,6 +156,20 @@ class Asking:
         want = source.ask(download.record.id, download.layout, mask, size, self._turn.now)
         self._granting.asked(source, want)
         self._turn.send(source.link, Want(source.stream, want, download.record.id, ranges_of(mask)))
+
+    def cancel(self, source: Source, download: Download, chunks: int) -> None:
+        """What is on its way of these chunks is wanted no more: what still comes of it is passed over."""
+        content = download.record.id
+        for want, asked in list(source.asked.items()):
+            gone = asked.mask & chunks if asked.content == content else 0
+            if not gone:
+                continue
+            self._turn.send(source.link, Cancel(source.stream, want, ranges_of(gone)))
+            begun = tuple(chunk for chunk in asked.progress if gone >> chunk & 1)
+            download.duplicate_bytes += sum([source.give_up(want, chunk) for chunk in chunks_in(gone)])
+            download.asked &= ~gone
+            if begun:
+                self._turn.add(Forget(content, begun))
 
     # -- endgame --
 

@@ -35,7 +35,7 @@ from bus.messages import (
     Unshare,
     Verify,
 )
-from peer.core.again import MOST_PATHS, Again
+from peer.core.again import Again
 from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
@@ -46,6 +46,7 @@ from peer.core.library import Library
 from peer.core.limiting import Limiting
 from peer.core.previews import Previews
 from peer.core.searching import Named, Searching, named, the_one
+from peer.core.selection import MOST_PATHS
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.sharelink import PREFIX
 from peer.core.shelf import Shelf
@@ -244,16 +245,22 @@ class Commands:
         content = self._item(message.content)
         download = self._downloads.active.get(content)
         if download is None:
-            raise ShoalError(ERR_STATE, f"{content} is complete, so there is nothing to fetch first or in order")
+            raise ShoalError(
+                ERR_STATE, f"{content} is complete, so there is nothing to fetch first or in order, or to leave out"
+            )
         record, level = download.record, message.priority
         if message.paths and not level:
             raise ShoalError(ERR_USAGE, "say which priority these files get: high, normal or low")
+        if message.leave_out:
+            record = self.again.lessened(download, message.leave_out)
         if message.order:
             record = replace(record, sequential=message.order == "sequential")
         if message.paths and level:
             record = with_level(record, download.layout, message.paths, level)
         elif level:
             record = replace(record, priority=level)
+        if record.left_out != download.record.left_out:
+            self._downloads.narrow(download, record.left_out)
         self._downloads.change(download, record)
         self._reply(token, Done(0, content))
 
@@ -275,7 +282,7 @@ class Commands:
         content = self._item(message.content)
         known, download = self._shelf.known(content), self._downloads.active.get(content)
         if known is not None:
-            layout, held = known.layout, self._library.selection(known)[0]
+            layout, held = known.layout, self._library.chosen(known)[0]
         elif download is not None and download.layout is not None:
             layout, held = download.layout, download.held
         else:

@@ -19,6 +19,7 @@ from peer.core.layout import Layout
 from peer.core.optimum import Least
 from peer.core.picker import SEQUENTIAL, Availability, Picker
 from peer.core.rates import Meter
+from peer.core.selection import left_out_chunks
 
 READ_AHEAD: Final = 16 * 2**20
 """Bytes from where somebody reads that are fetched before all others: seconds of any film, and at least two chunks."""
@@ -72,6 +73,8 @@ class Download:
 
     preview = False
     """Only its manifest is wanted (previews.py)."""
+    waits = False
+    """All its sources are busy with downloads of a higher priority."""
     levels: tuple[int, ...] = ()
     """Chunks of high and of normal priority, where files differ in that: asked for in this order, then the others."""
 
@@ -155,22 +158,37 @@ class Download:
         self.layout = event.layout
         self.kind = event.layout.kind
         self.held = event.held
-        self.wanted = event.wanted
-        self.least.settle(self.held_bytes, self.size)
-        size = event.layout.bytes_in(event.wanted)
-        self.least.begin(event.layout.bytes_in(event.held & event.wanted), self.size, size)
-        self.size = size
-        self.held_bytes = event.layout.bytes_in(event.held & event.wanted)
         self.lists = dict(event.lists)
-        self.lists_open = dict.fromkeys(self.lists, True)
         self.lists_asked.clear()
-        self._unlisted = mask_of([span for spans in self.lists.values() for span in spans])
+        self._want(event.layout, event.wanted & ~left_out_chunks(event.layout, self.record.left_out))
+        self.lists_open = dict.fromkeys(self.lists, True)
         self.asked = 0
         self.availability = Availability(event.layout.chunks)
         for link, offered in self.maps.items():
             self.maps[link] = offered & event.layout.all_chunks
             self._count(self.maps[link], 1)
         self.arrange()
+
+    def _want(self, layout: Layout, wanted: int) -> None:
+        """Want these chunks and no others; their digest lists are among those that are still to be fetched."""
+        self.least.settle(self.held_bytes, self.size)
+        self.wanted = wanted
+        size, self.held_bytes = layout.bytes_in(wanted), layout.bytes_in(self.held & wanted)
+        self.least.begin(self.held_bytes, self.size, size)
+        self.size = size
+        is_wanted = contains(wanted)
+        of_wanted = {one: tuple(run for run in runs if is_wanted(run[0])) for one, runs in self.lists.items()}
+        self.lists = {one: runs for one, runs in of_wanted.items() if runs}
+        self.lists_open = {one: True for one in self.lists_open if one in self.lists}
+        self._unlisted = mask_of([run for runs in self.lists.values() for run in runs])
+
+    def narrow(self, left_out: tuple[Range, ...]) -> int:
+        """These entries are left out from now on; returns the chunks (a bitmask) that are wanted no more."""
+        self.record = replace(self.record, left_out=left_out)
+        assert self.layout is not None
+        dropped = self.wanted & left_out_chunks(self.layout, left_out)
+        self._want(self.layout, self.wanted & ~dropped)
+        return dropped
 
     def arrange(self) -> None:
         """Follow the record's priorities of files: chunks, and the digest lists without which none may be asked for."""
@@ -283,6 +301,11 @@ class Download:
         offered = self.maps.get(link, 0)
         return offered & ~self.avoided.get(link, 0) if self.avoided else offered
 
+    def lacks_of(self, link: LinkId) -> bool:
+        """Whether a linked peer offers something that is wanted and not held."""
+        offered = self.offered(link)
+        return bool(offered if self.layout is None else offered & self.missing)
+
     def drop_map(self, link: LinkId) -> None:
         old = self.maps.pop(link, 0)
         self.seeds.pop(link, None)
@@ -316,7 +339,9 @@ class Download:
             offered &= self.missing
         if not offered and not self.seeds:
             return "no_sources"
-        return "stalled" if now - self.moved_at > STALLED_AFTER else "downloading"
+        if now - self.moved_at <= STALLED_AFTER:
+            return "downloading"
+        return "queued" if self.waits else "stalled"
 
     def seconds(self, now: float) -> float:
         """Running time without pauses."""

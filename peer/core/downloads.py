@@ -14,10 +14,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_DISK_FULL, ERR_STATE, ShoalError
+from bus.errors import ERR_DISK_FULL
 from bus.events import ChunkRejected
 from bus.messages import Rejected
-from peer.core.bitmap import mask_of_chunks
+from peer.core.bitmap import Range, mask_of_chunks
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
@@ -111,7 +111,7 @@ class Downloads:
     def _note_part(self, record: DownloadRecord) -> None:
         """Seeds are told whether we want all of it."""
         self._haves.parts.pop(record.id, None)
-        if record.only:
+        if record.only or record.left_out:
             self._haves.parts[record.id] = True
 
     def _look_at_disk(self, download: Download) -> None:
@@ -189,16 +189,20 @@ class Downloads:
         self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
         self.changed(download)
 
-    def widen(self, download: Download, only: tuple[str, ...]) -> None:
-        """Want more of a tree than before (`only` empty: all of it); what is held stays.  One that stopped stays so.
+    def narrow(self, download: Download, left_out: tuple[Range, ...]) -> None:
+        """Want less of a tree than before: what is on its way of the rest is cancelled, what is held of it stays."""
+        dropped = download.narrow(left_out)
+        self._note_part(download.record)
+        self._turn.add(KeepDownload(download.updated_record(self._turn.now)))
+        self.fetching.drop(download, dropped)
+        self.changed(download)
+        self._check_complete(download)
+        self.fetching.pump_all(download)
 
-        Raises:
-            ShoalError: ERR_STATE while it is being finished.
-        """
-        if download.state is DownloadState.FINISHING:
-            raise ShoalError(ERR_STATE, f"{download.record.name} is being finished; ask again in a moment")
+    def widen(self, download: Download, record: DownloadRecord) -> None:
+        """Want more of a tree than before; what is held stays.  One that stopped stays so."""
         now = self._turn.now
-        download.record = replace(download.updated_record(now), only=only)
+        download.record = replace(download.updated_record(now), only=record.only, left_out=record.left_out)
         download.active_since = now
         self._note_part(download.record)
         self._turn.add(KeepDownload(download.record))

@@ -35,6 +35,7 @@ from peer.core.interface import (
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.opinions import Opinions
+from peer.core.priority import waits_its_turn
 from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
@@ -210,6 +211,16 @@ class Fetching:
             self._record(source.peer, SUCCESSFUL_UPLOAD, "", source.unscored)
             source.unscored = 0
 
+    def drop(self, download: Download, chunks: int) -> None:
+        """These chunks are wanted no more; a stream that serves nothing else is closed."""
+        for link in list(download.maps):
+            source = self.sources.get(link)
+            if source is None or source.state is SourceState.IDLE:
+                continue
+            self.asking.cancel(source, download, chunks)
+            if download.state is DownloadState.FETCHING and not self.useful(source):
+                self.close(source, "done")
+
     def rest(self, source: Source) -> None:
         """Ask nothing of a source for a while."""
         self._not_before[source.link] = self._turn.now + REOPEN_AFTER
@@ -356,6 +367,7 @@ class Fetching:
             else:
                 self.pump(source)
         for download in self._active.values():
+            download.waits = waits_its_turn(download, self._active.values(), self.sources)
             self._on_change(download)
         if self._active:
             self._turn.timers.set_earlier(("stall",), now + STALL_CHECK)

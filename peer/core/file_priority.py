@@ -6,16 +6,17 @@ a file lies in, the longest decides.  What is set for none is normal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
+from bus.errors import ERR_LIMIT, ShoalError
 from bus.messages import Priority
 from peer.core.bitmap import Range, mask_of
 from peer.core.interface import DownloadRecord
 from peer.core.layout import Layout
+from peer.core.selection import known_tree, upwards
 
 MOST_SET: Final = 1000
 MOST_BYTES: Final = 2**18
@@ -24,7 +25,7 @@ MOST_BYTES: Final = 2**18
 
 def level_of(path: str, levels: Mapping[str, Priority]) -> Priority:
     """Of a file or folder; `levels` is what is set, by path."""
-    return next((levels[one] for one in _upwards(path) if one in levels), "normal")
+    return next((levels[one] for one in upwards(path) if one in levels), "normal")
 
 
 def chunks_first(layout: Layout, record: DownloadRecord) -> tuple[int, ...]:
@@ -43,17 +44,11 @@ def with_level(record: DownloadRecord, layout: Layout | None, paths: Sequence[st
     """A download's record once these files and folders, with all that is in them, have this priority.
 
     Raises:
-        ShoalError: ERR_STATE while its files are not known, ERR_USAGE if it is one file, ERR_NOT_FOUND for a path that
-            is not in it, ERR_LIMIT if it becomes too much.
+        ShoalError: as `known_tree`, and ERR_LIMIT if it becomes too much.
     """
-    if layout is None:
-        raise ShoalError(ERR_STATE, f"the files of {record.name} are not known yet; ask again once they are listed")
-    if layout.kind == "file":
-        raise ShoalError(ERR_USAGE, f"{record.name} is one file; set its priority without naming a path")
-    if unknown := _unknown(layout, paths):
-        raise ShoalError(ERR_NOT_FOUND, f"{unknown[0]} is not in {record.name}; list its files")
+    known_tree(record, layout, paths, "set its priority without naming a path")
     asked = dict.fromkeys(paths, level)
-    kept = {path: had for path, had in record.file_priorities if not any(one in asked for one in _upwards(path))}
+    kept = {path: had for path, had in record.file_priorities if not any(one in asked for one in upwards(path))}
     for path in sorted(asked):  # a folder before what is in it
         if level_of(path, kept) != level:
             kept[path] = level
@@ -65,21 +60,3 @@ def with_level(record: DownloadRecord, layout: Layout | None, paths: Sequence[st
         message = f"paths with a priority of {size:,} bytes, the limit is {MOST_BYTES:,}; name their folders"
         raise ShoalError(ERR_LIMIT, message)
     return replace(record, file_priorities=tuple(sorted(kept.items())))
-
-
-def _unknown(layout: Layout, paths: Sequence[str]) -> list[str]:
-    """Those that name neither a file nor a folder: one look at every entry, however many they are."""
-    left = dict.fromkeys(paths)
-    for entry in layout.entries:
-        for one in _upwards(entry.path):
-            left.pop(one, None)
-        if not left:
-            break
-    return list(left)
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """A path and the folders it lies in, from the innermost on."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]

@@ -20,7 +20,6 @@ from peer.core.standing import Standing
 
 Part = tuple[int, int, int]
 """(chunk, offset in the chunk, length)"""
-
 Token = tuple[LinkId, int]
 """Who asked a command: control link and request id."""
 
@@ -77,6 +76,8 @@ class DownloadRecord(Struct, frozen=True):
     """The same of the bytes that came in `seconds`."""
     file_priorities: tuple[tuple[str, Priority], ...] = ()
     """Of files and folders of a tree, by path (file_priority.py)."""
+    left_out: tuple[Range, ...] = ()
+    """Entries of a tree that are not fetched though `only` names them (selection.py)."""
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -139,9 +140,8 @@ class StoreFailed(Struct, frozen=True, gc=False):
     code: str
     message: str
     kind: str = ""
-    """Of the download, where it could not be prepared and its manifest is here."""
     size: int = 0
-    """Bytes that are wanted of it; as for `kind`."""
+    """Bytes wanted; this and the kind are told of what could not be prepared though its manifest is here."""
 
 
 class ManifestParsed(Struct, frozen=True, gc=False):
@@ -266,8 +266,7 @@ class ReadManifest(Struct, frozen=True, gc=False):
 class Store(Struct, frozen=True, gc=False):
     """Write parts of a download and check the chunks they complete.
 
-    Parts of one chunk come in order; a part at offset 0 begins the chunk anew.  A part of
-    chunk -1 is passed over: nobody asked for its bytes.
+    Parts of one chunk come in order; one at offset 0 begins it anew.  One of chunk -1, not asked for, is passed over.
     """
 
     job: int
@@ -315,10 +314,11 @@ class VerifyData(Struct, frozen=True, gc=False):
 
 
 class ReopenContent(Struct, frozen=True, gc=False):
-    """Make a finished download one under way again, that wants these paths (none: all); answered by Reopened."""
+    """Make a finished download one under way again, of these paths (none: all) but entries; answered by Reopened."""
 
     content: ContentId
     only: tuple[str, ...]
+    left_out: tuple[Range, ...] = ()
 
 
 class CheckSpace(Struct, frozen=True, gc=False):
@@ -394,7 +394,7 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 CoreEffect = (
-    LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData
-    | ReopenContent | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepUploaded | KeepLimits
-    | RemoveItem | KeepReputation | ForgetReputation | Reply
+    LinkEffect | Read | ReadManifest | Store | StoreManifest | Forget | Prepare | Finish | VerifyData | ReopenContent
+    | CheckSpace | CheckChunk | KeepDownload | KeepPaused | KeepUploaded | KeepLimits | RemoveItem | KeepReputation
+    | ForgetReputation | Reply
 )  # fmt: skip

@@ -220,9 +220,9 @@ class Library:
         else:
             self.put_known(replace(known, unchecked=False))
 
-    def selection(self, content: KnownContent) -> tuple[int, tuple[str, ...]]:
-        """What is here of a content: its chunks, and the paths that were asked for; no paths: all."""
-        return self._reports.chosen(content), self._reports.only(content.id)
+    def chosen(self, content: KnownContent) -> tuple[int, DownloadRecord | None]:
+        """What is here of a content: its chunks, and the record that says why, if it was downloaded."""
+        return self._reports.chosen(content), self._reports.record(content.id)
 
     def reopened(self, event: Reopened) -> None:
         """A finished download turned out damaged, or more of it is wanted: it goes on where it is."""

@@ -7,9 +7,10 @@ what flight the higher ones leave: as long as there is enough to ask for above, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from bus.boundary import LinkId
 from bus.messages import Priority
 from peer.core.download import Download
 from peer.core.source import Source
@@ -35,3 +36,14 @@ def in_turn(downloads: Collection[Download], source: Source, flight: int) -> Ite
         here += size
         if higher + size < flight:
             yield download
+
+
+def waits_its_turn(download: Download, downloads: Collection[Download], sources: Mapping[LinkId, Source]) -> bool:
+    """Whether all sources that have what it lacks are asked for downloads of a higher priority, and not for it."""
+    rank = RANKS[download.record.priority]
+    higher = [other.record.id for other in downloads if RANKS[other.record.priority] < rank]
+    offering = [source for link in download.maps if download.lacks_of(link) and (source := sources.get(link))]
+    return bool(higher and offering) and not any(
+        source.unreceived_of(download.record.id) or not any(source.unreceived_of(one) for one in higher)
+        for source in offering
+    )

@@ -27,6 +27,7 @@ from peer.core.downloads import Downloads
 from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
 from peer.core.optimum import share_reached
+from peer.core.selection import wanted_chunks
 from peer.core.settings import NodeSettings
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
@@ -138,12 +139,11 @@ class Reports:
     def chosen(self, content: KnownContent) -> int:
         """The chunks that are there of a finished content: all, or those of the paths that were asked for."""
         record = self._records.get(content.id)
-        return content.layout.mask_of(record.only) if record and record.only else content.layout.all_chunks
+        return wanted_chunks(content.layout, record) if record else content.layout.all_chunks
 
-    def only(self, content: ContentId) -> tuple[str, ...]:
-        """The paths that were asked for of a finished content; none: all of it."""
-        record = self._records.get(content)
-        return record.only if record else ()
+    def record(self, content: ContentId) -> DownloadRecord | None:
+        """That of a finished download."""
+        return self._records.get(content)
 
     def finished(self, download: Download, content: KnownContent) -> None:
         """A download is complete under its name."""

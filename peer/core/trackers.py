@@ -81,6 +81,7 @@ class Trackers:
         """Keep a session with a tracker; nothing happens if there is one already."""
         if address.public_key not in self.sessions:
             session = self.sessions[address.public_key] = Session(address)
+            self._turn.publish(TrackerLost(address.endpoint, address.public_key, "connecting", ""))
             self._dial(session)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from bus import messages
+from bus import events, messages
+from tests.kit.dropping import drag_over, drop
 from tests.kit.furnishing import MARKUP, PEER, furnish
-from tests.kit.table import TABS, details, line, view
-from tests.kit.web_peer import ROOT, WebPeer
+from tests.kit.table import TABS, act, details, line, view
+from tests.kit.web_peer import ROOT, WebPeer, children_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
+UPLOADED = "0a" * 32
+"""A share that can be removed with its data."""
 AXE = ROOT / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -24,6 +29,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web")) as web:
         furnish(web)
         web.let_find(messages.FoundContent("0c" * 32, MARKUP, "file", 2**22, 3, 1))
+        web.publish(events.ContentShared(UPLOADED, "mine", "file", 1, 1, 1, "/u/mine", True, "seeding", "", 1e9))
         yield web
 
 
@@ -105,6 +111,56 @@ def test_axe_finds_nothing_in_dialogs_menus_and_what_opens(web, checked):
     page.locator("#reputation [data-peer] button").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("verified data")
     assert violations(page, "dialog") == []
+
+
+def test_axe_finds_nothing_in_what_asks_about_an_item(web, checked):
+    page = checked(web.page)
+    row = line(page, UPLOADED)
+    act(page, row, "Remove with data…")
+    expect(page.get_by_role("dialog")).to_contain_text("This cannot be undone")
+    assert violations(page, "dialog") == []
+    page.keyboard.press("Escape")
+    for content, fields in ((UPLOADED, 1), ("d1" * 32, 2)):
+        line(page, content).click(button="right")
+        page.get_by_role("menuitem", name="Speed limits").click()
+        expect(page.get_by_role("dialog").get_by_role("textbox")).to_have_count(fields)
+        assert violations(page, "dialog") == []
+        page.get_by_role("dialog").get_by_role("textbox").first.fill("fast")
+        assert violations(page, "dialog") == []
+        page.keyboard.press("Escape")
+
+
+def test_axe_finds_nothing_in_messages_and_in_what_says_drop_it_here(web, checked, tmp_path):
+    page = checked(web.page)
+    act(page, line(page, UPLOADED), "Verify")
+    web.publish(events.ContentHashed("/x", "/x vanished while it was hashed"))
+    (tmp_path / "dropped.txt").write_text("from a hand")
+    drop(page, tmp_path / "dropped.txt")
+    for text in ("Note mine is being verified", "Error /x vanished", "Done dropped.txt is shared"):
+        expect(page.get_by_role("log")).to_contain_text(text)
+    assert violations(page, "[role=log]") == []
+    drag_over(page, tmp_path / "dropped.txt")
+    expect(page.get_by_text("Drop to share")).to_be_visible()
+    assert violations(page, ".overlay") == []
+
+
+def test_axe_finds_nothing_when_the_peer_is_silent_and_then_the_gateway(tmp_path, checked):
+    with WebPeer(tmp_path) as web:
+        furnish(web)
+        page = checked(web.page)
+        expect(page.get_by_role("grid")).to_contain_text(MARKUP)
+        web.kill_peer()
+        expect(page.get_by_role("status")).to_contain_text("north has been silent")
+        assert violations(page) == []
+        assert web.gateway is not None
+        (worker,) = children_of(web.gateway.pid)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            expect(page.get_by_role("status")).to_contain_text("server has been silent")
+            assert violations(page) == []
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        page.close()  # before what it would complain of
 
 
 def test_axe_finds_nothing_in_a_look_into_a_content_and_in_the_folders(web, checked):

@@ -57,20 +57,45 @@ def test_rates_are_drawn_over_time_of_one_item_and_of_the_peer(web, open_page):
     expect(rates.get_by_role("img", name="All rates of this peer together, the last 24 h.")).to_be_visible()
 
 
-def test_files_tell_how_much_of_each_is_here_and_more_of_them_can_be_fetched(web, open_page):
+def test_files_tell_how_much_of_each_is_here_and_are_left_out_and_fetched_after_all(web, open_page):
     page = open_page(web.page)
     panel = details(page, line(page, HERRING), "Files")
     expect(panel.get_by_role("progressbar", name="Here of docs/read me.txt")).to_have_attribute("aria-valuenow", "50")
-    expect(panel.get_by_role("row", name="docs/")).to_be_visible()
+    expect(panel.get_by_role("row", name="Fetch all in docs")).to_be_visible()
     expect(panel.get_by_role("row", name="run")).to_contain_text("left out")
-    expect(panel.get_by_role("checkbox")).to_have_count(1)  # what is fetched stays so, and that is said
-    expect(panel).to_contain_text("cannot be left out again")
-    fetch = panel.get_by_role("button", name="Fetch what is selected")
-    expect(fetch).to_be_disabled()
-    panel.get_by_role("checkbox", name="run").check()
-    fetch.click()
+    expect(panel).to_contain_text("1 of these files is left out: 3 B less to fetch")
+    panel.get_by_role("checkbox", name="Fetch run").check()
     expect(panel.get_by_role("progressbar", name="Here of run")).to_be_visible()
-    expect(panel).to_contain_text("No file can be left out any more")
+    expect(panel).to_contain_text("All of it is fetched")
+    eventually(lambda: wanted(web) == [True, True], within=5)
+    with page.expect_response("**/held?*"):
+        panel.get_by_role("checkbox", name="Fetch all in docs").uncheck()
+    expect(page.get_by_role("log")).to_contain_text("docs is left out: 6 B less to fetch")
+    expect(panel.get_by_role("row", name="read me.txt")).to_contain_text("left out")
+    expect(panel).to_contain_text("6 B of that are here, and stay")
+    assert wanted(web) == [False, True]
+    panel.get_by_role("button", name="Fetch all of it").click()
+    expect(panel).to_contain_text("All of it is fetched")
+    eventually(lambda: wanted(web) == [True, True], within=5)
+
+
+def test_a_file_that_is_complete_cannot_be_left_out_and_a_refusal_is_taken_back(web, open_page):
+    sole = "c4" * 32
+    web.let_find(messages.FoundContent(sole, "sole", "tree", 2**30, 1, 1))
+    web.let_list(sole, [("docs/read me.txt", 6), ("gone", 3)])  # of the first all is here; the second nobody knows
+    web.call("POST", "/downloads", json={"id": sole, "only": ["run"]})
+    page = open_page(web.page)
+    panel = details(page, line(page, sole), "Files")
+    expect(panel.get_by_role("checkbox", name="Fetch docs/read me.txt")).to_be_disabled()
+    expect(panel.get_by_role("checkbox", name="Fetch all in docs")).to_be_disabled()
+    gone = panel.get_by_role("checkbox", name="Fetch gone")
+    gone.click()
+    expect(page.get_by_role("log")).to_contain_text("gone is not in sole")
+    expect(gone).to_be_checked()
+
+
+def wanted(web: WebPeer) -> list[bool]:
+    return [row["wanted"] for row in web.get(f"/contents/{HERRING}/held")["items"]]
 
 
 def test_files_and_folders_get_a_priority_and_keep_the_focus_while_answers_come(web, open_page):

@@ -92,7 +92,7 @@ def test_a_file_dropped_at_north_reaches_south_and_north_is_thanked(tmp_path, op
         expect(at_south.get_by_role("log")).to_contain_text("northern wind.flac is complete")
 
         expect(details(at_south, download, "Sources").get_by_role("row", name="north")).to_contain_text("24.0 MiB")
-        expect(details(at_south, download, "Events")).to_contain_text("Complete: 24.0 MiB")
+        expect(details(at_south, download, "Events")).to_contain_text("Complete: 24 MiB")
         view(at_south, "Reputation")
         ranking = at_south.locator(f"#reputation [data-peer='{north.id}']")
         expect(ranking).to_contain_text(re.compile("north.*0.51", re.DOTALL))  # it began at 0.50

@@ -101,11 +101,21 @@ def test_the_network_is_searched_while_one_types_and_asked_once_one_pauses(web, 
     expect(results).to_have_count(0)
 
 
+def test_of_more_results_than_the_server_gives_the_best_are_shown_and_said_to_be_so(web, open_page):
+    for number in range(201):
+        web.let_find(messages.FoundContent(f"{number:064x}", f"kelp {number}", "file", 1, 1, 0))
+    page = open_page(web.page)
+    type_words(page, "kelp")
+    results = page.get_by_role("region", name="Search results")
+    expect(results.get_by_role("heading")).to_have_text("The best 200 results for “kelp”")
+    expect(results.get_by_role("listitem")).to_have_count(200)
+
+
 def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
     page = open_page(web.page)
     held: list[Route] = []
-    page.route("**/search?q=oce", lambda route: held.append(route))  # noqa: PLW0108  playwright needs a function
-    with page.expect_request("**/search?q=oce"):
+    page.route("**/search?q=oce&*", lambda route: held.append(route))  # noqa: PLW0108  playwright needs a function
+    with page.expect_request("**/search?q=oce&*"):
         type_words(page, "oce")
     type_words(page, "an floor")
     results = page.get_by_role("region", name="Search results")
@@ -114,10 +124,10 @@ def test_an_answer_that_comes_too_late_is_not_shown(web, open_page):
         held[0].fulfill(json={"items": [], "next_cursor": None})
     expect(results.get_by_role("listitem")).to_have_count(1)
     problem = {"status": 503, "code": "ERR_UNREACHABLE", "detail": "no tracker answered: it is away"}
-    page.route("**/search?q=down", lambda route: route.fulfill(status=503, json=problem))
+    page.route("**/search?q=down&*", lambda route: route.fulfill(status=503, json=problem))
     page.get_by_role("searchbox").fill("down")
     expect(results).to_contain_text("no tracker answered: it is away ERR_UNREACHABLE")
-    page.unroute("**/search?q=down")
+    page.unroute("**/search?q=down&*")
     results.get_by_role("button", name="Search again").click()
     expect(results).to_contain_text("Nobody on the network")
 
@@ -220,8 +230,15 @@ def test_what_is_being_hashed_shows_how_far_it_is(web, open_page):
     row = page.get_by_role("grid").get_by_role("row", name="films being hashed")
     expect(row).to_contain_text("Hashing")
     expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "25")
-    web.publish(events.ContentHashed("/data/films", ""))
+    waiting = page.get_by_role("grid").get_by_role("row", name="films that wait")
+    web.publish(events.ContentHashing("/data/more", "films that wait", 0, 0, 0, 0, waiting=True))
+    expect(waiting).to_contain_text("Queued")
+    web.publish(events.ContentHashing("/data/more", "films that wait", 2**20, 2**22, 0, 1))
+    expect(waiting).to_contain_text("Hashing")
+    for path in ("/data/films", "/data/more"):
+        web.publish(events.ContentHashed(path, ""))
     expect(row).to_have_count(0)
+    expect(waiting).to_have_count(0)
 
 
 def test_a_path_is_chosen_among_the_folders_of_the_peer_s_machine(web, open_page, home):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from bus import events, messages
 from peer.core.sharelink import parse_link
@@ -242,51 +240,3 @@ def test_a_silent_peer_and_a_lost_server_are_said_and_the_page_recovers(tmp_path
         expect(page.get_by_role("banner")).to_contain_text("Live")
         expect(page.get_by_role("region", name="Reputation")).to_contain_text("0.97")
         assert page.evaluate("window.loaded") == "once"
-
-
-class Blank(BaseHTTPRequestHandler):
-    """A site of its own, with nothing on it and no rules."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<h1>elsewhere</h1>")
-
-    def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
-
-
-ATTACK = """async ([url, token, content]) => {
-    const api = url + '/api/v1', json = {'Content-Type': 'application/json'}, key = {Authorization: 'Bearer ' + token};
-    const body = JSON.stringify({id: content}), done = [], note = (name) => () => { done.push(name); };
-    const late = new Promise((go) => setTimeout(go, 3000));
-    await fetch(api + '/downloads', {method: 'POST', body, headers: {...key, ...json}}).then(note('write'), () => 0);
-    await fetch(api + '/status', {headers: key}).then(note('read'), () => 0);
-    await fetch(api + '/downloads', {method: 'POST', body, mode: 'no-cors'}).then(() => 0, () => 0);
-    for (const path of ['/socket.io/?EIO=4&transport=websocket', '/socket.io/?EIO=4&transport=websocket&x=1'])
-        await Promise.race([late, new Promise((go) => {
-            const socket = new WebSocket(url.replace('http', 'ws') + path);
-            socket.onmessage = () => { done.push('socket'); go(); };
-            socket.onerror = go;
-        })]);
-    const frame = document.createElement('iframe');
-    const loaded = new Promise((go) => { frame.onload = go; });
-    frame.src = url;
-    document.body.append(frame);
-    await Promise.race([late, loaded]);
-    return done;
-}"""
-
-
-def test_another_site_reads_and_writes_nothing_even_with_the_token(web, open_page):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Blank)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        page: Page = open_page(f"http://127.0.0.1:{server.server_port}/", trusted=False)
-        assert page.evaluate(ATTACK, [web.url, web.token, SLOW.id]) == []
-        assert all("north" not in frame.content() for frame in page.frames)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert SLOW.id not in [row["id"] for row in web.get("/downloads")["items"]]

@@ -114,3 +114,91 @@ def test_other_limits_at_certain_times_are_set_shown_again_and_taken_back(web, o
     apply.click()
     expect(apply).to_be_disabled()
     assert web.get("/limits")["schedule"] is None
+
+
+# --- changing them ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(web: WebPeer) -> Iterator[str]:
+    """The configuration file, which is as it was when the test has ended."""
+    before = web.config.read_text()
+    yield before
+    web.config.write_text(before)
+
+
+def test_a_setting_is_changed_in_the_file_and_says_that_it_waits_for_a_restart(web, open_page, kept):
+    page = settings_of(web, open_page)
+    row = setting(page, "transfer.window")
+    field = row.get_by_role("textbox", name="transfer.window")
+    expect(field).to_have_value("16")
+    expect(row.get_by_role("combobox", name="Unit of transfer.window")).to_have_value("MiB")
+    expect(row.get_by_role("button", name="Apply")).to_have_count(0)
+    field.fill("8")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: 8 MiB")
+    expect(row.get_by_role("button", name="Apply")).to_have_count(0)
+    expect(field).to_have_value("8")
+    told = page.get_by_role("status").filter(has_text="has changed")
+    expect(told).to_contain_text("transfer.window")
+    expect(told).to_contain_text("Stop shoal peer north and shoal gateway north, and start them again.")
+    assert web.config.read_text() == kept[:-1] + ", transfer: {window: 8 MiB}}"
+    page.reload()
+    expect(row).to_contain_text("after a restart: 8 MiB")
+
+
+def test_switches_choices_numbers_and_durations_have_fields_of_their_own(web, open_page, kept):
+    page = settings_of(web, open_page)
+    row = setting(page, "transfer.picker")
+    row.get_by_role("combobox").select_option("sequential")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: sequential")
+    row = setting(page, "transfer.upload_slots")
+    row.get_by_role("textbox").fill("3")
+    row.get_by_role("textbox").press("Enter")
+    expect(row).to_contain_text("after a restart: 3")
+    row = setting(page, "transfer.chunk_timeout")
+    row.get_by_role("textbox").fill("1,5")
+    row.get_by_role("combobox").select_option("min")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: 1.5 min")
+    assert web.config.read_text() == kept[:-1] + (
+        ", transfer: {picker: sequential, upload_slots: 3, chunk_timeout: 1.5 min}}"
+    )
+
+
+def test_what_cannot_be_is_said_before_it_is_sent_and_what_the_peer_refuses_below_it(web, open_page, kept):
+    page = settings_of(web, open_page)
+    row = setting(page, "transfer.workers")
+    row.get_by_role("textbox").fill("99")
+    expect(row).to_contain_text("Takes 1 to 16.")
+    expect(row.get_by_role("button", name="Apply")).to_be_disabled()
+    row.get_by_role("button", name="Undo").click()
+    expect(row.get_by_role("textbox")).to_have_value("2")
+    row = setting(page, "transfer.window")
+    row.get_by_role("textbox").fill("64")
+    row.get_by_role("button", name="Apply").click()
+    expect(row.get_by_role("alert")).to_contain_text("expected transfer.window at most transfer.window_total")
+    expect(row.get_by_role("textbox")).to_have_value("64")
+    assert web.config.read_text() == kept
+
+
+def test_what_no_page_may_change_says_why_and_where_it_stands(web, open_page):
+    page = settings_of(web, open_page)
+    row = setting(page, "gateway.host")
+    expect(row).to_contain_text("Not changed here: it decides who reaches the page")
+    expect(row).to_contain_text("It is the line host of the section gateway.")
+    expect(row.get_by_role("textbox")).to_have_count(0)
+
+
+def test_a_page_that_saw_older_settings_overwrites_nothing_and_looks_again(web, open_page, kept):
+    page = settings_of(web, open_page)
+    row = setting(page, "logging.level")
+    row.get_by_role("combobox").select_option("error")
+    web.call("PATCH", "/settings", json={"logging.level": "debug"}).raise_for_status()
+    row.get_by_role("button", name="Apply").click()
+    expect(row.get_by_role("alert")).to_contain_text("look at them again")
+    expect(row).to_contain_text("after a restart: debug")
+    expect(row.get_by_role("combobox")).to_have_value("error")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: error")

@@ -221,11 +221,23 @@ def test_what_happens_to_an_item_is_told_in_its_events(web, open_page):
     line_named(page, "dace").dblclick()
     page.get_by_role("tab", name="Events").click()
     panel = page.get_by_role("tabpanel")
-    expect(panel).to_contain_text("Nothing has happened")
+    expect(panel.get_by_role("listitem")).to_have_text([re.compile("Listed: Stalled$")])
     web.publish(replace(transfer("dace"), state="no_sources"))
     expect(panel).to_contain_text("Stalled → No sources")
     web.publish(transfer("dace"))
     expect(panel.get_by_role("listitem").first).to_contain_text("No sources → Stalled")
+    web.publish(events.ChunkRejected(transfer("dace").id, 7, "5a" * 32))
+    newest = panel.get_by_role("listitem").first
+    expect(newest).to_contain_text("5a5a5a5a sent a chunk that failed verification: number 7")
+    # The gateway keeps it: a page that is opened anew tells all of it again, and goes on.
+    page.reload()
+    line_named(page, "dace").dblclick()
+    page.get_by_role("tab", name="Events").click()
+    expect(newest).to_contain_text("failed verification")
+    expect(panel.get_by_role("listitem")).to_have_count(4)
+    web.publish(replace(transfer("dace"), state="paused"))
+    expect(newest).to_contain_text("Stalled → Paused")
+    web.publish(transfer("dace"))
 
 
 def test_hostile_names_are_text(tmp_path, open_page):
@@ -271,7 +283,7 @@ MOVED = """async lines => {
 def test_ten_thousand_lines_are_there_at_once_and_few_are_drawn(tmp_path, open_page):
     with WebPeer(tmp_path) as web:
         web.order(f"shares {MANY}")
-        eventually(lambda: len(web.get(f"/shares?cursor={MANY - 1}")["items"]) == 1, within=20)
+        eventually(lambda: len(web.get(f"/shares?q={MANY - 1:05}")["items"]) == 1, within=20)
         page = open_page(web.page)
         before = busy_seconds(page)
         page.reload()

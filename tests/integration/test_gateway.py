@@ -55,8 +55,15 @@ def test_status_tells_what_the_command_tells(web):
 
 
 def test_a_tracker_is_listed_with_its_state(web):
+    def told() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = web.get("/status")["trackers"]
+        return found
+
+    web.publish(events.TrackerLost("tcp://t:1", "ab" * 32, "lost", "ERR_LIMIT: too many of this address"))
+    lost = {"endpoint": "tcp://t:1", "state": "lost", "reason": "ERR_LIMIT: too many of this address"}
+    eventually(lambda: told() == [lost], within=5)
     web.publish(events.TrackerReached("tcp://t:1", "ab" * 32, "reached", ""))
-    eventually(lambda: web.get("/status")["trackers"] == [{"endpoint": "tcp://t:1", "state": "reached"}], within=5)
+    eventually(lambda: told() == [{"endpoint": "tcp://t:1", "state": "reached", "reason": ""}], within=5)
 
 
 def test_search_gives_contents_with_their_swarms(web):
@@ -146,7 +153,7 @@ def test_lists_come_in_pages(web):
 
 def test_health_readiness_and_metrics(web):
     assert requests.get(f"{web.url}/healthz", timeout=10).json() == {"status": "ok"}
-    assert requests.get(f"{web.url}/readyz", timeout=10).json() == {"status": "ready"}
+    assert requests.get(f"{web.url}/readyz", timeout=10).json()["status"] == "ready"
     assert requests.get(f"{web.url}/metrics", timeout=10).status_code == 401
     headers = {"Authorization": f"Bearer {web.token}"}
     text = requests.get(f"{web.url}/metrics", headers=headers, timeout=10).text
@@ -329,53 +336,6 @@ def test_errors_of_the_peer_keep_their_code(web):
 def test_without_a_password_there_are_no_sessions(web):
     assert web.call("GET", "/session", authorised=False).json() == {"password": False}
     problem(web.call("POST", "/session", authorised=False, json={"password": ""}), "ERR_NOT_FOUND", 404)
-
-
-HOSTILE_HOSTS = [
-    "evil.example",
-    "localhost.evil.example:{port}",
-    "0.0.0.0:{port}",
-    "127.0.0.1.nip.io:{port}",
-    "localhost",
-]
-PATHS = ["/", "/healthz", "/api/v1/status", "/assets/x", "/socket.io/?EIO=4&transport=polling"]
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("host", HOSTILE_HOSTS)
-def test_a_rebound_name_reaches_nothing(web, host, path):
-    headers = {"Host": host.format(port=web.port), "Authorization": f"Bearer {web.token}"}
-    problem(requests.get(f"{web.url}{path}", headers=headers, timeout=10), "ERR_HOST", 421)
-
-
-def raw(web: WebPeer, request: str) -> str:
-    """The status line that a hand-written request gets."""
-    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-        connection.sendall(request.encode())
-        return connection.makefile("rb").readline().decode()
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        "GET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
-        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n",
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: evil.example\r\nConnection: Upgrade\r\n"
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-    ],
-)
-def test_no_two_absent_or_disguised_hosts(web, request_text):
-    status = raw(web, request_text.format(port=web.port)).split()[1]
-    assert status in {"421", "400"}
-
-
-def test_a_foreign_origin_opens_no_socket(web):
-    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
-    assert requests.get(url, headers={"Origin": "http://evil.example"}, timeout=10).status_code == 400
-    good = requests.get(url, headers={"Origin": web.url}, timeout=10)
-    assert good.status_code == 200
-    assert "Set-Cookie" not in good.headers
 
 
 # --- the page's files ------------------------------------------------------------------------

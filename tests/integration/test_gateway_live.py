@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ import socketio
 import websocket
 
 from bus import events
+from gateway.strangers import JOIN_WITHIN
 from tests.kit.page_frames import OpenPage
 from tests.kit.waiting import eventually
 from tests.kit.web_peer import ROOT, WebPeer, children_of, is_running
@@ -93,13 +95,38 @@ def test_a_page_without_the_token_is_refused_with_the_code(web, auth):
     client.disconnect()
 
 
-def test_a_page_may_begin_with_polling(web):
+@pytest.mark.parametrize("transports", [["polling"], None])
+def test_who_has_no_websocket_polls(web, transports):
     client = socketio.Client(reconnection=False, handle_sigint=False)
     frames: list[Any] = []
     client.on("snapshot", frames.append)
-    client.connect(web.url, auth={"token": web.token}, transports=["polling"])
+    client.connect(web.url, auth={"token": web.token}, transports=transports)
     eventually(lambda: frames, within=5)
+    assert client.transport() == "polling"
     client.disconnect()
+
+
+def test_a_session_keeps_its_transport(web):
+    opened = requests.get(f"{web.url}/socket.io/?EIO=4&transport=polling", timeout=10)
+    session = json.loads(opened.text[1:])["sid"]
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "eA==",
+    }
+    response = requests.get(
+        f"{web.url}/socket.io/?EIO=4&transport=websocket&sid={session}", headers=upgrade, timeout=10
+    )
+    assert (response.status_code, response.json()["code"]) == (400, "ERR_USAGE")
+
+
+def test_who_polls_and_never_shows_the_token_is_cut_off(web):
+    """Its poll, which would wait for news, ends with the session; further ones are refused."""
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    session = json.loads(requests.get(url, timeout=10).text[1:])["sid"]
+    requests.get(f"{url}&sid={session}", timeout=JOIN_WITHIN + 4)
+    assert requests.get(f"{url}&sid={session}", timeout=10).status_code == 400
 
 
 def test_nothing_more_is_sent_to_a_page_that_does_not_acknowledge(web):
@@ -157,6 +184,22 @@ def test_a_long_message_is_refused_while_it_arrives(web):
 # --- the peer goes and comes -----------------------------------------------------------------
 
 
+def test_a_peer_is_ready_when_one_of_its_trackers_has_registered_it(own):
+    def readiness() -> tuple[int, dict[str, Any]]:
+        response = requests.get(f"{own.url}/readyz", timeout=10)
+        return response.status_code, response.json()
+
+    assert readiness() == (200, {"status": "ready", "peer": "heard", "trackers": {}})
+    own.publish(events.TrackerLost("tcp://t:1", "ab" * 32, "connecting", ""))
+    own.publish(events.TrackerLost("tcp://t:2", "ab" * 32, "lost", "its own words"))
+    eventually(lambda: readiness()[0] == 503, within=5)
+    eventually(lambda: "tcp://t:1 (connecting), tcp://t:2 (lost)" in readiness()[1]["detail"], within=5)
+    assert "its own words" not in str(readiness())
+    own.publish(events.TrackerReached("tcp://t:2", "ab" * 32, "reached", ""))
+    eventually(lambda: readiness()[0] == 200, within=5)
+    assert readiness()[1]["trackers"] == {"tcp://t:1": "connecting", "tcp://t:2": "reached"}
+
+
 def test_a_dead_peer_is_said_and_a_new_one_is_followed_without_a_reload(own):
     own.publish(share())
     with OpenPage(own) as page:
@@ -164,7 +207,7 @@ def test_a_dead_peer_is_said_and_a_new_one_is_followed_without_a_reload(own):
         own.kill_peer()
         died = time.monotonic()
         eventually(lambda: page.state["peer"]["self"]["stale"], within=5)
-        assert time.monotonic() - died < 4.5
+        assert time.monotonic() - died < 3.0
         assert list(page.state["shares"]) == [CONTENT]  # old, but better than nothing
         for path in ("/status", "/shares", "/search?q=x"):
             response = own.call("GET", path)
@@ -297,6 +340,8 @@ def test_a_page_for_others_opens_by_password(tmp_path):
         assert web.call("GET", "/session", authorised=False).json() == {"password": True}
         opened = web.call("POST", "/session", authorised=False, json={"password": "open sesame"})
         assert opened.json() == {"token": web.token}
+        dripping = web.call("POST", "/session", authorised=False, data=iter([b"{}"]))
+        assert (dripping.status_code, dripping.json()["code"]) == (400, "ERR_USAGE")
         codes = [
             web.call("POST", "/session", authorised=False, json={"password": "guess"}).json()["code"] for _ in range(6)
         ]

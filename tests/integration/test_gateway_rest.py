@@ -97,6 +97,25 @@ def test_files_of_a_download_get_a_priority_of_their_own(web):
     web.call("DELETE", f"/downloads/{TRIP.id}").raise_for_status()
 
 
+def test_files_of_a_download_are_left_out_and_fetched_after_all(web):
+    def wanted():
+        return [row["wanted"] for row in web.get(f"/contents/{TRIP.id}/held")["items"]]
+
+    web.let_find(TRIP)
+    web.call("POST", "/downloads", json={"id": TRIP.id}).raise_for_status()
+    assert web.call("PATCH", f"/downloads/{TRIP.id[:8]}", json={"leave_out": ["docs"]}).json()["id"] == TRIP.id
+    assert wanted() == [False, False]
+    for body, code, status in (
+        ({"leave_out": ["nowhere"]}, "ERR_NOT_FOUND", 404),
+        ({"leave_out": "run"}, "ERR_USAGE", 400),
+        ({"leave_out": []}, "ERR_USAGE", 400),
+    ):
+        problem(web.call("PATCH", f"/downloads/{TRIP.id}", json=body), code, status)
+    web.call("POST", "/downloads", json={"id": TRIP.id, "only": ["docs"]}).raise_for_status()
+    assert wanted() == [True, False]
+    web.call("DELETE", f"/downloads/{TRIP.id}").raise_for_status()
+
+
 def test_a_patch_that_changes_nothing_is_a_mistake(web, film):
     for path, body in ((f"/downloads/{BIG.id}", {}), (f"/shares/{film}", {}), (f"/shares/{film}", {"priority": "low"})):
         problem(web.call("PATCH", path, json=body), "ERR_USAGE", 400)

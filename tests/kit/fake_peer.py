@@ -93,6 +93,8 @@ class FakePeer:
         """Size and modification time of each shared file when somebody first asked where it is."""
         self.only: list[str] = []
         """Paths that were asked for."""
+        self.left_out: list[str] = []
+        """Paths that were left out since."""
         self.levels: dict[str, messages.Priority] = {}
         """Of files and folders in whatever is fetched."""
         self.hanging = False
@@ -116,7 +118,8 @@ class FakePeer:
     def hear(self, event: LinkEvent) -> None:
         if isinstance(event, Received) and not self.hanging:
             if not isinstance(event.message, READING):
-                print(type(event.message).__name__, flush=True)  # noqa: T201  for tests that count what was asked for
+                about = getattr(event.message, "content", "")
+                print(type(event.message).__name__, about, flush=True)  # noqa: T201  for tests that count what was asked for
             try:
                 answer = self.answer(event.link, event.message)
             except errors.ShoalError as error:
@@ -131,10 +134,10 @@ class FakePeer:
                 return self.publisher.answer(message)
             case messages.ControlPing(request):
                 return messages.Done(request)
-            case messages.SearchContents(request, words):
+            case messages.SearchContents(request, words, limit):
                 wanted = words.lower().split()
                 named = [one for one in self.found.values() if all(word in one.name.lower() for word in wanted)]
-                return messages.SearchResults(request, named)
+                return messages.SearchResults(request, named[:limit])
             case messages.SharePath(request, path, name, upload):
                 self.share(link, request, Path(path), name, upload)
                 return None
@@ -142,6 +145,7 @@ class FakePeer:
                 return messages.Done(request, self.withdraw(content))
             case messages.Get(request, content, _, only):
                 self.only += only
+                self.left_out = [path for path in self.left_out if only and path not in only]
                 return messages.Done(request, self.get(content.removeprefix("shoal:").partition("?")[0]))
             case messages.Pause(request, content) | messages.Resume(request, content):
                 state = "paused" if isinstance(message, messages.Pause) else "downloading"
@@ -195,9 +199,10 @@ class FakePeer:
                 return self.locate(message)
             case messages.ListHeld(request, content):
                 level = self.levels.get("docs/read me.txt", self.levels.get("docs", "normal"))
+                left = self.left_out
                 rows = [
-                    messages.HeldFile(True, 6, level),
-                    messages.HeldFile("run" in self.only, 0, self.levels.get("run", "normal")),
+                    messages.HeldFile("docs" not in left and "docs/read me.txt" not in left, 6, level),
+                    messages.HeldFile("run" in self.only and "run" not in left, 0, self.levels.get("run", "normal")),
                 ]
                 return messages.Held(request, rows, 0)
             case messages.ShowPieces(request, content):
@@ -214,8 +219,11 @@ class FakePeer:
         level, order, paths = message.priority, message.order, message.paths
         if paths and (not level or transfer.kind == "file"):
             raise errors.ShoalError(errors.ERR_USAGE, f"{transfer.name} is one file, or no priority is named")
-        if unknown := [path for path in paths if path not in ("docs", "docs/read me.txt", "run")]:
+        if unknown := [
+            path for path in (*paths, *message.leave_out) if path not in ("docs", "docs/read me.txt", "run")
+        ]:
             raise errors.ShoalError(errors.ERR_NOT_FOUND, f"{unknown[0]} is not in {transfer.name}")
+        self.left_out += message.leave_out
         if paths and level:
             self.levels = {path: had for path, had in self.levels.items() if path.partition("/")[0] not in paths}
             self.levels |= dict.fromkeys(paths, level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from playwright.sync_api import Locator, Page
 
@@ -10,6 +11,16 @@ from tests.kit.waiting import eventually
 
 TABS = ("General", "Files", "Sources", "Pieces", "Rates", "Explanation", "Events")
 """Of the pane with details."""
+WIDE: Final = """() => {
+    // What lies in a box that scrolls sticks out no further than the box.
+    const clip = (e) => { const b = e.parentElement.closest('[role=grid], nav, [role=tablist], [role=tabpanel]');
+                          return b ? b.getBoundingClientRect().right : Infinity; };
+    return [...document.querySelectorAll('#app *')]
+        .filter(e => Math.min(e.getBoundingClientRect().right, clip(e)) > innerWidth + 1
+                     && !e.closest('.hidden-visually'))
+        .map(e => e.outerHTML.slice(0, 120));
+}"""
+"""The elements that stick out to the right, in JavaScript."""
 
 
 def view(page: Page, name: str) -> None:

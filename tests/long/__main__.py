@@ -17,6 +17,7 @@ from tests.kit.browser_path import NO_BROWSER, find_browser
 from tests.long.frozen import frozen
 from tests.long.killed import killed
 from tests.long.latency import latency
+from tests.long.names import names
 from tests.long.outcome import Outcome, Watch, markdown
 from tests.long.rows import rows
 from tests.long.storm import storm
@@ -24,6 +25,7 @@ from tests.long.storm import storm
 PROGRAM: Final = "python -m tests.long"
 CASES: Final[dict[str, Callable[[float], Outcome]]] = {
     "latency": latency, "rows": rows, "storm": storm, "frozen": frozen, "killed": killed,
+    "names": names,
 }  # fmt: skip
 
 
@@ -33,13 +35,13 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--share", type=float, default=1.0, metavar="0..1", help="of the time and rounds, for tries")
     parser.add_argument("--record", action="store_true", help="write the tables into docs/PERFORMANCE.md too")
     chosen = parser.parse_args(arguments)
-    names = chosen.cases.split(",")
-    if unknown := [name for name in names if name not in CASES]:
+    cases = chosen.cases.split(",")
+    if unknown := [name for name in cases if name not in CASES]:
         parser.error(f"--cases: there is no {', '.join(unknown)}; there are {', '.join(CASES)}")
     if find_browser() is None:
         parser.error(NO_BROWSER)
     missed = []
-    for name in names:
+    for name in cases:
         watch = Watch()
         outcome = CASES[name](chosen.share)
         text = markdown(name, outcome, watch, " ".join([PROGRAM, *arguments]))

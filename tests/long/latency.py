@@ -39,6 +39,17 @@ WATCH_LINE = """id => {
     new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
     look();
 }"""
+# Counts how often the page stops being sure of what it shows.
+WATCH_ALARMS = """() => {
+    window.alarms = 0;
+    let sure = true;
+    const look = () => {
+        const now = !document.querySelector('main').matches('.old');
+        if (sure && !now) window.alarms++;
+        sure = now;
+    };
+    new MutationObserver(look).observe(document.querySelector('main'), {attributes: true});
+}"""
 
 
 class Rest:
@@ -106,6 +117,7 @@ def latency(share: float) -> Outcome:
             with page_at(browser, f"{rest.url}/#token={rest.token}") as page:
                 page.locator(f"[data-id='{changed}']").wait_for()
                 page.evaluate(WATCH_LINE, changed)
+                page.evaluate(WATCH_ALARMS)
                 with EventTap(make_context(), south.events, ("content.shared",)) as tap:
                     eventually(lambda: rest.call("POST", "/downloads", json={"id": wanted}), within=20)
                     download = f"/downloads/{wanted}"
@@ -134,12 +146,14 @@ def latency(share: float) -> Outcome:
                         thread.join()
                     let_pass(1)
                     delays = delays_of(said, page.evaluate("window.seen"))
+                    alarms = page.evaluate("window.alarms")
     return Outcome(
         "State changes of a share at a peer that receives a file as fast as it can, its page open, and REST asked "
         f"every {1000 * ASK_EVERY:.0f} ms beside",
         [
             at_most("event's stamp to text in the page, 95%", share_of(delays, 0.95), 200, "ms"),
             at_most("REST, 95%", share_of(asker.taken, 0.95), 100, "ms"),
+            at_most("peer or gateway called silent though they were not", alarms, 0, "times"),
         ],
         [
             f"Stamp to text: {spread(delays, 'ms')}",

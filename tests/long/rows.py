@@ -83,7 +83,7 @@ def rows(share: float) -> Outcome:
     seconds = share * SCROLL_SECONDS
     with tempfile.TemporaryDirectory() as folder, WebPeer(Path(folder)) as web, chromium() as browser:
         web.order(f"shares {MANY}")
-        eventually(lambda: web.get(f"/shares?cursor={MANY - 1}")["items"], within=30)
+        eventually(lambda: web.get(f"/shares?q={MANY - 1:05}")["items"], within=30)
         paints = [first_paint(browser, web) for _ in range(max(2, round(share * OPENINGS)))]
         with page_at(browser, "about:blank") as page:
             bare, _ = page.evaluate(SCROLL, [seconds / 3, 0])

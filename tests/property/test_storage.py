@@ -6,11 +6,13 @@ operations; and a small download is run once for every file operation in it, wit
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bus.errors import CODES
+from bus.errors import CODES, ShoalError
 from bus.settings import TransferSettings
 from peer.core.bitmap import chunks_in
 from peer.core.interface import (
@@ -39,6 +41,7 @@ from peer.core.interface import (
     Verified,
     VerifyData,
 )
+from peer.core.selection import upwards, wanted_chunks, wanted_entries, with_less, with_more
 from tests.kit.faults import OPERATIONS, VolatileFiles, fail_at
 from tests.kit.storing import Disk, FailedError, record_of
 
@@ -67,10 +70,11 @@ def a_file(path: Path) -> Path:
     return path
 
 
-def same(one: Path, other: Path) -> bool:
+def same(one: Path, other: Path, but: Sequence[str] = ()) -> bool:
+    """Whether both are alike, but for these paths, which the other has not."""
     if one.is_file():
         return other.is_file() and one.read_bytes() == other.read_bytes()
-    names = sorted(str(path.relative_to(one)) for path in one.rglob("*"))
+    names = sorted({str(path.relative_to(one)) for path in one.rglob("*")} - set(but))
     if names != sorted(str(path.relative_to(other)) for path in other.rglob("*")):
         return False
     return all(
@@ -177,7 +181,7 @@ class DownloadMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.finished and not self.failed)
     @rule()
     def the_rest_arrives(self) -> None:
-        for chunk in chunks_in(self.layout.all_chunks & ~self.held):
+        for chunk in chunks_in(self.wanted & ~self.held):
             if self.store(chunk, 0, self.truth[chunk]) is None:
                 return
 
@@ -203,6 +207,28 @@ class DownloadMachine(RuleBasedStateMachine):
         self.disk.perform(Forget(self.content.id, chunks))
         for chunk in chunks:
             self.received.pop(chunk, None)
+
+    # -- what its user does --
+
+    @property
+    def wanted(self) -> int:
+        return wanted_chunks(self.layout, self.record)
+
+    @precondition(lambda self: not self.finished and self.kind == "tree")
+    @rule(paths=st.lists(st.sampled_from(["big", "sub", "sub/small", "sub/zeros", "sub/run"]), min_size=1, max_size=2))
+    def files_are_left_out(self, paths: list[str]) -> None:
+        assert self.disk is not None
+        with contextlib.suppress(ShoalError):
+            self.record = with_less(self.record, self.layout, self.held, paths)
+            self.disk.perform(KeepDownload(self.record))
+
+    @precondition(lambda self: not self.finished)
+    @rule()
+    def all_of_it_is_wanted_after_all(self) -> None:
+        assert self.disk is not None
+        self.record = with_more(self.record, self.layout, [])
+        self.disk.perform(KeepDownload(self.record))
+        self.it_is_prepared_again()
 
     # -- what the disk does --
 
@@ -246,7 +272,7 @@ class DownloadMachine(RuleBasedStateMachine):
         self.files.fails = lambda operation, count: 0
         self.disk = Disk(self.base, "south", self.files, NEVER, f"boot {self.boots}")
         (_, (kept,)) = self.disk.storage.load_all()
-        assert (kept.id, kept.finished) == (self.content.id, 0.0)
+        assert (kept.id, kept.finished, kept.left_out) == (self.content.id, 0.0, self.record.left_out)
         self.take(self.disk.prepare(kept))
 
     @precondition(lambda self: not self.finished and not self.failed)
@@ -261,7 +287,7 @@ class DownloadMachine(RuleBasedStateMachine):
         self.received = {}
         self.failed = not isinstance(answer, Verified)
 
-    @precondition(lambda self: not self.finished and not self.failed and self.held == self.layout.all_chunks)
+    @precondition(lambda self: not self.finished and not self.failed and not self.wanted & ~self.held)
     @rule()
     def it_is_finished(self) -> None:
         assert self.disk is not None
@@ -272,7 +298,13 @@ class DownloadMachine(RuleBasedStateMachine):
             return
         self.finished = True
         assert os.listdir(self.folder) == [path.name]
-        assert same(self.swarm.paths[self.kind], path)
+        assert same(self.swarm.paths[self.kind], path, self.left_out())
+
+    def left_out(self) -> list[str]:
+        """The paths that are not there when it is finished: left out, and folders of which all is."""
+        entries = self.layout.entries
+        kept = {one for number in wanted_entries(self.layout, self.record) for one in upwards(entries[number].path)}
+        return sorted({one for entry in entries for one in upwards(entry.path)} - kept)
 
     # -- what must hold --
 
@@ -285,7 +317,7 @@ class DownloadMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_shows_under_its_name_before_it_is_complete(self) -> None:
-        if self.disk is not None and not self.finished and self.held != self.layout.all_chunks:
+        if self.disk is not None and not self.finished and self.wanted & ~self.held:
             assert [name for name in os.listdir(self.folder) if not name.startswith(".")] == []
 
 

@@ -179,6 +179,19 @@ def test_downloads_of_higher_priority_come_first() -> None:
     assert explained(swarm, content=content_id(1)).cause == "source"
 
 
+def test_who_waits_for_downloads_of_higher_priority_for_long_is_queued_and_goes_on_when_its_turn_has_come() -> None:
+    slow = HostRates(up=MIB)
+    swarm = begun(SwarmScenario(1, 32 * MIB, slow, slow, latency=0.002, contents=2, seed=3))
+    ask(swarm, ChangeDownload(0, content_id(1), "high"))
+    seconds_pass(swarm, 17)
+    found = explained(swarm)
+    assert (found.state, found.cause) == ("queued", "priority")
+    assert explained(swarm, content=content_id(1)).state == "downloading"
+    ask(swarm, Pause(0, content_id(1)))
+    seconds_pass(swarm, 2)
+    assert explained(swarm).state == "downloading"
+
+
 def test_a_seed_that_hands_out_its_chunks_one_by_one() -> None:
     swarm = begun()
     node = swarm.nodes[peer_id(1)]

@@ -195,6 +195,33 @@ def test_a_second_get_of_a_tree_widens_what_is_fetched_and_fetches_nothing_twice
     assert differences(tree, arrived) == ""
 
 
+def test_files_left_out_of_a_running_download_are_not_fetched_even_after_a_crash(swarm: Swarm, tmp_path: Path) -> None:
+    tree = tmp_path / "shrinks"
+    for number, folder in enumerate(("one", "two", "three")):
+        (tree / folder).mkdir(parents=True)
+        random_file(tree / folder / "data", 4 * MIB, seed=10 + number)
+    content = swarm.cli("share", str(tree)).data[0]["id"]
+    arrived = Path(swarm.peer("south").download_dir) / "shrinks"
+    swarm.cli("limit", "--down", "1 MiB/s", peer="south")
+    with Remote(swarm.peer("south")) as south:
+        south.get(content)
+        eventually(lambda: south.progress(content) > 0.05, within=30)
+    assert swarm.cli("leave-out", content, "one", "two/data", peer="south").data == [{"id": content}]
+    eventually(lambda: row_of(swarm, "south", content)["size"] == 4 * MIB, within=10)
+    refused = swarm.cli("leave-out", content, "three", peer="south", expect=1)
+    assert "no file of shrinks would be left to fetch" in refused.err
+    swarm.restarted("south", swarm.kill("south"))
+    eventually(lambda: row_of(swarm, "south", content)["size"] == 4 * MIB, within=30)
+    swarm.cli("limit", "--down", "unlimited", peer="south")
+    eventually(lambda: row_of(swarm, "south", content)["state"] == "seeding", within=60)
+    assert sorted(p.relative_to(arrived).as_posix() for p in arrived.rglob("*")) == ["three", "three/data"]
+    assert differences(tree / "three", arrived / "three") == ""
+    refused = swarm.cli("leave-out", content, "three", peer="south", expect=1)
+    assert "is complete" in refused.err
+    assert swarm.cli("get", content, peer="south").data["size"] == 12 * MIB
+    assert differences(tree, arrived) == ""
+
+
 def test_an_empty_file_and_a_one_byte_file_arrive(swarm: Swarm, tmp_path: Path) -> None:
     (tmp_path / "nothing").touch()
     (tmp_path / "one").write_bytes(b"1")

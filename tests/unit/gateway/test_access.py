@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+import tracemalloc
 
 import pytest
 
 from bus import errors
 from gateway import access
+from gateway.strangers import Strangers
 
 PORT = 5000
 HOSTS = access.own_hosts("127.0.0.1", PORT, ["files.example.org", "proxy.example:8443"], [])
 
 
-def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str = "") -> str:
+def ask(edge: access.HostEdge, host: str | None, target: str = "/", upgrade: str = "", origin: str = "") -> str:
     """The status that a request gets."""
     statuses: list[str] = []
 
     def start_response(status: str, *_: object) -> None:
         statuses.append(status)
 
-    environ = {"RAW_URI": target, "PATH_INFO": "/", "REQUEST_METHOD": "GET"}
+    path, _, query = target.partition("?")
+    environ = {"RAW_URI": target, "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": "GET"}
     if host is not None:
         environ["HTTP_HOST"] = host
     if upgrade:
-        environ["HTTP_UPGRADE"] = upgrade
+        environ |= {"HTTP_UPGRADE": upgrade, "HTTP_CONNECTION": "keep-alive, Upgrade"}
+        environ |= {"HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": "x"}
+    if origin:
+        environ["HTTP_ORIGIN"] = origin
     list(edge(environ, start_response))  # type: ignore[arg-type]
     return statuses[0][:3]
 
@@ -36,7 +43,7 @@ def welcoming(_: object, start_response: object) -> list[bytes]:
     return [b""]
 
 
-EDGE = access.HostEdge(welcoming, HOSTS, 1)
+EDGE = access.HostEdge(welcoming, HOSTS, 1, Strangers())
 
 
 @pytest.mark.parametrize(
@@ -68,7 +75,33 @@ def test_a_foreign_host_in_the_request_line_is_refused_beside_a_good_header():
     assert ask(EDGE, "localhost:5000", "http://localhost:5000/") == "200"
 
 
-def test_more_websockets_than_threads_for_them_are_refused_and_ends_make_room():
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:5000", "200"), ("http://[::1]:5000", "200"), ("https://files.example.org", "200"),
+        ("http://evil.example", "421"), ("http://localhost:5001", "421"), ("http://localhost", "421"),
+        ("http://localhost.evil.example:5000", "421"), ("null", "421"), ("file://", "421"), ("http://[", "421"),
+        ("http://localhost:5000.evil.example", "421"), ("http://a@localhost:5000", "421"), ("localhost:5000", "421"),
+    ],
+)  # fmt: skip
+def test_a_page_of_another_site_is_refused_whatever_it_asks_for(origin, status):
+    for target, upgrade in (("/", ""), ("/api/v1/status", ""), ("/socket.io/?transport=websocket", "websocket")):
+        assert ask(EDGE, "localhost:5000", target, upgrade, origin) == status
+
+
+def test_a_session_that_polls_does_not_become_a_websocket():
+    assert ask(EDGE, "localhost:5000", "/socket.io/?transport=websocket&sid=x", "websocket") == "400"
+    assert ask(EDGE, "localhost:5000", "/socket.io/?EIO=4&sid=x", "") == "200"
+
+
+def test_an_upgrade_elsewhere_is_a_request_like_any_other():
+    full = access.HostEdge(welcoming, HOSTS, 1, Strangers())
+    full._pages.acquire()
+    assert ask(full, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "503"
+    assert ask(full, "localhost:5000", "/api/v1/status", "websocket") == "200"
+
+
+def test_more_pages_than_threads_for_them_are_refused_and_ends_make_room():
     inside, leave = threading.Event(), threading.Event()
 
     def staying(environ: object, start_response: object) -> list[bytes]:
@@ -76,14 +109,14 @@ def test_more_websockets_than_threads_for_them_are_refused_and_ends_make_room():
         leave.wait(10)
         return welcoming(environ, start_response)
 
-    edge = access.HostEdge(staying, HOSTS, 1)
-    first = threading.Thread(target=ask, args=(edge, "localhost:5000", "/socket.io/", "WebSocket"))
+    edge = access.HostEdge(staying, HOSTS, 1, Strangers())
+    first = threading.Thread(target=ask, args=(edge, "localhost:5000", "/socket.io/?transport=websocket", "WebSocket"))
     first.start()
     assert inside.wait(10)
-    assert ask(edge, "localhost:5000", "/socket.io/", "websocket") == "503"
+    assert ask(edge, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "503"
     leave.set()
     first.join()
-    assert ask(edge, "localhost:5000", "/socket.io/", "websocket") == "200"
+    assert ask(edge, "localhost:5000", "/socket.io/?transport=websocket", "websocket") == "200"
 
 
 def test_a_page_for_all_addresses_takes_the_machines_addresses_and_no_names():
@@ -160,6 +193,19 @@ def test_only_the_bearer_token_admits(header):
 def test_the_bearer_token_admits():
     access.Gate("secret").admit_header("Bearer secret")
     access.Gate("secret").admit_header("bearer secret")
+
+
+def test_ten_thousand_wrong_tokens_are_not_remembered_and_lock_nobody_out():
+    gate = access.Gate("secret", "password")
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            with contextlib.suppress(errors.ShoalError):
+                gate.admit_header(f"Bearer {number}")
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    gate.admit_header("Bearer secret")
 
 
 class Clock:

@@ -32,7 +32,8 @@ def names(query: str) -> list[str]:
 
 def page(query: str) -> Any:
     with Flask("test").test_request_context(f"/?{query}"):
-        return msgspec.json.decode(listing(THINGS, Thing).get_data())
+        keyed = [(thing.name[0], thing) for thing in THINGS]
+        return msgspec.json.decode(listing(keyed, Thing, "size").get_data())
 
 
 def test_a_list_is_sorted_by_a_field_either_way_and_the_unknown_comes_last():
@@ -50,12 +51,23 @@ def test_a_list_is_filtered_by_all_words_in_any_case():
 
 def test_pages_are_of_what_is_left_after_the_filter():
     first = page("q=one&limit=1&sort=-name")
-    assert ([thing["name"] for thing in first["items"]], first["next_cursor"]) == (["c one"], "1")
-    last = page("q=one&limit=1&sort=-name&cursor=1")
+    assert [thing["name"] for thing in first["items"]] == ["c one"]
+    last = page(f"q=one&limit=1&sort=-name&cursor={first['next_cursor']}")
     assert ([thing["name"] for thing in last["items"]], last["next_cursor"]) == (["b one"], None)
 
 
-@pytest.mark.parametrize("query", ["sort=tags", "sort=none", "sort=--name", "limit=0", "cursor=-1", f"q={'x' * 513}"])
+def test_a_list_has_an_order_where_none_is_asked_for():
+    assert names("") == names("cursor=0") == names("sort=size")
+
+
+@pytest.mark.parametrize("query", ["sort=name", "sort=-size", ""])
+@pytest.mark.parametrize("cursor", ["7", "-1", "é", "W10", "WyIiLCJ4IiwiYSJd", "WyJzaXplIiwieCIsImEiXQ"])
+def test_what_is_no_cursor_of_that_list_is_refused(query, cursor):
+    with pytest.raises(ShoalError, match="ERR_USAGE"):
+        page(f"{query}&cursor={cursor}")
+
+
+@pytest.mark.parametrize("query", ["sort=tags", "sort=none", "sort=--name", "limit=0", f"q={'x' * 513}"])
 def test_what_a_list_cannot_do_is_refused(query):
     with pytest.raises(ShoalError, match="ERR_USAGE"):
         page(query)

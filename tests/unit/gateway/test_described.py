@@ -9,7 +9,7 @@ import pytest
 
 from bus.config import Loaded, load
 from bus.readable import LimitsInForce
-from gateway.described import SettingShown, SettingsShown, describe
+from gateway.described import Configured, SettingShown, SettingsShown, describe
 
 UNSET_LIMITS = LimitsInForce("", 0, 0, False, False, 0, 0, [], None, False)
 
@@ -19,8 +19,17 @@ def configured(folder: Path, text: str, environ: dict[str, str] | None = None) -
     return load(folder / "config.yaml", environ or {})
 
 
-def shown(loaded: Loaded, limits: LimitsInForce = UNSET_LIMITS, now: Loaded | None = None) -> dict[str, SettingShown]:
-    found = describe(loaded, now, "", "north", limits)
+def described(
+    loaded: Loaded, limits: LimitsInForce = UNSET_LIMITS, now: Loaded | None = None, begun: Loaded | None = None
+) -> SettingsShown:
+    begun = begun or loaded
+    return describe(Configured("north", loaded, begun, lambda _: begun, begun is not loaded), now, "", limits)
+
+
+def shown(
+    loaded: Loaded, limits: LimitsInForce = UNSET_LIMITS, now: Loaded | None = None, begun: Loaded | None = None
+) -> dict[str, SettingShown]:
+    found = described(loaded, limits, now, begun)
     return {one.key: one for section in found.sections for one in section.settings}
 
 
@@ -45,6 +54,13 @@ def test_a_setting_is_told_with_what_it_does_may_be_and_is(loaded: Loaded) -> No
         origin_name=str(loaded.file),
         live=False,
         variable="SHOAL__TRANSFER__WINDOW",
+        control="size",
+        choices=[],
+        least=2 * 2**20,
+        most=16 * 2**30,
+        written="4 MiB",
+        closed="",
+        by_hand="the line window of the section transfer",
     )
 
 
@@ -90,5 +106,43 @@ def test_lists_are_written_as_in_the_file(tmp_path: Path) -> None:
 
 def test_without_a_file_it_is_said_where_one_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found: SettingsShown = describe(load(None, {}), None, "", "north", UNSET_LIMITS)
-    assert found.file == str(tmp_path / "config.yaml")
+    assert described(load(None, {})).file == str(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "control", "choices", "least", "most"),
+    [
+        ("tracker.run", "switch", [], None, None),
+        ("transfer.picker", "choice", ["random", "rarest-first", "sequential"], None, None),
+        ("transfer.workers", "whole", [], 1, 16),
+        ("reputation.alpha", "number", [], 0, 1),
+        ("transfer.sync_bytes", "size", [], 2**20, 16 * 2**30),
+        ("transfer.sync_interval", "duration", [], 0.001, 366 * 86400.0),
+        ("limits.up", "rate", [], 0, None),
+        ("network.bind", "text", [], None, None),
+        ("gateway.folders", "list", [], None, None),
+    ],
+)
+def test_how_a_setting_is_set_follows_from_its_type(loaded: Loaded, key, control, choices, least, most) -> None:
+    one = shown(loaded)[key]
+    assert (one.control, one.choices, one.least, one.most) == (control, choices, least, most)
+
+
+def test_what_cannot_be_changed_here_says_why_and_where_it_can(loaded: Loaded) -> None:
+    found = shown(loaded)
+    assert found["transfer.window"].closed == ""
+    assert found["security.access"].closed == "it decides who may connect"
+    assert found["gateway.threads"].by_hand == "the line threads of the section gateway"
+    slots = shown(load(loaded.file, {"SHOAL__TRANSFER__UPLOAD_SLOTS": "3"}))["transfer.upload_slots"]
+    assert slots.closed == "it comes from the environment, SHOAL__TRANSFER__UPLOAD_SLOTS, which wins over the file"
+
+
+def test_what_a_supervisor_only_repeats_is_the_files(loaded: Loaded) -> None:
+    entries = '[{"name": "north", "web_port": 5000, "data_port": 7}]'
+    told = load(loaded.file, {"SHOAL__PEERS": entries, "SHOAL__GATEWAY__THREADS": "9"})
+    found = shown(told, begun=loaded)
+    assert (found["peers[].web_port"].origin, found["peers[].data_port"].origin) == ("file", "environment")
+    assert (found["peers[].data_port"].value, found["peers[].data_port"].written) == ("7", "0")
+    assert all(one.after_restart is msgspec.UNSET for one in found.values())
+    assert "shoal up" in described(told, begun=loaded).restart
+    assert described(loaded).restart == "Stop `shoal peer north` and `shoal gateway north`, and start them again."

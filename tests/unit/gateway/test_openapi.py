@@ -45,7 +45,9 @@ def test_every_reference_leads_to_a_schema():
 
 def test_fields_come_from_the_types_with_their_limits():
     schemas = DOCUMENT["components"]["schemas"]
-    assert set(schemas["DownloadPatch"]["properties"]) == {"action", "priority", "paths", "sequential", "limits"}
+    assert set(schemas["DownloadPatch"]["properties"]) == {
+        "action", "priority", "paths", "sequential", "limits", "leave_out"
+    }  # fmt: skip
     assert schemas["DownloadPatch"]["additionalProperties"] is False
     assert schemas["DownloadRequest"]["properties"]["only"]["maxItems"] == 1000
     path = DOCUMENT["paths"]["/api/v1/downloads"]["get"]

@@ -16,7 +16,7 @@ from gateway.pages import Pages
 from gateway.tapping import KEPT, TapFrame
 from gateway.view.page import Changes, Snapshot
 from gateway.view.rows import Notice
-from tests.kit.waiting import eventually
+from tests.kit.waiting import eventually, hold_for
 
 
 class Transport:
@@ -126,6 +126,28 @@ def test_nothing_overtakes_the_answer_to_the_handshake(stage):
     assert stage.transport.sent == []
     stage.transport.open = True
     eventually(lambda: stage.transport.events("opening") == ["snapshot"], within=5)
+
+
+def test_a_page_that_has_everything_gets_a_beat_and_the_next_one_after_its_acknowledgement(stage, monkeypatch):
+    monkeypatch.setattr(pages, "BEAT_INTERVAL", 0.05)
+    stage.pages.join("calm", "e", 1)
+    eventually(lambda: stage.transport.events("calm")[:3] == ["beat", "beat", "beat"], within=5)
+    stage.transport.acknowledges = False
+    eventually(lambda: "calm" in stage.transport.waiting, within=5)
+    count = len(stage.transport.sent)
+    stage.change()
+    assert set(hold_for(0.3, lambda: len(stage.transport.sent))) == {count}
+    stage.transport.acknowledges = True
+    stage.transport.waiting.pop("calm")()
+    eventually(lambda: stage.transport.events("calm")[count:][:2] == ["changes", "beat"], within=5)
+
+
+def test_a_beat_holds_no_frame_back(stage, monkeypatch):
+    monkeypatch.setattr(pages, "FRAME_INTERVAL", 60.0)
+    stage.pages.join("calm", "e", 1)
+    eventually(lambda: stage.transport.events("calm") == ["beat"], within=5)
+    stage.change()
+    eventually(lambda: stage.transport.events("calm") == ["beat", "changes"], within=5)
 
 
 def test_a_page_that_acknowledges_nothing_is_cut_off(stage, monkeypatch):

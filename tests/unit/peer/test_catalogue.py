@@ -102,6 +102,17 @@ def test_a_new_record_leaves_what_the_disk_holds_alone(path):
     catalogue.close()
 
 
+def test_what_the_disk_is_found_to_hold_undoes_nothing_that_was_decided_meanwhile(path):
+    catalogue = Catalogue(path)
+    decided = replace(RECORD, left_out=((1, 2),), file_priorities=(("film", "high"),), paused=True)
+    catalogue.keep_download(decided)
+    catalogue.keep_temporary(replace(RECORD, path="/into/it"), PLACE, b"bits")
+    kept = catalogue.download(RECORD.id)
+    assert kept is not None
+    assert kept.record == replace(decided, path="/into/it")
+    catalogue.close()
+
+
 def test_bits_of_a_download_that_was_removed_bring_it_not_back(path):
     catalogue = Catalogue(path)
     catalogue.keep_temporary(RECORD, PLACE, b"bits")

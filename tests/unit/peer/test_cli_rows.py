@@ -70,6 +70,11 @@ def test_what_is_being_hashed_is_listed_without_an_id():
     assert found == [rows.Item("", "p", "", 60, 30, 0.5, "hashing", 0.0, 0.0, "", "/p", "shared")]
 
 
+def test_what_waits_for_its_turn_to_be_hashed_is_queued():
+    (found,) = rows.items(state(ContentHashing("/p", "p", 0, 0, 0, 0, waiting=True)))
+    assert (found.state, found.progress) == ("queued", 0.0)
+
+
 def test_an_unknown_size_is_no_progress_and_an_empty_file_can_be_complete():
     unknown = msgspec.structs.replace(MOVING, size=0, bytes_done=0)
     empty = msgspec.structs.replace(unknown, state="seeding")

@@ -167,6 +167,20 @@ def test_priority_of_files_without_a_level_or_a_path_is_refused(shoal, peer, opt
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("paths", "said"), [(["season/1"], "season/1"), (["season/1", "film"], "2 paths in it")])
+def test_files_are_left_out_of_a_download(shoal, peer, paths, said):
+    assert shoal("leave-out", A, *paths) == (0, "", f"shoal: {A} is fetched without {said}\n")
+    (request,) = peer.asked
+    assert (request.content, request.leave_out, request.priority, request.order) == (A, paths, "", "")
+
+
+@pytest.mark.parametrize("paths", [[], [""], ["x" * 4097]])
+def test_leaving_out_nothing_that_can_be_a_path_is_refused(shoal, peer, paths):
+    done = shoal("leave-out", A, *paths)
+    assert (done.code, done.out, peer.asked) == (2, "", [])
+    assert len(done.err.splitlines()) == 1
+
+
 def test_priority_shows_what_is_set_in_a_folder(shoal, peer):
     peer.state = [running("tree")]
     peer.answers[ListHeld] = lambda _: [Held(0, [], 0, [FilePriority("film", "low"), FilePriority("season", "high")])]

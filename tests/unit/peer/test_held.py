@@ -11,6 +11,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from bus.messages import FilePriority, Held, HeldFile, ListHeld
 from peer import held
 from peer.core.interface import KeepDownload
+from peer.core.selection import with_less
 from tests.kit.storing import Disk, record_of
 
 CHUNK = 128 * 1024
@@ -65,6 +66,18 @@ def test_the_priorities_of_a_running_download_s_files_are_told_as_they_were_set_
     south.store_all(seed, content.id, content.layout.all_chunks, content.layout)
     south.finish(content.id)
     assert {row.priority for row in south.storage.held(ListHeld(0, content.id)).files} == {"normal"}
+
+
+def test_what_is_left_out_while_it_runs_is_told_with_what_is_here_of_it(seed, south, tmp_path):
+    content = seed.share(a_tree(tmp_path))
+    record = record_of(content, tmp_path / "got")
+    south.begin(seed, record)
+    south.store_all(seed, content.id, 0b0010, content.layout)
+    south.perform(KeepDownload(with_less(record, content.layout, 0b0010, ["big", "empty"])))
+    assert rows(south, content.id) == [(False, CHUNK), (False, 0), (True, 0)]
+    south.perform(KeepDownload(record))
+    south.prepare(record)
+    assert rows(south, content.id) == [(True, CHUNK), (True, 0), (True, 0)]
 
 
 def test_many_files_come_in_pages(seed, tmp_path, monkeypatch):

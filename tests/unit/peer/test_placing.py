@@ -8,7 +8,8 @@ import pytest
 from bus.errors import ERR_CHANGED, ERR_DISK
 from bus.settings import TransferSettings
 from peer import files
-from peer.core.interface import DataRemoved, KeepDownload, RemoveItem
+from peer.core.interface import DataRemoved, KeepDownload, RemoveItem, ReopenContent, Reopened, ReopenFailed
+from peer.core.selection import with_less
 from peer.files import FileOps
 from tests.kit.faults import FailingFiles, fail_always
 from tests.kit.storing import Disk, FailedError, record_of
@@ -106,6 +107,34 @@ def test_nothing_is_visible_under_its_name_before_it_is_complete(seed, tmp_path,
         assert [name for name in os.listdir(tmp_path / "got") if not name.startswith(".")] == []
         south.finish(file.id)
     assert os.listdir(tmp_path / "got") == ["file.bin"]
+
+
+def test_what_came_of_files_that_were_left_out_is_not_there_when_it_is_finished(seed, tmp_path):
+    root = tmp_path / "parts"
+    for folder in ("one", "two/deep"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "data").write_bytes(os.urandom(3 * CHUNK))
+    (root / "two" / "empty").touch()
+    content = seed.share(root)
+    layout, got = content.layout, tmp_path / "got"
+    with Disk(tmp_path, "south") as south:
+        record = record_of(content, got)
+        south.begin(seed, record)
+        held = south.store_all(seed, content.id, layout.mask_of(["one"]) | 1 << layout.chunks - 1, layout)
+        record = with_less(record, layout, held, ["two/deep"])
+        south.perform(KeepDownload(record))
+        assert Path(south.finish(content.id).path) == got / "parts"
+        assert sorted(str(path.relative_to(got)) for path in got.rglob("*")) == [
+            "parts", "parts/one", "parts/one/data", "parts/two", "parts/two/empty"
+        ]  # fmt: skip
+    with Disk(tmp_path, "south") as again:
+        ((known,), (kept,)) = again.storage.load_all()
+        assert kept.left_out == record.left_out
+        again.perform(ReopenContent(known.id, ()))
+        reopened = again.answer(Reopened, ReopenFailed)
+        assert isinstance(reopened, Reopened)
+        prepared = again.prepare(reopened.record)
+        assert (prepared.held, prepared.wanted) == (layout.mask_of(["one"]), layout.all_chunks)
 
 
 @pytest.mark.parametrize("change", ["delete", "cut", "replace by a folder"])

@@ -22,6 +22,31 @@ export function isOpen(file: FileRow, held: FileHeld | undefined): boolean {
   return held !== undefined && held.wanted && held.bytes_done < file.size;
 }
 
+/** These rows once these paths are fetched, or left out: of what is left out only what is not complete is. */
+export function withWanted(
+  files: readonly FileRow[], held: readonly FileHeld[], paths: ReadonlySet<string>, wanted: boolean,
+): FileHeld[] {
+  return held.map((row, at) => {
+    const file = files[at];
+    if (!file || !isCovered(file.path, paths) || row.wanted === wanted) return row;
+    return wanted || isOpen(file, row) ? { ...row, wanted } : row;
+  });
+}
+
+/** How many files are left out, and their bytes: those that need not be fetched, and those that are here already. */
+export function leftOutOf(
+  files: readonly FileRow[], held: readonly FileHeld[],
+): { files: number; missing: number; here: number } {
+  const sum = { files: 0, missing: 0, here: 0 };
+  for (const [at, row] of held.entries()) {
+    if (row.wanted) continue;
+    sum.files += 1;
+    sum.missing += (files[at]?.size ?? 0) - row.bytes_done;
+    sum.here += row.bytes_done;
+  }
+  return sum;
+}
+
 /** These rows, but for those that say what they said before: the same objects, which nothing is drawn anew for. */
 export function renewed(before: readonly FileHeld[], now: readonly FileHeld[]): FileHeld[] {
   return now.map((row, at) => {
@@ -35,6 +60,8 @@ export function renewed(before: readonly FileHeld[], now: readonly FileHeld[]): 
 export interface FolderState {
   /** One of them was left out. */
   lacks: boolean;
+  /** One of them is fetched, or was. */
+  has: boolean;
   /** Of those that are still to come; null if there are none. */
   priority: Priority | "mixed" | null;
 }
@@ -48,8 +75,9 @@ export function foldersOf(files: readonly FileRow[], held: readonly FileHeld[]):
     const open = isOpen(file, row);
     for (let folder = folderOf(file.path); folder !== ""; folder = folderOf(folder)) {
       let state = folders.get(folder);
-      if (!state) folders.set(folder, (state = { lacks: false, priority: null }));
-      if (!row.wanted) state.lacks = true;
+      if (!state) folders.set(folder, (state = { lacks: false, has: false, priority: null }));
+      if (row.wanted) state.has = true;
+      else state.lacks = true;
       if (open && state.priority !== row.priority) state.priority = state.priority === null ? row.priority : "mixed";
     }
   }

@@ -164,7 +164,7 @@ export function itemOfHashing(row: HashingRow): Item {
     name: row.name,
     lower: row.name.toLowerCase(),
     kind: row.files > 1 ? "tree" : "file",
-    state: "hashing",
+    state: row.state,
     size: row.size,
     done: row.bytes_done,
     progress: row.size > 0 ? row.bytes_done / row.size : 0,

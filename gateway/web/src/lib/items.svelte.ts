@@ -3,7 +3,6 @@
 
 import { EVERYTHING, shows, Tally, type Counts, type Filter } from "./facets";
 import { itemOfDownload, itemOfHashing, itemOfSending, itemOfShare, type Item } from "./item";
-import { journal } from "./journal";
 import type { Sending } from "./sending";
 import type { Changes, DownloadRow, HashingRow, PageState, ShareRow, UploadRow } from "./types";
 
@@ -77,8 +76,6 @@ class Items {
   }
 
   replace(state: PageState): void {
-    const before = this.items;
-    const first = before.size === 0;
     this.downloads = new Map(Object.entries(state.downloads));
     this.shares = new Map(Object.entries(state.shares));
     this.hashing = new Map(Object.values(state.hashing).map((row) => [`hashing:${row.path}`, row]));
@@ -91,7 +88,6 @@ class Items {
       if (!item || this.items.has(key)) continue;
       this.items.set(key, item);
       this.tally.count(undefined, item);
-      if (!first) journal.note(before.get(key), item);
     }
     this.arrange();
   }
@@ -154,7 +150,6 @@ class Items {
       this.tally.count(before, after);
       if (after) this.items.set(key, after);
       else this.items.delete(key);
-      journal.note(before, after);
       if (this.moves(before, after)) this.moved.add(key);
       came ||= (before === undefined) !== (after === undefined);
     }

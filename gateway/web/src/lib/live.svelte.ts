@@ -5,15 +5,20 @@
 //
 // What can be long (shares, downloads, uploads) goes to `items`, which changes in place; the rest is few rows, and is
 // replaced.
+//
+// The gateway says something at least once a second, if only `beat`. Who hears nothing is cut off, which TCP would tell
+// only much later: a server that hangs, a cable that was pulled.
 
 import { io, type Socket } from "socket.io-client";
 import { items } from "./items.svelte";
-import { journal } from "./journal";
 import { session } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
 import type { Changes, EventsFrame, Notice, PageState, Snapshot } from "./types";
 
-export type Connection = "connecting" | "live" | "lost";
+/** Silent: the connection stands, and nothing comes. */
+export type Connection = "connecting" | "live" | "silent" | "lost";
+
+const SILENCE_MS = 2500;
 
 function nothing(): PageState {
   return { peer: {}, tracker: {}, shares: {}, hashing: {}, downloads: {}, uploads: {}, peers: {}, reputation: {} };
@@ -36,6 +41,7 @@ class Live {
   private epoch = "";
   private seq = 0;
   private socket: Socket | null = null;
+  private watch: ReturnType<typeof setTimeout> | undefined;
   private tapped: { topic: string; hear: (frame: EventsFrame) => void } | null = null;
 
   open(): void {
@@ -49,9 +55,9 @@ class Live {
     this.socket = socket;
     this.connection = "connecting";
     socket.on("connect", () => {
-      this.connection = "live";
       if (this.tapped) socket.emit("tap", { topic: this.tapped.topic });
     });
+    socket.onAny(() => this.hear());
     socket.on("disconnect", () => this.lost(socket));
     socket.on("connect_error", (refusal: Refusal) => this.refused(socket, refusal));
     socket.on("snapshot", (frame: Snapshot, got?: () => void) => this.replace(frame, got));
@@ -60,6 +66,7 @@ class Live {
       this.tapped?.hear(frame);
       got?.();
     });
+    socket.on("beat", (got?: () => void) => got?.());
     socket.on("notice", (notice: Notice, got?: () => void) => {
       toasts.show(notice.level, notice.text, notice.code);
       got?.();
@@ -69,10 +76,10 @@ class Live {
   close(): void {
     this.socket?.close();
     this.socket = null;
+    clearTimeout(this.watch);
     this.forget();
     this.ready = false;
     this.take(nothing());
-    journal.clear();
   }
 
   /** Have the peer's events told whose type begins with a topic. */
@@ -86,8 +93,20 @@ class Live {
     if (this.socket?.connected) this.socket.emit("untap");
   }
 
+  /** The server is there: it has said something. */
+  private hear(): void {
+    this.connection = "live";
+    clearTimeout(this.watch);
+    // In two steps, so that a page that stood still itself hears what has come meanwhile before it judges.
+    const judge = (): void => {
+      this.connection = "silent";
+    };
+    this.watch = setTimeout(() => (this.watch = setTimeout(judge, SILENCE_MS / 10)), 0.9 * SILENCE_MS);
+  }
+
   private lost(socket: Socket): void {
     this.connection = "lost";
+    clearTimeout(this.watch);
     // The library dials again by itself, but not after the server has closed the connection on purpose.
     if (this.socket === socket && !socket.active) setTimeout(() => socket.connect(), 100);
   }

@@ -1,6 +1,6 @@
 // Uploads from this browser to the gateway, one after another, each with its progress.
 
-import { ApiError, errorOf } from "./api";
+import { ApiError, errorOf, newKey } from "./api";
 import type { Parcel } from "./dropped";
 import * as format from "./format";
 import { items } from "./items.svelte";
@@ -56,7 +56,7 @@ class Uploads {
 
   private async send(id: number, parcel: Parcel): Promise<void> {
     try {
-      const shared = await this.post(id, parcel);
+      const shared = await this.post(id, parcel, newKey(), 2);
       if (shared) toasts.show("success", `${shared.name} is shared`);
       for (const line of shared?.skipped ?? []) toasts.show("info", line);
     } catch (error) {
@@ -64,21 +64,28 @@ class Uploads {
     }
   }
 
-  /** The answer, or null if the upload was cancelled. (fetch does not tell how much of a body has left.) */
-  private post(id: number, parcel: Parcel): Promise<SharedAnswer | null> {
+  /**
+   * The answer, or null if the upload was cancelled; sent so many times while the connection breaks off. (fetch does not
+   * tell how much of a body has left.)
+   */
+  private post(id: number, parcel: Parcel, key: string, times: number): Promise<SharedAnswer | null> {
     const request = new XMLHttpRequest();
     this.requests.set(id, request);
     return new Promise((done, failed) => {
       request.upload.onprogress = (event) => this.change(id, { sent: event.loaded, phase: "sending" });
       request.upload.onload = () => this.change(id, { sent: parcel.size, phase: "hashing" });
       request.onabort = () => done(null);
-      request.onerror = () => failed(new ApiError(0, "ERR_UNREACHABLE", `the upload of ${parcel.name} broke off`));
+      request.onerror = () => {
+        if (times > 1) done(this.post(id, parcel, key, times - 1));
+        else failed(new ApiError(0, "ERR_UNREACHABLE", `the upload of ${parcel.name} broke off`));
+      };
       request.onload = () => {
         if (request.status === 201) done(JSON.parse(request.responseText) as SharedAnswer);
         else failed(errorOf(request.status, request.responseText));
       };
       request.open("POST", "/api/v1/shares");
       request.setRequestHeader("Authorization", `Bearer ${session.token}`);
+      request.setRequestHeader("Idempotency-Key", key);
       request.send(formOf(parcel));
     });
   }

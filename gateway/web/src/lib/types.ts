@@ -57,6 +57,7 @@ export interface ShareRow {
 export interface HashingRow {
   path: string;
   name: string;
+  state: "hashing" | "queued";
   bytes_done: number;
   size: number;
   files_done: number;
@@ -180,6 +181,7 @@ export interface FoundContent {
 }
 
 export interface FileRow {
+  index: number;
   path: string;
   size: number;
   executable: boolean;
@@ -317,6 +319,14 @@ export interface SettingShown {
   origin: "default" | "file" | "environment" | "flag" | "running";
   origin_name: string;
   live: boolean;
+  control: "switch" | "choice" | "whole" | "number" | "size" | "rate" | "duration" | "text" | "list";
+  choices: string[];
+  least: number | null;
+  most: number | null;
+  /** By the configuration, by now. */
+  written: string;
+  closed: string;
+  by_hand: string;
   after_restart?: string;
 }
 
@@ -324,6 +334,17 @@ export interface SettingsShown {
   file: string;
   file_error: string;
   sections: { name: string; text: string; settings: SettingShown[] }[];
+  restart: string;
+}
+
+export interface ContentEvent {
+  number: number;
+  time: string;
+  type: string;
+  tone: "good" | "busy" | "warn" | "bad" | "calm";
+  text: string;
+  /** Whom it is about; empty: nobody. */
+  peer: string;
 }
 
 export interface FileListing {

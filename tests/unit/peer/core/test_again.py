@@ -1,4 +1,4 @@
-"""Downloads that are here already: a selection grows and never shrinks by itself; a full disk is waited for."""
+"""Downloads that are here already: what is fetched of them grows and is lessened; a full disk is waited for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 from bus.boundary import LinkId, Publish
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
 from bus.events import Transfer
-from bus.messages import ControlFailed, Done, Get, Pause, Resume, Verify
+from bus.messages import ChangeDownload, ControlFailed, Done, Get, Pause, Resume, Verify
+from peer.core.bitmap import Range
 from peer.core.download import Download, DownloadState
 from peer.core.interface import (
     CheckSpace,
     Command,
     DownloadRecord,
+    Finish,
+    Finished,
     KeepDownload,
     KnownContent,
     Prepare,
@@ -43,9 +46,17 @@ class Peer:
     """A node without links, and the disk under it."""
 
     def __init__(
-        self, *only: str, held: int = 0, finished: bool = False, paused: bool = False, looked: bool = True
+        self,
+        *only: str,
+        held: int = 0,
+        finished: bool = False,
+        paused: bool = False,
+        looked: bool = True,
+        left_out: tuple[Range, ...] = (),
     ) -> None:
-        record = DownloadRecord(CONTENT, "tree", "/d", "/d/tree", only, (), paused, 0.0, finished=float(finished))
+        record = DownloadRecord(
+            CONTENT, "tree", "/d", "/d/tree", only, (), paused, 0.0, finished=float(finished), left_out=left_out
+        )
         known = KnownContent(CONTENT, "tree", LAYOUT, "/d/tree", upload=False, downloaded=True, added=0.0)
         self.node = PeerNode(SETTINGS, random.Random(1), 0.0, 0.0, [known] if finished else [], [record])
         self.effects: list[Any] = self.node.start_effects()
@@ -64,6 +75,9 @@ class Peer:
 
     def get(self, *only: str, directory: str = "") -> None:
         self.feed(Command(TOKEN, Get(0, CONTENT, directory, list(only))))
+
+    def leave_out(self, *paths: str) -> None:
+        self.feed(Command(TOKEN, ChangeDownload(0, CONTENT, leave_out=list(paths))))
 
     def of(self, kind: type) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
@@ -269,3 +283,134 @@ def test_a_finished_part_is_widened_by_what_has_no_chunks_too(monkeypatch: pytes
     whole = Peer(finished=True)
     whole.get("empty")
     assert not whole.of(ReopenContent)
+
+
+# -- less of it --
+
+
+def test_what_is_left_out_is_wanted_no_more_and_what_is_held_of_it_stays() -> None:
+    peer = Peer(held=0b0001)
+    peer.leave_out("b", "c")
+    assert isinstance(peer.answer, Done)
+    assert (peer.download.wanted, peer.download.held, peer.download.missing) == (0b0011, 0b0001, 0b0010)
+    assert peer.of(KeepDownload)[-1].record.left_out == ((2, 2),)
+    assert peer.is_in(DownloadState.FETCHING)
+    transfer = peer.report()
+    assert (transfer.size, transfer.bytes_done, transfer.chunks) == (2000, 1000, 2)
+    assert peer.node.shelf.offers[CONTENT].held == 0b0001
+
+
+def test_when_all_that_is_still_wanted_is_there_it_is_finished() -> None:
+    peer = Peer(held=0b0101)
+    peer.leave_out("a/y", "c")
+    kinds = [type(effect) for effect in peer.effects if isinstance(effect, KeepDownload | Finish)]
+    assert kinds.index(KeepDownload) < kinds.index(Finish)  # whoever finishes it knows what is left out
+    known = KnownContent(CONTENT, "tree", LAYOUT, "/d/tree", upload=False, downloaded=True, added=0.0)
+    peer.feed(Finished(known))
+    offer = peer.node.shelf.offers[CONTENT]
+    assert (offer.held, offer.complete) == (0b0101, False)
+
+
+@pytest.mark.parametrize(
+    ("paths", "code"),
+    [
+        (("a/x",), ERR_STATE),
+        (("a", "b", "c"), ERR_STATE),
+        (("nowhere",), ERR_NOT_FOUND),
+        (("b", "nowhere"), ERR_NOT_FOUND),
+    ],
+)
+def test_what_cannot_be_left_out_changes_nothing(paths: tuple[str, ...], code: str) -> None:
+    peer = Peer(held=0 if len(paths) == 3 else 0b0001)
+    before = peer.download.wanted
+    peer.leave_out(*paths)
+    assert peer.answer.code == code
+    assert (peer.download.wanted, peer.of(KeepDownload)) == (before, [])
+
+
+def test_a_refused_part_of_a_change_changes_nothing_at_all() -> None:
+    peer = Peer()
+    peer.feed(Command(TOKEN, ChangeDownload(0, CONTENT, "high", paths=["nowhere"], leave_out=["c"])))
+    assert peer.answer.code == ERR_NOT_FOUND
+    assert peer.download.wanted == 0b1111
+    peer.feed(Command(TOKEN, ChangeDownload(0, CONTENT, "high", paths=["b"], leave_out=["c"])))
+    assert (peer.download.wanted, peer.download.record.file_priorities) == (0b0111, (("b", "high"),))
+
+
+def test_a_paused_download_stays_paused_with_less_and_goes_on_with_less() -> None:
+    peer = Peer(held=0b0001, paused=True)
+    peer.leave_out("b", "c")
+    assert (peer.is_in(DownloadState.PAUSED), peer.report().size) == (True, 2000)
+    peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+    assert peer.of(Prepare)[-1].record.left_out == ((2, 2),)
+    peer.prepared(0b0001)
+    assert (peer.download.wanted, peer.download.size) == (0b0011, 2000)
+
+
+def test_a_paused_download_that_has_all_of_less_is_finished_when_it_goes_on() -> None:
+    peer = Peer(held=0b0001, paused=True)
+    peer.leave_out("a/y", "b", "c")
+    assert not peer.of(Finish)
+    peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+    peer.prepared(0b0001)
+    assert len(peer.of(Finish)) == 1
+
+
+def test_what_is_left_out_while_the_disk_is_looked_at_is_left_out_of_its_answer() -> None:
+    peer = Peer(held=0b0001)
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    peer.leave_out("c")
+    assert isinstance(peer.answer, Done)
+    peer.feed(Verified(CONTENT, 0b0001, ""))
+    assert (peer.is_in(DownloadState.FETCHING), peer.download.wanted) == (True, 0b0111)
+
+
+def test_one_that_is_being_finished_is_not_lessened() -> None:
+    peer = Peer(held=0b1111)
+    peer.leave_out("c")
+    assert peer.answer.code == ERR_STATE
+
+
+def test_after_a_restart_it_is_still_left_out() -> None:
+    peer = Peer(held=0b0001, left_out=((2, 2),))
+    assert (peer.download.wanted, peer.download.size) == (0b0011, 2000)
+
+
+@pytest.mark.parametrize(("more", "wanted"), [(("c",), 0b1011), ((), 0b1111), (("b", "c"), 0b1111)])
+def test_what_was_left_out_is_fetched_after_all(more: tuple[str, ...], wanted: int) -> None:
+    peer = Peer(held=0b0001, left_out=((2, 2),))
+    peer.get(*more)
+    assert isinstance(peer.answer, Done)
+    assert peer.is_in(DownloadState.PREPARING)
+    peer.prepared(0b0001)
+    assert peer.download.wanted == wanted
+
+
+def test_less_than_is_fetched_is_still_no_way_to_ask_for_more_of_what_nothing_was_left_out_of() -> None:
+    peer = Peer(held=0b0001, left_out=((2, 2),))
+    peer.get("a")
+    assert peer.answer.code == ERR_STATE
+    assert "leave out" in peer.answer.message
+
+
+def test_a_finished_download_is_opened_again_for_what_was_left_out() -> None:
+    peer = Peer(finished=True, left_out=((2, 2),))
+    peer.get("c")
+    assert peer.of(ReopenContent) == [ReopenContent(CONTENT, (), ((2, 1),))]
+    peer = Peer(finished=True, left_out=((2, 2),))
+    peer.leave_out("a")
+    assert peer.answer.code == ERR_STATE
+
+
+def test_a_digest_list_is_fetched_for_what_is_still_wanted_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 2 * 128 * 1024
+    entries = [Entry(path, size, False, file * 64) for path, file in (("one", "1"), ("same", "1"), ("two", "2"))]
+    layout = Layout("tree", entries)
+    monkeypatch.setattr(f"{__name__}.LAYOUT", layout)
+    peer = Peer(looked=False)
+    lists = (("1" * 64, ((0, 2), (2, 2))), ("2" * 64, ((4, 2),)))
+    peer.feed(Prepared(CONTENT, "tree", layout, "/d/tree", 0, layout.all_chunks, lists))
+    peer.leave_out("one", "two")
+    assert peer.download.lists == {"1" * 64: ((2, 2),)}
+    peer.download.list_known("1" * 64)
+    assert peer.download.open_chunks == 0b001100

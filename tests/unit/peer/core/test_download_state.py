@@ -35,6 +35,16 @@ def test_a_seed_that_offers_nothing_for_now_is_a_source_that_stalls() -> None:
     assert download.item_state(1.0) == "no_sources"
 
 
+def test_one_that_waits_for_downloads_of_a_higher_priority_is_queued_until_a_byte_comes() -> None:
+    download = fetching()
+    download.set_map(SEED, 0b111)
+    download.waits = True
+    assert download.item_state(STALLED_AFTER) == "downloading"
+    assert download.item_state(STALLED_AFTER + 1) == "queued"
+    download.moved_at = STALLED_AFTER
+    assert download.item_state(STALLED_AFTER + 1) == "downloading"
+
+
 def test_who_has_only_what_is_held_is_no_source() -> None:
     download = fetching()
     download.set_map(LEECHER, 0b001)

@@ -7,7 +7,7 @@ from bus.messages import Priority
 from peer.core.download import Download
 from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
-from peer.core.priority import in_turn
+from peer.core.priority import in_turn, waits_its_turn
 from peer.core.source import Source
 
 LAYOUT = Layout("file", [Entry("", 10_000, False, "a")])
@@ -48,3 +48,29 @@ def test_a_higher_priority_that_fills_the_flight_leaves_nothing() -> None:
 
 def test_equal_downloads_do_not_take_from_each_other_s_flight() -> None:
     assert order(100, a=("normal", 100), b=("normal", 99)) == ["b"]
+
+
+def waits(high: tuple[int, ...] = (0,), own: tuple[int, ...] = (0,), offers: tuple[int, ...] = (1,)) -> bool:
+    """Whether a low download waits; bytes to come of a high one and of itself, and what is offered, by source."""
+    low, other = (
+        Download(DownloadRecord(name, name, "/", "", (), (), False, 0.0, priority=name), 0.0)
+        for name in ("low", "high")
+    )
+    sources = {}
+    for number, (above, here, offered) in enumerate(zip(high, own, offers, strict=True)):
+        link = LinkId(number)
+        sources[link] = source = Source(link, "peer", True, 0.0)
+        source.ask("high", LAYOUT, 1, above, 0.0)
+        source.ask("low", LAYOUT, 1, here, 0.0)
+        low.maps[link] = offered
+    return waits_its_turn(low, [other, low], sources)
+
+
+def test_who_waits_has_only_sources_that_are_busy_with_higher_priorities() -> None:
+    assert waits(high=(50,))
+    assert waits(high=(50, 1), own=(0, 0), offers=(1, 1))
+    assert not waits(high=(50, 0), own=(0, 0), offers=(1, 1))  # the second may still be asked
+    assert waits(high=(50, 0), own=(0, 0), offers=(1, 0))  # it has nothing
+    assert not waits(high=(50,), own=(7,))
+    assert not waits(high=(50,), offers=(0,))
+    assert not waits(high=(), own=(), offers=())

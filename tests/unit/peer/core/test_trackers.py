@@ -151,6 +151,15 @@ def test_pauses_between_dials_grow_to_half_a_minute() -> None:
     assert 16.0 <= pauses[-1] <= 32.0
 
 
+def test_a_tracker_is_told_of_before_it_is_reached() -> None:
+    settings = NodeSettings(
+        "1" * 64, "north", "test", "/", 5000, True, trackers=(TrackerAddress("tcp://10.0.0.1:5570", TRACKER),)
+    )
+    effects = PeerNode(settings, random.Random(1), 0.0, 0.0).start_effects()
+    told = [effect.event for effect in effects if isinstance(effect, Publish)]
+    assert TrackerLost("tcp://10.0.0.1:5570", TRACKER, "connecting", "") in told
+
+
 def test_a_refused_register_says_why() -> None:
     peer = node()
     (register,) = sent(linked(peer), Register)
