@@ -35,7 +35,7 @@ from peer.core.interface import (
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.opinions import Opinions
-from peer.core.priority import waits_its_turn
+from peer.core.priority import busy_with, waits_its_turn
 from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.source import Arrived, Asked, Job, Source, SourceState
@@ -366,8 +366,9 @@ class Fetching:
                     self.granting.repeat(source)
             else:
                 self.pump(source)
+        busy = {link: busy_with(source, self._active) for link, source in self.sources.items()}
         for download in self._active.values():
-            download.waits = waits_its_turn(download, self._active.values(), self.sources)
+            download.waits = waits_its_turn(download, self.sources, busy)
             self._on_change(download)
         if self._active:
             self._turn.timers.set_earlier(("stall",), now + STALL_CHECK)

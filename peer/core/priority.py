@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from bus.boundary import LinkId
+from bus.boundary import ContentId, LinkId
 from bus.messages import Priority
 from peer.core.download import Download
 from peer.core.source import Source
@@ -38,12 +38,23 @@ def in_turn(downloads: Collection[Download], source: Source, flight: int) -> Ite
             yield download
 
 
-def waits_its_turn(download: Download, downloads: Collection[Download], sources: Mapping[LinkId, Source]) -> bool:
-    """Whether all sources that have what it lacks are asked for downloads of a higher priority, and not for it."""
-    rank = RANKS[download.record.priority]
-    higher = [other.record.id for other in downloads if RANKS[other.record.priority] < rank]
-    offering = [source for link in download.maps if download.lacks_of(link) and (source := sources.get(link))]
-    return bool(higher and offering) and not any(
-        source.unreceived_of(download.record.id) or not any(source.unreceived_of(one) for one in higher)
-        for source in offering
-    )
+def busy_with(source: Source, downloads: Mapping[ContentId, Download]) -> int:
+    """The rank of the most urgent download that a source is asked for; one behind all ranks if it is for none."""
+    asked = (downloads.get(content) for content in source.contents())
+    return min((RANKS[download.record.priority] for download in asked if download), default=len(RANKS))
+
+
+def waits_its_turn(download: Download, sources: Mapping[LinkId, Source], busy: Mapping[LinkId, int]) -> bool:
+    """Whether all sources that have what it lacks are asked for downloads of a higher priority, and not for it.
+
+    `busy` is what each is `busy_with`.
+    """
+    rank, waits = RANKS[download.record.priority], False
+    for link in download.maps:
+        source = sources.get(link)
+        if source is None or not download.lacks_of(link):
+            continue
+        if busy[link] >= rank or source.unreceived_of(download.record.id):
+            return False
+        waits = True
+    return waits

@@ -199,6 +199,10 @@ class Source:
         """Whether nothing is wanted of any other content."""
         return self.unreceived == self.unreceived_of(content)
 
+    def contents(self) -> list[ContentId]:
+        """The contents of which bytes are to come."""
+        return [content for content, size in self._unreceived_of.items() if size]
+
     def unreceived_of(self, content: ContentId) -> int:
         """Bytes to come of one content."""
         return self._unreceived_of.get(content, 0)

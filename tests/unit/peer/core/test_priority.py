@@ -7,7 +7,7 @@ from bus.messages import Priority
 from peer.core.download import Download
 from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
-from peer.core.priority import in_turn, waits_its_turn
+from peer.core.priority import busy_with, in_turn, waits_its_turn
 from peer.core.source import Source
 
 LAYOUT = Layout("file", [Entry("", 10_000, False, "a")])
@@ -63,7 +63,8 @@ def waits(high: tuple[int, ...] = (0,), own: tuple[int, ...] = (0,), offers: tup
         source.ask("high", LAYOUT, 1, above, 0.0)
         source.ask("low", LAYOUT, 1, here, 0.0)
         low.maps[link] = offered
-    return waits_its_turn(low, [other, low], sources)
+    active = {"high": other, "low": low}
+    return waits_its_turn(low, sources, {link: busy_with(source, active) for link, source in sources.items()})
 
 
 def test_who_waits_has_only_sources_that_are_busy_with_higher_priorities() -> None:
@@ -74,3 +75,15 @@ def test_who_waits_has_only_sources_that_are_busy_with_higher_priorities() -> No
     assert not waits(high=(50,), own=(7,))
     assert not waits(high=(50,), offers=(0,))
     assert not waits(high=(), own=(), offers=())
+
+
+def test_a_source_is_busy_with_the_most_urgent_download_that_it_is_asked_for() -> None:
+    link, source = LinkId(0), Source(LinkId(0), "peer", True, 0.0)
+    assert busy_with(source, {}) == 3
+    source.ask("gone", LAYOUT, 1, 5, 0.0)  # it was removed meanwhile
+    low = Download(DownloadRecord("low", "low", "/", "", (), (), False, 0.0, priority="low"), 0.0)
+    assert busy_with(source, {"low": low}) == 3
+    source.ask("low", LAYOUT, 1, 5, 0.0)
+    assert busy_with(source, {"low": low}) == 2
+    low.maps[link] = 1
+    assert not waits_its_turn(low, {link: source}, {link: 2})
