@@ -25,8 +25,8 @@ from bus.boundary import ContentId
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer import catalogue_rows as rows
 from peer.catalogue_rows import SCHEMA, KeptContent, KeptDownload, Stats, Temporary
-from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.limit_record import LimitRecord
+from peer.core.records import DownloadRecord, KnownContent
 from peer.database import Database
 
 Done = Callable[[object, ShoalError | None], None]

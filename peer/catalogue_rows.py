@@ -15,8 +15,8 @@ from bus.boundary import ContentId
 from bus.database import Schema
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from bus.messages import ScheduledLimits
-from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.limit_record import LimitRecord
+from peer.core.records import DownloadRecord, KnownContent
 from peer.manifest import Manifest, parse
 
 _LIMITS: Final = "CREATE TABLE limits (content TEXT PRIMARY KEY, up INTEGER, down INTEGER) STRICT"

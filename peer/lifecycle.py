@@ -22,10 +22,8 @@ from peer.core.interface import (
     ContentAdded,
     CoreEvent,
     DataRemoved,
-    DownloadRecord,
     Finish,
     Finished,
-    KnownContent,
     ManifestParsed,
     ManifestRejected,
     Prepare,
@@ -38,6 +36,7 @@ from peer.core.interface import (
     StoreFailed,
     StoreManifest,
 )
+from peer.core.records import DownloadRecord, KnownContent
 from peer.files import error_of, shown
 from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish

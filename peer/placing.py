@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_STATE, ShoalError
 from peer.catalogue_rows import Stats, Temporary
-from peer.core.interface import KnownContent
+from peer.core.records import KnownContent
 from peer.core.selection import upwards, wanted_entries
 from peer.files import shown
 from peer.manifest import TREE

@@ -27,8 +27,9 @@ from bus.units import format_size
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import KeptDownload, Temporary
 from peer.chunkset import ChunkSet
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord
 from peer.descriptors import Descriptor, OpenFiles
 from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
 from peer.manifest import Manifest, chunk_digest

@@ -12,7 +12,7 @@ import os
 
 from bus.errors import ShoalError
 from peer.catalogue_rows import KeptDownload
-from peer.core.interface import KnownContent
+from peer.core.records import KnownContent
 from peer.descriptors import Folder, OpenFiles
 from peer.files import ANY_FOLDER, FOLDER, FileOps, shown
 from peer.manifest import FILE, TREE

@@ -20,7 +20,7 @@ from bus.errors import ERR_CHANGED, ShoalError
 from peer.catalogue_rows import Temporary
 from peer.chunkset import ChunkSet
 from peer.core.bitmap import chunks_in
-from peer.core.interface import DownloadRecord
+from peer.core.records import DownloadRecord
 from peer.files import FOLDER, READ, FileOps, shown
 from peer.manifest import FILE
 from peer.naming import temporary_name

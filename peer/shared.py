@@ -15,8 +15,8 @@ from typing import Final
 
 from bus.errors import ERR_CHANGED, ERR_UNREADABLE, ShoalError
 from peer.catalogue_rows import Stats
-from peer.core.interface import KnownContent
 from peer.core.layout import Layout
+from peer.core.records import KnownContent
 from peer.descriptors import Descriptor, OpenFiles
 from peer.files import READ, FileOps, shown
 from peer.manifest import TREE

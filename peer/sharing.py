@@ -9,8 +9,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from peer.catalogue_rows import Stats
-from peer.core.interface import KnownContent
 from peer.core.layout import Entry, Layout
+from peer.core.records import KnownContent
 from peer.descriptors import Descriptor, OpenFiles
 from peer.files import READ, FileOps, shown
 from peer.hashing import Hasher, Hashing, Progress, ShortFileError, changed_while_hashed

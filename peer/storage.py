@@ -39,14 +39,12 @@ from peer.core.interface import (
     ChunkChecked,
     CoreEffect,
     CoreEvent,
-    DownloadRecord,
     Finish,
     Forget,
     KeepDownload,
     KeepLimits,
     KeepPaused,
     KeepUploaded,
-    KnownContent,
     PartRead,
     Prepare,
     Read,
@@ -61,6 +59,7 @@ from peer.core.interface import (
 )
 from peer.core.layout import Layout
 from peer.core.limit_record import LimitRecord
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.sharelink import SCHEME
 from peer.descriptors import OpenFiles
 from peer.files import FileOps

@@ -22,8 +22,8 @@ from msgspec.structs import replace
 
 from bus.errors import ERR_DISK, ERR_STATE, ERR_UNREADABLE, ShoalError
 from peer.chunkset import ChunkSet
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry
+from peer.core.records import DownloadRecord
 from peer.core.selection import left_out_chunks
 from peer.descriptors import Descriptor, Folder, OpenFiles
 from peer.files import ANY_FOLDER, CREATE_NEW, FOLDER, READ, UPDATE, FileOps, error_of, shown

@@ -7,8 +7,8 @@ import contextlib
 from bus.errors import ERR_NOT_FOUND, ShoalError
 from peer.catalogue import Catalogue
 from peer.core.bitmap import Range
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord
 from peer.core.selection import wanted_chunks
 from peer.files import shown
 from peer.manifest import Manifest, parse, parse_digest_list

@@ -40,10 +40,11 @@ from experiments.sim.disk import WRITE_SECONDS, DiskRates, SimulatedDisk, known_
 from experiments.sim.network import CORRUPT
 from experiments.sim.world import Host, HostRates, World
 from peer.assembly import node_settings
-from peer.core.interface import Command, DownloadRecord, KeepDownload, KeepLimits, Prepare, Prepared
+from peer.core.interface import Command, KeepDownload, KeepLimits, Prepare, Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.limit_record import LimitRecord
 from peer.core.node import PeerNode
+from peer.core.records import DownloadRecord
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.standing import Standing
 from tracker.core.interface import SearchFailed, SearchStore

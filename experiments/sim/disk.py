@@ -21,7 +21,6 @@ from peer.core.interface import (
     ChunkChecked,
     Finish,
     Finished,
-    KnownContent,
     ManifestParsed,
     PartRead,
     Prepare,
@@ -34,6 +33,7 @@ from peer.core.interface import (
     StoreManifest,
 )
 from peer.core.layout import Layout
+from peer.core.records import KnownContent
 
 READ_SECONDS: Final = 0.0005
 WRITE_SECONDS: Final = 0.0005

@@ -12,10 +12,10 @@ from bus.boundary import ContentId
 from bus.events import Event, Transfer, TransferCompleted
 from experiments.sim.disk import DiskRates, SimulatedDisk, known_content
 from experiments.sim.world import Host, HostRates, World
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
 from peer.core.limit_record import LimitRecord
 from peer.core.node import PeerNode
+from peer.core.records import DownloadRecord
 from peer.core.settings import NodeSettings, TrackerAddress
 from tracker.core.interface import Limits, SearchFailed, SearchStore
 from tracker.core.node import TrackerCore

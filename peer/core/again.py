@@ -14,18 +14,10 @@ from bus.errors import ERR_CHANGED, ERR_NOT_FOUND, ERR_STATE, ShoalError
 from bus.messages import ControlFailed, Done, Get, Message
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
-from peer.core.interface import (
-    CheckChunk,
-    ChunkChecked,
-    DownloadRecord,
-    KnownContent,
-    ReopenContent,
-    Reopened,
-    ReopenFailed,
-    Token,
-)
+from peer.core.interface import CheckChunk, ChunkChecked, ReopenContent, Reopened, ReopenFailed, Token
 from peer.core.layout import Layout
 from peer.core.library import Library
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.selection import is_less, with_less, with_more
 from peer.core.shelf import Shelf
 from peer.core.turn import Turn

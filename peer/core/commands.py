@@ -40,11 +40,12 @@ from peer.core.download import DownloadState
 from peer.core.downloads import Downloads
 from peer.core.explain import Explaining
 from peer.core.file_priority import with_level
-from peer.core.interface import DownloadRecord, KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
+from peer.core.interface import KeepPaused, Reply, ReplyWhenAnnounced, Token, VerifyData
 from peer.core.judging import Judging
 from peer.core.library import Library
 from peer.core.limiting import Limiting
 from peer.core.previews import Previews
+from peer.core.records import DownloadRecord
 from peer.core.searching import Named, Searching, named, the_one
 from peer.core.selection import MOST_PATHS
 from peer.core.settings import NodeSettings, TrackerAddress

@@ -14,11 +14,12 @@ from bus.errors import ERR_DISK_FULL, LocalProtocolError
 from bus.events import ItemState, SourceRow
 from peer.core.bitmap import Range, contains, mask_of, span
 from peer.core.file_priority import chunks_first
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Layout
 from peer.core.optimum import Least
 from peer.core.picker import SEQUENTIAL, Availability, Picker
 from peer.core.rates import Meter
+from peer.core.records import DownloadRecord
 from peer.core.selection import left_out_chunks
 
 READ_AHEAD: Final = 16 * 2**20

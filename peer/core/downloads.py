@@ -22,7 +22,6 @@ from peer.core.download import Download, DownloadState
 from peer.core.fetching import STALL_CHECK, Fetching
 from peer.core.haves import Haves
 from peer.core.interface import (
-    DownloadRecord,
     Finish,
     KeepDownload,
     ManifestParsed,
@@ -36,6 +35,7 @@ from peer.core.interface import (
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
+from peer.core.records import DownloadRecord
 from peer.core.settings import NodeSettings
 from peer.core.shelf import Shelf
 from peer.core.source import Source, SourceState

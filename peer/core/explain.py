@@ -29,13 +29,13 @@ from bus.units import format_duration, format_rate, format_size
 from peer.core.download import Download, DownloadState
 from peer.core.fetching import Fetching
 from peer.core.haves import Haves
-from peer.core.interface import KnownContent
 from peer.core.layout import Layout
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
 from peer.core.pieces import Offered, pieces_of
 from peer.core.priority import RANKS
+from peer.core.records import KnownContent
 from peer.core.source import Source, SourceState
 from peer.core.turn import Turn
 from peer.core.uploads import Uploads

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from bus.errors import ERR_LIMIT, ShoalError
 from bus.messages import Priority
 from peer.core.bitmap import Range, mask_of
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord
 from peer.core.selection import known_tree, upwards
 
 MOST_SET: Final = 1000

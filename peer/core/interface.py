@@ -11,73 +11,18 @@ from typing import Literal
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkEffect, LinkEvent, LinkId, PeerId
-from bus.events import ItemState
-from bus.messages import Message, Priority
+from bus.messages import Message
 from peer.core.bitmap import Range
 from peer.core.layout import Layout
 from peer.core.limit_record import LimitRecord, LocalTime
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.standing import Standing
 
 Part = tuple[int, int, int]
 """(chunk, offset in the chunk, length)"""
+
 Token = tuple[LinkId, int]
 """Who asked a command: control link and request id."""
-
-
-class KnownContent(Struct, frozen=True):
-    """A content this peer offers whole: shared in place, or downloaded and finished."""
-
-    id: ContentId
-    name: str
-    layout: Layout
-    path: str
-    upload: bool
-    """Received through the page."""
-    downloaded: bool
-    """Fetched by Shoal, so remove --data may delete it."""
-    added: float
-    """Wall clock, seconds since 1970."""
-    paused: bool = False
-    unchecked: bool = False
-    """Of an earlier run, and its files were not looked at yet: it is not offered before they were."""
-
-    @property
-    def state(self) -> ItemState:
-        """As users see it, if nothing is wrong with it."""
-        return "paused" if self.paused else "verifying" if self.unchecked else "seeding"
-
-
-class DownloadRecord(Struct, frozen=True):
-    """What is kept of a download across restarts."""
-
-    id: ContentId
-    name: str
-    """Empty until known."""
-    directory: str
-    """Absolute path of the folder it goes to."""
-    path: str
-    """Final path, empty until the manifest is known."""
-    only: tuple[str, ...]
-    trackers: tuple[tuple[str, str], ...]
-    """(endpoint, public key) of the trackers its link named."""
-    paused: bool
-    added: float
-    seconds: float = 0.0
-    finished: float = 0.0
-    sources: tuple[tuple[PeerId, int], ...] = ()
-    duplicate_bytes: int = 0
-    rejected_bytes: int = 0
-    priority: Priority = "normal"
-    sequential: bool = False
-    """Chunks from first to last, whatever picker is configured."""
-    optimum: float = 0.0
-    """Seconds that any way of sharing would need at least, 0 while unknown."""
-    least: float = 0.0
-    """The same of the bytes that came in `seconds`."""
-    file_priorities: tuple[tuple[str, Priority], ...] = ()
-    """Of files and folders of a tree, by path (file_priority.py)."""
-    left_out: tuple[Range, ...] = ()
-    """Entries of a tree that are not fetched though `only` names them (selection.py)."""
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -140,8 +85,9 @@ class StoreFailed(Struct, frozen=True, gc=False):
     code: str
     message: str
     kind: str = ""
+    """Of the download, where it could not be prepared and its manifest is here."""
     size: int = 0
-    """Bytes wanted; this and the kind are told of what could not be prepared though its manifest is here."""
+    """Bytes that are wanted of it; as for `kind`."""
 
 
 class ManifestParsed(Struct, frozen=True, gc=False):
@@ -266,7 +212,8 @@ class ReadManifest(Struct, frozen=True, gc=False):
 class Store(Struct, frozen=True, gc=False):
     """Write parts of a download and check the chunks they complete.
 
-    Parts of one chunk come in order; one at offset 0 begins it anew.  One of chunk -1, not asked for, is passed over.
+    Parts of one chunk come in order; a part at offset 0 begins the chunk anew.  A part of
+    chunk -1 is passed over: nobody asked for its bytes.
     """
 
     job: int
@@ -314,7 +261,9 @@ class VerifyData(Struct, frozen=True, gc=False):
 
 
 class ReopenContent(Struct, frozen=True, gc=False):
-    """Make a finished download one under way again, of these paths (none: all) but entries; answered by Reopened."""
+    """Make a finished download one under way again, that wants these paths (none: all) but for what is left out; answered
+    by Reopened.
+    """
 
     content: ContentId
     only: tuple[str, ...]

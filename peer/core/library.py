@@ -21,10 +21,8 @@ from peer.core.interface import (
     CheckChunk,
     CheckSpace,
     ChunkChecked,
-    DownloadRecord,
     FilesLooked,
     Finished,
-    KnownContent,
     ReadFailed,
     RemoveItem,
     Reopened,
@@ -32,6 +30,7 @@ from peer.core.interface import (
     Verified,
 )
 from peer.core.neighbours import Neighbour
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.reports import Reports
 from peer.core.settings import TrackerAddress
 from peer.core.shelf import Shelf

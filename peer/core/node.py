@@ -41,10 +41,8 @@ from peer.core.interface import (
     CoreEffect,
     CoreEvent,
     DataRemoved,
-    DownloadRecord,
     FilesLooked,
     Finished,
-    KnownContent,
     ManifestParsed,
     ManifestRejected,
     PartRead,
@@ -67,6 +65,7 @@ from peer.core.neighbours import Neighbours
 from peer.core.opinions import Opinions
 from peer.core.previews import Previews
 from peer.core.receiving import Receiving
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.reports import Reports
 from peer.core.searching import Searching
 from peer.core.settings import NodeSettings

@@ -19,9 +19,10 @@ from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
 from peer.core.fetching import STALL_CHECK
 from peer.core.haves import Haves
-from peer.core.interface import DownloadRecord, Reply, StoreFailed, Token
+from peer.core.interface import Reply, StoreFailed, Token
 from peer.core.layout import Layout
 from peer.core.neighbours import Neighbours
+from peer.core.records import DownloadRecord
 from peer.core.searching import Named, Searching, named, the_one
 from peer.core.settings import TrackerAddress
 from peer.core.swarms import Swarms

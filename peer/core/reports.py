@@ -24,9 +24,9 @@ from peer.core.bitmap import strip
 from peer.core.capacity import Capacities
 from peer.core.download import Download, DownloadState
 from peer.core.downloads import Downloads
-from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.neighbours import Neighbours
 from peer.core.optimum import share_reached
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.selection import wanted_chunks
 from peer.core.settings import NodeSettings
 from peer.core.source import Source, SourceState

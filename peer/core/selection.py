@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
 from peer.core.bitmap import Range, contains, mask_of, mask_of_chunks, ranges_of
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord
 
 MOST_PATHS: Final = 1000
 """Paths of one selection."""

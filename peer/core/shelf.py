@@ -7,8 +7,8 @@ from msgspec import Struct
 from bus.boundary import ContentId
 from bus.events import ContentShared
 from bus.messages import ContentEntry
-from peer.core.interface import KnownContent
 from peer.core.layout import Layout
+from peer.core.records import KnownContent
 from peer.core.turn import Turn
 
 

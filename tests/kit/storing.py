@@ -15,11 +15,9 @@ from peer.catalogue import Catalogue
 from peer.core.bitmap import chunks_in
 from peer.core.interface import (
     CoreEvent,
-    DownloadRecord,
     Finish,
     Finished,
     KeepDownload,
-    KnownContent,
     ManifestParsed,
     Part,
     PartRead,
@@ -34,6 +32,7 @@ from peer.core.interface import (
     StoreManifest,
 )
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord, KnownContent
 from peer.files import FileOps
 from peer.sharing import Hashed
 from peer.storage import Storage

@@ -17,9 +17,10 @@ from bus.messages import Priority
 from peer.core.bitmap import chunks_in, mask_of_chunks, random_chunk
 from peer.core.download import Download
 from peer.core.file_priority import with_level
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.picker import PICKERS, Picker
+from peer.core.records import DownloadRecord
 
 CHUNK = 128 * 1024
 CONTENT = "c" * 64

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from bus.errors import ShoalError
 from peer.core.bitmap import mask_of
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
+from peer.core.records import DownloadRecord
 from peer.core.selection import wanted_chunks, wanted_entries, with_less, with_more
 
 CHUNK = 128 * 1024

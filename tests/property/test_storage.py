@@ -30,17 +30,8 @@ from hypothesis.stateful import (
 from bus.errors import CODES, ShoalError
 from bus.settings import TransferSettings
 from peer.core.bitmap import chunks_in
-from peer.core.interface import (
-    Forget,
-    KeepDownload,
-    KnownContent,
-    Prepared,
-    Store,
-    Stored,
-    StoreFailed,
-    Verified,
-    VerifyData,
-)
+from peer.core.interface import Forget, KeepDownload, Prepared, Store, Stored, StoreFailed, Verified, VerifyData
+from peer.core.records import KnownContent
 from peer.core.selection import upwards, wanted_chunks, wanted_entries, with_less, with_more
 from tests.kit.faults import OPERATIONS, VolatileFiles, fail_at
 from tests.kit.storing import Disk, FailedError, record_of

@@ -18,9 +18,9 @@ from bus.messages import ScheduledLimits
 from peer.catalogue import Catalogue
 from peer.catalogue_rows import SCHEMA, Stats, Temporary
 from peer.chunkset import ChunkSet
-from peer.core.interface import DownloadRecord, KnownContent
 from peer.core.layout import Entry, Layout
 from peer.core.limit_record import LimitRecord
+from peer.core.records import DownloadRecord, KnownContent
 from peer.database import Database
 from peer.manifest import EMPTY_FILE_ID, file_id, file_layout, file_manifest, tree_id, tree_manifest
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_PATH, ERR_STATE, ERR_SYMLINK
 from bus.settings import TransferSettings
 from peer.catalogue_rows import Temporary
-from peer.core.interface import CheckSpace, DownloadRecord, KeepDownload, KnownContent, SpaceChecked
+from peer.core.interface import CheckSpace, KeepDownload, SpaceChecked
+from peer.core.records import DownloadRecord, KnownContent
 from peer.files import FileOps
 from peer.naming import next_name
 from tests.kit.faults import FailingFiles, fail_always

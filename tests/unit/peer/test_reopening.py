@@ -5,17 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from peer.core.interface import (
-    DownloadRecord,
-    KeepDownload,
-    ReopenContent,
-    Reopened,
-    ReopenFailed,
-    StoreFailed,
-    Verified,
-    VerifyData,
-)
+from peer.core.interface import KeepDownload, ReopenContent, Reopened, ReopenFailed, StoreFailed, Verified, VerifyData
 from peer.core.layout import Layout
+from peer.core.records import DownloadRecord
 from tests.kit.faults import fail_always
 from tests.kit.payload import differences
 from tests.kit.storing import Disk

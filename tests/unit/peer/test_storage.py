@@ -23,7 +23,6 @@ from peer.core.interface import (
     Forget,
     KeepDownload,
     KeepPaused,
-    KnownContent,
     ManifestParsed,
     ManifestRejected,
     Part,
@@ -42,6 +41,7 @@ from peer.core.interface import (
     VerifyData,
 )
 from peer.core.layout import Entry
+from peer.core.records import KnownContent
 from peer.manifest import EMPTY_FILE_ID, tree_id, tree_manifest
 from tests.kit.faults import FailingFiles
 from tests.kit.storing import Disk, FailedError, messages, record_of

@@ -16,11 +16,9 @@ from peer.core.download import Download, DownloadState
 from peer.core.interface import (
     CheckSpace,
     Command,
-    DownloadRecord,
     Finish,
     Finished,
     KeepDownload,
-    KnownContent,
     Prepare,
     Prepared,
     ReopenContent,
@@ -33,6 +31,7 @@ from peer.core.interface import (
 )
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.settings import NodeSettings
 
 CONTENT = "c" * 64

@@ -11,10 +11,11 @@ from bus.messages import Data
 from peer.core.asking import FLIGHT_MIN, FLIGHT_SECONDS, WANT_BYTES, WINDOW_MIN, Asking
 from peer.core.download import Download
 from peer.core.granting import Granting
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
+from peer.core.records import DownloadRecord
 from peer.core.settings import NodeSettings
 from peer.core.source import TELLING, Source
 from peer.core.turn import Turn

@@ -8,9 +8,10 @@ from bus.boundary import LinkId, Publish
 from bus.errors import ERR_DISK_FULL
 from bus.events import TransferFailed
 from peer.core.download import STALLED_AFTER, Download, DownloadState
-from peer.core.interface import DownloadRecord, Prepared, StoreFailed
+from peer.core.interface import Prepared, StoreFailed
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
+from peer.core.records import DownloadRecord
 from peer.core.settings import NodeSettings
 
 LAYOUT = Layout("tree", [Entry(path, 1000, False, f"{n:064x}") for n, path in enumerate("abc")])

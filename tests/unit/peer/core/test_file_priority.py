@@ -12,9 +12,10 @@ from bus.messages import Priority
 from peer.core.bitmap import chunks_in
 from peer.core.download import Download, DownloadState
 from peer.core.file_priority import MOST_BYTES, MOST_SET, chunks_first, level_of, with_level
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.picker import RandomOrder, RarestFirst
+from peer.core.records import DownloadRecord
 
 CHUNK = 128 * 1024
 SEED, OTHER = LinkId(1), LinkId(2)

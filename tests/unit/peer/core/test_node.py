@@ -9,7 +9,8 @@ from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkUp, Misbehaved, Re
 from bus.messages import Credit, Data, Have, Open, Pause, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.interface import Command, ContentAdded, CoreEffect, CoreEvent, DownloadRecord, KnownContent, Reopened
+from peer.core.interface import Command, ContentAdded, CoreEffect, CoreEvent, Reopened
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.standing import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD, TIMED_OUT
 
 MIB = 2**20

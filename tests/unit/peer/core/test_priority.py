@@ -5,9 +5,9 @@ from __future__ import annotations
 from bus.boundary import LinkId
 from bus.messages import Priority
 from peer.core.download import Download
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
 from peer.core.priority import busy_with, in_turn, waits_its_turn
+from peer.core.records import DownloadRecord
 from peer.core.source import Source
 
 LAYOUT = Layout("file", [Entry("", 10_000, False, "a")])

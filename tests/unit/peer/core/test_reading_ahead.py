@@ -7,9 +7,10 @@ import random
 from bus.boundary import LinkId
 from peer.core.bitmap import chunks_in
 from peer.core.download import READ_AHEAD, Download, DownloadState
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Entry, Layout
 from peer.core.picker import RarestFirst
+from peer.core.records import DownloadRecord
 
 CHUNK = 128 * 1024
 CHUNKS = 512

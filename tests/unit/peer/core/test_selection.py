@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_STATE, ERR_USAGE, ShoalError
 from peer.core import selection
-from peer.core.interface import DownloadRecord
 from peer.core.layout import Entry, Layout
+from peer.core.records import DownloadRecord
 from peer.core.selection import is_less, wanted_chunks, wanted_entries, with_less, with_more
 
 CHUNK = 128 * 1024

@@ -7,8 +7,9 @@ import pytest
 from bus.boundary import LinkId
 from bus.messages import Data
 from peer.core.download import Download
-from peer.core.interface import DownloadRecord, Prepared
+from peer.core.interface import Prepared
 from peer.core.layout import Entry, Layout
+from peer.core.records import DownloadRecord
 from peer.core.source import Asked, Source
 from peer.core.stealing import LEAST_WAIT, Theft, find_theft, time_to_come
 

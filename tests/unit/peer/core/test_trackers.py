@@ -16,9 +16,10 @@ from bus.messages import (
     TrackerPing,
     Watch,
 )
-from peer.core.interface import ContentAdded, CoreEffect, KnownContent
+from peer.core.interface import ContentAdded, CoreEffect
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
+from peer.core.records import KnownContent
 from peer.core.settings import NodeSettings, TrackerAddress
 
 TRACKER = "7" * 64

@@ -11,9 +11,10 @@ from bus.boundary import LinkId, Publish
 from bus.errors import ERR_CHANGED
 from bus.events import ContentShared, ContentWithdrawn, ItemState, Transfer
 from bus.messages import ControlFailed, Done, Get, Pause, Resume, Unshare
-from peer.core.interface import Command, FilesLooked, KeepPaused, KnownContent, Reply, Verified, VerifyData
+from peer.core.interface import Command, FilesLooked, KeepPaused, Reply, Verified, VerifyData
 from peer.core.layout import Entry, Layout
 from peer.core.node import PeerNode
+from peer.core.records import KnownContent
 from peer.core.settings import NodeSettings
 
 CONTENT = "c" * 64
