@@ -261,8 +261,9 @@ class VerifyData(Struct, frozen=True, gc=False):
 
 
 class ReopenContent(Struct, frozen=True, gc=False):
-    """Make a finished download one under way again, that wants these paths (none: all) but for what is left out; answered
-    by Reopened.
+    """Make a finished download one under way again, that wants these paths (none: all) less what is left out.
+
+    Answered by Reopened.
     """
 
     content: ContentId

@@ -20,6 +20,7 @@ import socketio
 import websocket
 
 from bus import events
+from gateway.engine import MAX_JOINING
 from gateway.strangers import JOIN_WITHIN
 from tests.kit.page_frames import OpenPage
 from tests.kit.waiting import eventually
@@ -127,6 +128,17 @@ def test_who_polls_and_never_shows_the_token_is_cut_off(web):
     session = json.loads(requests.get(url, timeout=10).text[1:])["sid"]
     requests.get(f"{url}&sid={session}", timeout=JOIN_WITHIN + 4)
     assert requests.get(f"{url}&sid={session}", timeout=10).status_code == 400
+
+
+def test_so_many_may_be_about_to_show_the_token_and_no_more(web):
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    with requests.Session() as client:
+        refused = [client.get(url, timeout=10).status_code for _ in range(MAX_JOINING + 5)]
+    assert set(refused) == {200, 401}
+    assert refused.count(200) <= MAX_JOINING
+    with OpenPage(web) as page:  # who has a WebSocket is not in their way
+        eventually(lambda: page.frames, within=5)
+    eventually(lambda: requests.get(url, timeout=10).status_code == 200, within=JOIN_WITHIN + 4)
 
 
 def test_nothing_more_is_sent_to_a_page_that_does_not_acknowledge(web):
