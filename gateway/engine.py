@@ -74,8 +74,7 @@ def harden(engine: Any, longest: int, strangers: Strangers) -> None:
         connection.has_joined = False
         connection.last_ping = None
         if not opens_websocket(environ):
-            joining = [each for each in list(engine.sockets.values()) if not getattr(each, "has_joined", False)]
-            if len(joining) > MAX_JOINING:
+            if sum(_is_joining(each) for each in list(engine.sockets.values())) > MAX_JOINING:
                 return False
             strangers.enter(connection, JOIN_WITHIN)
         return welcome(session, environ)
@@ -94,6 +93,11 @@ def has_joined(engine: Any, session: str) -> object:
     connection.last_ping = time.time()
     connection.schedule_ping()
     return connection
+
+
+def _is_joining(session: Any) -> bool:
+    """Whether a session may show the token yet; one that has ended is in the engine's list for some time more."""
+    return not session.closed and not getattr(session, "has_joined", False)
 
 
 def _may_come_first(message: object) -> bool:
