@@ -29,8 +29,7 @@ LABELS = [f"{route.method} /api/v1{route.path.replace('<', '{').replace('>', '}'
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web"), rate=1) as web:
-        web.let_find(FILM)
-        web.call("POST", "/downloads", json={"id": FILM.id}).raise_for_status()
+        web.fetch(FILM)
         yield web
 
 

@@ -30,8 +30,7 @@ DATA = bytes(hashlib.shake_256(b"film").digest(1_000_000))
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web"), {"threads": 8}, rate=1) as web:
         web.let_find(FILM)
-        web.let_find(BIG)
-        web.call("POST", "/downloads", json={"id": BIG.id}).raise_for_status()
+        web.fetch(BIG)
         yield web
 
 
@@ -75,8 +74,7 @@ def priorities(web: WebPeer, content: str) -> list[str]:
 
 
 def test_files_of_a_download_get_a_priority_of_their_own(web):
-    web.let_find(TRIP)
-    web.call("POST", "/downloads", json={"id": TRIP.id}).raise_for_status()
+    web.fetch(TRIP)
     assert priorities(web, TRIP.id) == ["normal", "normal"]
     row = web.call("PATCH", f"/downloads/{TRIP.id[:8]}", json={"priority": "high", "paths": ["docs"]}).json()
     assert row["priority"] == "normal"
@@ -101,8 +99,7 @@ def test_files_of_a_download_are_left_out_and_fetched_after_all(web):
     def wanted():
         return [row["wanted"] for row in web.get(f"/contents/{TRIP.id}/held")["items"]]
 
-    web.let_find(TRIP)
-    web.call("POST", "/downloads", json={"id": TRIP.id}).raise_for_status()
+    web.fetch(TRIP)
     assert web.call("PATCH", f"/downloads/{TRIP.id[:8]}", json={"leave_out": ["docs"]}).json()["id"] == TRIP.id
     assert wanted() == [False, False]
     for body, code, status in (

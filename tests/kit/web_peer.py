@@ -112,6 +112,11 @@ class WebPeer:
     def let_find(self, found: messages.FoundContent) -> None:
         self.order(f"found {msgspec.json.encode(found).decode()}")
 
+    def fetch(self, found: messages.FoundContent) -> None:
+        """Begin to fetch a content that is found from now on."""
+        self.let_find(found)
+        self.call("POST", "/downloads", json={"id": found.id}).raise_for_status()
+
     def let_list(self, content: str, files: list[tuple[str, int]]) -> None:
         """These are the files of a content: path and size of each."""
         self.order(f"tree {content} {json.dumps(files)}")
