@@ -51,6 +51,8 @@ class WebPeer:
         try:
             self.start_peer()
             self.start_gateway()
+            # What is published from now on is news to the gateway, not part of the state that it found.
+            eventually(lambda: requests.get(f"{self.url}/readyz", timeout=5).ok, within=START)
         except BaseException:
             self.close()
             raise
