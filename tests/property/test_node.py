@@ -533,6 +533,6 @@ def test_no_one_message_keeps_a_peer_busy(kind: type[Message], spans: list[tuple
     else:
         noisy.feed(number, Received(link, Open(1)))
         message = Want(1, 1, CONTENT, spans) if kind is Want else Cancel(1, 1, spans)
-    began = time.perf_counter()
+    began = time.thread_time()
     noisy.feed(number, Received(link, message))
-    assert time.perf_counter() - began < 0.25
+    assert time.thread_time() - began < 0.25

@@ -57,7 +57,7 @@ def test_a_closed_and_an_open_loop_get_their_answers(tmp_path):
     cores = sorted(os.sched_getaffinity(0))
     with started_tracker(tmp_path, cores[0]) as server:
         assert os.sched_getaffinity(server.pid) == {cores[0]}
-        order = Order(server.endpoint, server.key, server.pid, cores[-1], FEW, "mixed", 0.3, 20)
+        order = Order(server.endpoint, server.key, server.pid, cores[-1], FEW, "mixed", 1.0, 20)
         closed = run_load(order, tmp_path, "closed")
         opened = run_load(msgspec.structs.replace(order, rate=200.0), tmp_path, "open")
     assert closed.failed == opened.failed == 0
