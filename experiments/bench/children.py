@@ -26,8 +26,11 @@ from experiments.bench.usage import Usage, usage_of
 
 LONGEST: Final = 900.0
 """Seconds that one run may take."""
-_SAMPLE: Final = 0.05
-"""Seconds between two looks at the memory of programs that do not report their own."""
+_SAMPLE: Final = 0.1
+"""Seconds between two looks at the memory of programs that do not report their own: what looks takes processors from
+them, which Shoal and the pump do not suffer."""
+_SEARCH: Final = 1.0
+"""Seconds between two searches for the processes that such a program has started: a search walks all of /proc."""
 _PR_SET_PDEATHSIG: Final = 1
 """linux/prctl.h"""
 _LAST_LINES: Final = 3
@@ -41,7 +44,7 @@ class Ended(Struct, frozen=True):
     at: float
     """Monotonic clock, seconds."""
     usage: Usage
-    """Of it and what it started; the memory is the largest process's, looked at every 50 ms."""
+    """Of it and what it started; the memory is the largest process's, looked at every 100 ms."""
 
 
 class _Memory:
@@ -76,6 +79,7 @@ class Child:
             )  # fmt: skip
         self.pid = self._popen.pid
         self._memory: dict[int, _Memory] = {}
+        self._searched = -_SEARCH
 
     def tell(self, line: bytes) -> None:
         """Write a line to its input."""
@@ -104,13 +108,26 @@ class Child:
 
     def usage(self) -> Usage:
         """Of its whole session so far, children that ended and were waited for included."""
-        cpu = 0.0
-        for pid in _session(self.pid):
-            if (usage := _seen(pid)) is not None:
-                cpu += usage.cpu_seconds
-                self._memory.setdefault(pid, _Memory()).look(usage)
+        cpu = sum(usage.cpu_seconds for usage in self._look(_session(self.pid)))
         largest = max(self._memory.values(), key=lambda memory: memory.own, default=_Memory())
         return Usage(cpu, largest.peak, largest.peak - largest.own)
+
+    def watch(self) -> None:
+        """Look at the memory of those of its session that are known, at little cost."""
+        now = time.monotonic()
+        if now < self._searched + _SEARCH:
+            self._look(list(self._memory))
+        else:
+            self._searched = now
+            self._look(_session(self.pid))
+
+    def _look(self, pids: Sequence[int]) -> list[Usage]:
+        found = []
+        for pid in pids:
+            if (usage := _seen(pid)) is not None:
+                found.append(usage)
+                self._memory.setdefault(pid, _Memory()).look(usage)
+        return found
 
     def finish(self) -> float:
         """Reap it after its end: the processor time of it and all that it waited for.
@@ -192,7 +209,7 @@ def wait_all(children: Sequence[Child], beside: Sequence[Child] = (), within: fl
             for descriptor in select.select(list(watched.keys() - ends.keys()), [], [], _SAMPLE)[0]:
                 ends[descriptor] = time.monotonic()
             for child in (*beside, *(children[watched[descriptor]] for descriptor in watched.keys() - ends.keys())):
-                child.usage()
+                child.watch()
             if time.monotonic() > deadline:
                 raise ShoalError(ERR_TIMEOUT, f"{children[0].name} has not ended within {within:g} s")
     finally:

@@ -194,16 +194,17 @@ def load(order: Order) -> Load:
         _run(clients, keep, order.seconds)
         seconds = time.monotonic() - begin
         used, mine = usage_of(order.pid).cpu_seconds - before, time.process_time() - mine
-        latencies = sorted(clients.latencies)
+        answered = len(clients.latencies)
         _run(clients, lambda: None, PATIENCE, until=lambda: not clients)
+        latencies = sorted(clients.latencies)  # those that came late count among them
         failed = clients.failed + len(clients)
     finally:
         clients.close()
-    if not latencies:
+    if not answered:
         raise ShoalError(ERR_FAILURE, "the tracker answered nothing")
     listed = sum(clients.listed) / max(1, len(clients.listed))
     return Load(
-        round(seconds, 4), len(latencies), failed, round(used, 2), round(mine, 2), round(listed, 1),
+        round(seconds, 4), answered, failed, round(used, 2), round(mine, 2), round(listed, 1),
         _quantile(latencies, 0.5), _quantile(latencies, 0.99),
     )  # fmt: skip
 

@@ -53,6 +53,14 @@ def test_what_a_program_starts_counts_too(tmp_path):
         assert child.usage().cpu_seconds >= 0.3
 
 
+def test_to_watch_takes_little_from_what_is_watched(tmp_path):
+    with Children(tmp_path) as children:
+        waited_for = [children.start(python("import time; time.sleep(1)"), name) for name in "ab"]
+        before = time.thread_time()
+        wait_all(waited_for)
+        assert time.thread_time() - before < 0.03
+
+
 def test_the_end_of_each_is_taken_when_it_ends(tmp_path):
     with Children(tmp_path) as children:
         quick, slow = (children.start(python("input()"), name) for name in ("quick", "slow"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from random import Random
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from bus.database import open_database
 from bus.places import TrackerPlaces
+from experiments.bench import tracker_load
 from experiments.bench.cases.tracker import tracker
 from experiments.bench.contest import Contest
 from experiments.bench.options import Options
@@ -86,6 +88,43 @@ def test_the_open_loop_asks_when_a_request_is_due_and_catches_up_when_it_is_late
     assert asked.due == sorted(asked.due)
     assert (asked.due[200] - asked.due[0]) / 200 == pytest.approx(0.001, rel=0.3)  # the dice are always the same
     assert keep() > asked.due[-1]
+
+
+def test_an_answer_that_comes_after_the_span_counts_among_the_latencies(monkeypatch):
+    class Late:
+        """The tracker stands still at the end of the span, and answers all after it."""
+
+        def __init__(self, _order: Order) -> None:
+            self.latencies: list[float] = []
+            self.listed: list[int] = []
+            self.failed = self.asked = 0
+            self.begin = time.monotonic()
+
+        def __len__(self) -> int:
+            return self.asked
+
+        def ask(self, _due: float) -> None:
+            self.asked += 1
+
+        def hear(self, _most: int) -> int:
+            stands_still = 0.1 < time.monotonic() - self.begin - tracker_load.WARM_UP < 0.3
+            if stands_still or not self.asked:
+                return 0
+            self.latencies.append(0.2 if time.monotonic() - self.begin - tracker_load.WARM_UP >= 0.3 else 0.001)
+            self.asked -= 1
+            return 1
+
+        def sleep(self, seconds: float) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(tracker_load, "Clients", Late)
+    order = Order("", "", os.getpid(), 0, FEW, "mixed", 0.2, 1, rate=100.0)
+    told = tracker_load.load(order)
+    assert told.failed == 0
+    assert told.p99 == 0.2
 
 
 @needs_two_cores
