@@ -15,6 +15,7 @@ from msgspec import Struct
 from bus.boundary import Dial, DialFailed, LinkId, LinkUp, PeerId
 from bus.events import LinkIsLost, LinkIsUp, LinkProgress
 from bus.messages import Hello, Ping, Pong
+from peer.core.pauses import doubled
 from peer.core.rates import Meter
 from peer.core.settings import NodeSettings
 from peer.core.turn import Turn
@@ -153,7 +154,7 @@ class Neighbours:
     def _back_off(self, peer: PeerId, reason: str) -> None:
         attempts = self._attempts[peer] = self._attempts.pop(peer, _Attempts())
         self._forget_oldest(self._attempts)
-        pause = min(DIAL_AGAIN_FIRST * 2**attempts.failures, DIAL_AGAIN_LONGEST)
+        pause = doubled(DIAL_AGAIN_FIRST, attempts.failures, DIAL_AGAIN_LONGEST)
         attempts.failures += 1
         attempts.reason = reason
         attempts.not_before = self._turn.now + pause * (0.5 + 0.5 * self._turn.rng.random())

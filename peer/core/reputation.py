@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from peer.core.pauses import doubled
 from peer.core.scoring import MODELS
 from peer.core.settings import ReputationSettings
 from peer.core.standing import (
@@ -129,7 +130,7 @@ class ReputationBook:
         if len(recent) < settings.ban_after:
             return replace(standing, corrupted_at=recent)
         # They are paid for; the next ban needs new ones.
-        length = min(settings.ban_first * 2**standing.bans, settings.ban_longest)
+        length = doubled(settings.ban_first, standing.bans, settings.ban_longest)
         return replace(standing, corrupted_at=(), banned_until=now + length, bans=standing.bans + 1)
 
 

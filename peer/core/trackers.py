@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from bus.boundary import ContentId, Dial, DialFailed, LinkId, LinkUp
 from bus.errors import RemoteProtocolError
 from bus.events import TrackerLost, TrackerReached
@@ -33,6 +35,7 @@ from bus.messages import (
     Version,
     Watch,
 )
+from peer.core.pauses import doubled
 from peer.core.session import Answer, Asked, Session, SessionState, pages_of, register_page, resolved
 from peer.core.settings import NodeSettings, TrackerAddress
 from peer.core.shelf import Shelf
@@ -151,7 +154,7 @@ class Trackers:
                 asked.answer(None)
         session.asked.clear()
         self._turn.timers.clear(("tracker_ping", session.address.public_key))
-        pause = min(FIRST_PAUSE * 2**session.failures, LONGEST_PAUSE) * (0.5 + 0.5 * self._turn.rng.random())
+        pause = doubled(FIRST_PAUSE, session.failures, LONGEST_PAUSE) * (0.5 + 0.5 * self._turn.rng.random())
         session.failures += 1
         self._turn.timers.set(("tracker_dial", session.address.public_key), self._turn.now + pause)
         self._turn.publish(TrackerLost(session.address.endpoint, session.address.public_key, "lost", reason))
@@ -371,21 +374,12 @@ class Trackers:
 
     def _swarm(self, session: Session, message: Swarm) -> None:
         asked = self._answered(session, message.request)
-        if asked is None or asked.content != message.content:
+        if asked is None:
+            return  # it comes late: a tracker with much to do is not to be blamed for that
+        if asked.content != message.content:
             raise RemoteProtocolError("a tracker answered for a content that it was not asked for")
         peers = [resolved(peer, session.host) for peer in message.peers]
-        self._on_swarm(
-            Swarm(
-                message.request,
-                message.content,
-                message.name,
-                message.kind,
-                message.size,
-                message.seeds,
-                message.leechers,
-                peers,
-            )
-        )
+        self._on_swarm(replace(message, peers=peers))
         if asked.answer:
             row = FoundContent(
                 message.content, message.name, message.kind, message.size, message.seeds, message.leechers
