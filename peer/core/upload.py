@@ -285,8 +285,8 @@ class Upload:
             chunk = chunks[0]
             rest = layout.length_of(chunk) - offset
             length = min(rest, room - taken)
-            # Small chunks go whole: a message of many files ends at a file's end where it can.
-            if parts and length < rest and rest <= size:
+            # Each message ends a chunk where it can: then it may be another stream's turn.
+            if parts and length < rest:
                 break
             parts.append((chunk, offset, length))
             taken += length

@@ -196,6 +196,9 @@ class Uploads:
 
     def choke_due(self) -> None:
         """Look at the slots, and weigh who has one as it stands now."""
+        for link in [*self._open, *self._waiting]:
+            if self._refused(self._uploads[link].peer):  # since it asked
+                self.close(link, "reputation")
         self.rotate()
         for upload in self._open.values():
             self._score_taken(upload, self._settings.reputation.upload_unit)

@@ -60,6 +60,15 @@ def test_many_small_chunks_travel_in_one_message() -> None:
     assert messages == [tuple((i, 0, 100 + i) for i in range(10))]
 
 
+def test_a_message_begins_no_chunk_after_another_that_it_does_not_end() -> None:
+    """So that a chunk's last byte ends its message, and it may be another stream's turn."""
+    upload = opened()
+    want(upload, (0, 4))
+    messages = read_all(upload, size=100 * KIB)
+    assert [parts[-1][0] for parts in messages] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert {len(parts) for parts in messages} == {1}
+
+
 def test_a_message_is_cut_to_the_credit_left() -> None:
     upload = opened(credit=1000)
     want(upload, (0, 1))

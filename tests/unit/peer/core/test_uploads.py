@@ -10,6 +10,7 @@ from bus.messages import Pause
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import Host, HostRates
 from peer.core.interface import Command
+from peer.core.standing import CORRUPTED_DATA
 
 MIB = 2**20
 LEECHERS = 4
@@ -65,6 +66,19 @@ def test_an_upload_that_does_not_move_has_no_rate(how: str) -> None:
         swarm.world.carry_out(swarm.world.hosts[stops], effects)
     swarm.world.run(swarm.world.now + 4.0, lambda: False)
     assert rates[-1] == 0.0
+
+
+def test_who_is_banned_while_it_has_a_slot_loses_it() -> None:
+    fast = HostRates(up=MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, fast, fast))
+    seed, leecher = swarm.nodes[peer_id(0)], peer_id(1)
+    assert swarm.world.run(20.0, lambda: seed.uploads.slots_used == 1)
+    for _ in range(2):
+        seed.opinions.record(leecher, CORRUPTED_DATA, CONTENT, 1)
+    assert swarm.world.run(swarm.world.now + 1.5, lambda: seed.uploads.slots_used == 0)
+    sent = seed.neighbours.traffic[leecher].up.total
+    swarm.world.run(swarm.world.now + 10, lambda: False)
+    assert seed.neighbours.traffic[leecher].up.total == sent
 
 
 def test_an_upload_whose_downloader_takes_nothing_any_more_comes_to_rest() -> None:
