@@ -109,7 +109,8 @@ class Fetching:
             download.avoided[link] = download.avoided.get(link, 0) | wrong
         source = self.sources.get(link)
         if source is None:
-            source = self.sources[link] = Source(link, neighbour.peer, neighbour.dialled, self._turn.now)
+            source = Source(link, neighbour.peer, neighbour.dialled, self._turn.now, self.granting.refund)
+            self.sources[link] = source
             self.pump(source)
         elif self._gains(source, download, news):
             self.pump(source)

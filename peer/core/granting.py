@@ -123,5 +123,9 @@ class Granting:
         """The uploader ended a stream: what it did not use of its credit never comes."""
         unused = source.window.limit - source.window.received
         if unused > 0 and source.asked:
-            content = next(iter(source.asked.values())).content
-            self._limits.take("down", content, -unused, self._turn.now)
+            asked = next(iter(source.asked.values()))
+            self._limits.take("down", "" if asked.paid else asked.content, -unused, self._turn.now)
+
+    def refund(self, content: ContentId, size: int) -> None:
+        """Bytes that were charged when they were asked for will not come."""
+        self._limits.take_own("down", content, -size, self._turn.now)

@@ -9,6 +9,7 @@ Bytes nobody asked for are counted and consumed, and never stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -88,6 +89,7 @@ class Source:
         "next_stream",
         "pace",
         "peer",
+        "refund",
         "state",
         "stream",
         "unreceived",
@@ -97,7 +99,16 @@ class Source:
         "window",
     )
 
-    def __init__(self, link: LinkId, peer: PeerId, dialled: bool, now: float) -> None:
+    def __init__(
+        self,
+        link: LinkId,
+        peer: PeerId,
+        dialled: bool,
+        now: float,
+        refund: Callable[[ContentId, int], None] = lambda _content, _size: None,
+    ) -> None:
+        """`refund` is told of the bytes of a content that were charged when they were asked for and will not come."""
+        self.refund = refund
         self.link = link
         self.peer = peer
         self.state = SourceState.IDLE
@@ -154,6 +165,9 @@ class Source:
         """End the stream; returns what was still asked for."""
         self._step("close")
         asked = list(self.asked.values())
+        for one in asked:
+            if one.paid:
+                self.refund(one.content, one.unreceived)
         self.asked.clear()
         self.given_up.clear()
         self.unreceived = 0
@@ -235,6 +249,8 @@ class Source:
                 rest = asked.layout.length_of(chunk) - asked.progress.pop(chunk, 0)
                 asked.unreceived -= rest
                 self._expect(asked.content, -rest)
+                if asked.paid:
+                    self.refund(asked.content, rest)
         asked.mask &= ~gone
         if not asked.mask:
             self._expect(asked.content, -asked.unreceived)

@@ -98,6 +98,22 @@ def test_a_content_at_its_limit_does_not_slow_down_another_from_the_same_source(
     assert free.total - before[1] > 0.9 * 10 * 15 * MIB
 
 
+def test_what_never_comes_is_not_charged_to_a_contents_own_limit() -> None:
+    rates = HostRates(up=16 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(1, 256 * MIB, rates, rates, latency=0.002, contents=2, seed=3))
+    limit(swarm, 1, "down", MIB, CONTENT)
+    swarm.world.run(2.0, lambda: False)
+    limited = swarm.nodes[peer_id(1)].downloads.active[CONTENT].meter
+    before, uploads = limited.total, swarm.nodes[peer_id(0)].uploads
+    for _ in range(40):
+        swarm.world.run(swarm.world.now + 0.25, lambda: False)
+        for link in list(uploads._open):
+            uploads.close(link, "choked")
+        swarm.world.carry_out(swarm.world.hosts[peer_id(0)], swarm.nodes[peer_id(0)].turn.take_effects())
+    # What is saved up while a stream is opened anew is bounded, and some chunks have half come.
+    assert 9 * MIB < limited.total - before < 10.5 * MIB
+
+
 def test_what_is_read_again_is_charged_once_to_its_contents_own_limit() -> None:
     rates = HostRates(up=20 * MIB)
     swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.002, seed=3))

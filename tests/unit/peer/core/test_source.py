@@ -160,3 +160,24 @@ def test_a_large_manifest_tells_how_fast_its_source_is(size: int, rate: float) -
     assert source.manifest_rate == 0.0
     source.receive(*manifest(1000, size - 1000, size, 1000), now=1.01)
     assert source.manifest_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("end", "refunded"),
+    [
+        (lambda source: source.refused(1, 0), 2 * CHUNK - 1000),
+        (lambda source: source.give_up(1, 0), CHUNK - 1000),
+        (Source.close, 2 * CHUNK - 1000),
+    ],
+)
+@pytest.mark.parametrize("paid", [True, False])
+def test_what_was_charged_when_it_was_asked_for_and_does_not_come_is_refunded(end, refunded: int, paid: bool) -> None:
+    refunds: list[int] = []
+    source = Source(LinkId(1), "p" * 64, True, 0.0, lambda _content, size: refunds.append(size))
+    source.open()
+    source.opened(2**20, 0.0)
+    source.asked[source.ask(CONTENT, LAYOUT, 0b11, 2 * CHUNK, 0.0)].paid = paid
+    source.window.announce(2**20)
+    source.receive(Data(source.stream, 0, 1, [(0, 0, 1000)]), 1000, 1.0)
+    end(source)
+    assert sum(refunds) == paid * refunded
