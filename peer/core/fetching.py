@@ -22,7 +22,7 @@ from bus.messages import (
     Opened,
     Refused,
 )
-from peer.core.asking import WANT_BYTES, Asking
+from peer.core.asking import Asking
 from peer.core.bitmap import checked_mask
 from peer.core.download import Download, DownloadState
 from peer.core.granting import Granting
@@ -32,6 +32,7 @@ from peer.core.interface import (
     Store,
     StoreManifest,
 )
+from peer.core.lateness import holds_up_manifest, is_late
 from peer.core.limits import RateLimits
 from peer.core.neighbours import Neighbour, Neighbours
 from peer.core.opinions import Opinions
@@ -44,8 +45,6 @@ from peer.core.standing import REFUSED_UPLOAD, SUCCESSFUL_UPLOAD, TIMED_OUT
 from peer.core.turn import Turn
 
 STALL_CHECK: Final = 5.0
-TIMEOUT_LONGEST: Final = 300.0
-"""Seconds; a source may be silent for at most so long, however slow it was."""
 PATIENCE: Final = 2.0
 """Seconds for which a peer that takes from us, and never gave, may let us wait for a slot."""
 REOPEN_AFTER: Final = 30.0
@@ -226,6 +225,14 @@ class Fetching:
         """Ask nothing of a source for a while."""
         self._not_before[source.link] = self._turn.now + REOPEN_AFTER
 
+    def _fresh(self) -> list[Source]:
+        """Sources with an open stream that never had to rest."""
+        return [
+            source
+            for link, source in self.sources.items()
+            if source.state is SourceState.OPEN and link not in self._not_before
+        ]
+
     def useful(self, source: Source) -> bool:
         """Whether this source has anything that is still missing."""
         link = source.link
@@ -356,12 +363,12 @@ class Fetching:
         now = self._turn.now
         for source in list(self.sources.values()):
             if source.state is SourceState.OPEN and source.unreceived and source.window.limit > source.window.received:
-                expected = min(source.unreceived, WANT_BYTES) / max(source.pace, 1024.0)
-                patience = max(self._settings.chunk_timeout, min(4 * expected, TIMEOUT_LONGEST))
-                # A byte now and then is no excuse for a want that has waited for the longest time of all.
-                if now - source.moved_at >= patience or now - source.waiting_since() >= TIMEOUT_LONGEST:
+                if is_late(source, self._settings.chunk_timeout, now):
                     self._record(source.peer, TIMED_OUT, "", 0)
-                    self._not_before[source.link] = now + REOPEN_AFTER
+                    self.rest(source)
+                    self.close(source, "idle")
+                elif holds_up_manifest(source, self._fresh(), self._active, now):
+                    self.rest(source)
                     self.close(source, "idle")
                 elif now - source.moved_at >= STALL_CHECK:
                     self.granting.repeat(source)

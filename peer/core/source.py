@@ -229,10 +229,6 @@ class Source:
         self._settle(want, asked, 1 << chunk)
         return begun
 
-    def waiting_since(self) -> float:
-        """When the oldest outstanding want was asked for."""
-        return min(asked.since for asked in self.asked.values())
-
     def refused(self, want: int, mask: int) -> tuple[Asked, int] | None:
         """The uploader refused chunks (all of them if `mask` is 0) of a want; returns it and the chunks."""
         asked = self.asked.get(want)

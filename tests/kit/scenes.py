@@ -55,12 +55,21 @@ class Scene:
         )
 
 
-def scene(folder: Path, behaviour: str = "honest", /, *, bad: Mapping[str, Any] | None = None, **more: Any) -> Scene:
-    """One seed, `GOOD` honest peers and two `bad` ones of that behaviour, with more keys of the scenario."""
+def scene(
+    folder: Path,
+    behaviour: str = "honest",
+    /,
+    *,
+    bad: Mapping[str, Any] | None = None,
+    good: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    **more: Any,
+) -> Scene:
+    """One seed, `GOOD` honest peers and two `bad` ones of that behaviour, with more keys of these and the scenario."""
     groups = {
         "seed": {"peers": 1, "complete": True, "up": "2 MiB/s"},
-        "good": {"peers": GOOD, "up": "1 MiB/s"},
+        "good": {"peers": GOOD, "up": "1 MiB/s", **(good or {})},
         "bad": {"peers": 2, "up": "1 MiB/s", "behaviour": behaviour, **(bad or {})},
     }
     tree = {"content": {"size": "4 MiB"}, "groups": groups, "backend": "sim", "timeout": "5 min", **more}
-    return Scene(tree, folder)
+    return Scene(tree, folder, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.events import ChunkRejected, PeerStarted, ReputationChanged
+from bus.events import ChunkRejected, PeerStarted, ReputationChanged, TransferCompleted
 from tests.kit.scenes import GOOD, MIB, Scene, scene
 
 
@@ -19,6 +19,15 @@ def test_nobody_gets_anything_from_who_gives_nothing(tmp_path, behaviour):
     played = scene(tmp_path, behaviour)
     assert len(played.completed("good")) == GOOD
     assert played.given("bad", "good") == 0
+
+
+def test_stallers_that_claim_everything_hold_up_no_manifest_for_long(tmp_path):
+    for seed in (1, 2):
+        played = scene(
+            tmp_path / str(seed), "staller", bad={"complete": True}, good={"arrival": {"at": "2 s"}}, seed=seed
+        )
+        assert len(played.completed("good")) == GOOD
+        assert max(event.seconds for _, _, event in played.events(TransferCompleted, "good")) < 25
 
 
 @pytest.fixture(scope="module", params=["corrupter", "sybil"])
