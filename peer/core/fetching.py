@@ -246,6 +246,11 @@ class Fetching:
                 return True
         return False
 
+    def needs(self, link: LinkId) -> bool:
+        """Whether something comes over this link, or could."""
+        source = self.sources.get(link)
+        return source is not None and (source.state is not SourceState.IDLE or self.useful(source))
+
     def kept_waiting(self, peer: PeerId) -> bool:
         """Whether a peer has let us wait for a slot for long, with something that we lack."""
         neighbour = self._neighbours.by_peer.get(peer)

@@ -7,6 +7,7 @@ that dialled each other keep one link: the lower id closes the link it dialled.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from math import inf
 from typing import Any
 
@@ -27,6 +28,8 @@ LINKS_PER_PEER = 2
 """Links accepted of one peer: the one that stands, and one that takes its place after a loss we have not seen."""
 HELLO_SECONDS = 10.0
 """A link that has not greeted by then is given up."""
+YOUNG_SECONDS = 60.0
+"""A link has so long to come to some use before it may have to make room."""
 REMEMBERED = 10_000
 """Peers of which the traffic, or failed dials, are remembered after their links are gone."""
 LOOKS = 4
@@ -254,6 +257,20 @@ class Neighbours:
         if self.by_link:
             self._turn.timers.set_earlier(("ping",), now + idle / LOOKS)
         return silent
+
+    def crowding(self, idle: Callable[[LinkId], bool]) -> list[LinkId]:
+        """Links to end so that a tenth of the places stay free for who has something to do: the oldest `idle` ones."""
+        most = self._settings.links - max(1, self._settings.links // 10)
+        ending: list[LinkId] = []
+        for excess, dialled in ((self._dialled - most, True), (len(self.by_link) - self._dialled - most, False)):
+            if excess > 0:
+                grown = (
+                    neighbour.link
+                    for neighbour in self.by_link.values()
+                    if neighbour.dialled == dialled and self._turn.now - neighbour.since >= YOUNG_SECONDS
+                )
+                ending += islice(filter(idle, grown), excess)
+        return ending
 
     def measure(self, neighbour: Neighbour) -> None:
         """Find out how long the way there and back is, unless that is known."""

@@ -56,6 +56,12 @@ class Receiving:
     def ping_due(self) -> None:
         for link, reason in self._neighbours.look():
             self.end_link(link, reason)
+        for link in self._neighbours.crowding(self._is_idle):
+            self.end_link(link, "it made room: nothing went over it")
+
+    def _is_idle(self, link: LinkId) -> bool:
+        """Whether nothing goes over a link either way, nor is waited for."""
+        return not self._uploads.serves(link) and not self._downloads.fetching.needs(link)
 
     def _message_table(self) -> dict[type[sent.Message], Callable[[Neighbour, sent.Message], None]]:
         fetching, uploads = self._downloads.fetching, self._uploads

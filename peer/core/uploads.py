@@ -172,6 +172,10 @@ class Uploads:
     def slots_used(self) -> int:
         return len(self._open)
 
+    def serves(self, link: LinkId) -> bool:
+        """Whether somebody has a slot over this link, or waits for one."""
+        return link in self._open or link in self._waiting
+
     def waiting_for(self, content: ContentId) -> list[LinkId]:
         """Who asked for this content, lacks some of it, and has no slot; who waits longest first."""
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from bus.boundary import Dial, DialFailed, HangUp, LinkId, LinkUp, Send
 from bus.messages import Hello, Ping, Pong
@@ -109,3 +110,17 @@ def test_the_way_to_a_peer_is_measured_once(book: Neighbours) -> None:
     assert neighbour.round_trip == 0.25
     book.measure(neighbour)
     assert not book._turn.take_effects()
+
+
+def test_of_a_full_table_the_oldest_idle_links_make_room() -> None:
+    turn = Turn(random.Random(1), 0.0, 0.0)
+    book = Neighbours(replace(SETTINGS, links=10), turn)
+    for number in range(1, 11):
+        linked(book, number)
+    turn.now = neighbours.YOUNG_SECONDS - 1
+    assert book.crowding(lambda link: True) == []
+    turn.now += 1
+    assert book.crowding(lambda link: link != 1) == [LinkId(2)]
+    assert book.crowding(lambda link: False) == []
+    book.lost(LinkId(5), "gone")
+    assert book.crowding(lambda link: True) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bus.boundary import DialFailed
 from bus.events import Transfer
@@ -90,3 +91,22 @@ def test_a_private_seed_dials_no_leecher_that_may_not_fetch(only: frozenset[str]
     node.swarms.changed(SwarmChanged(CONTENT, 1, 1, [SwarmPeer(peer_id(9), ["tcp://10.0.0.11:5000"], False)], []))
     node.swarms.introduce_due(peer_id(9))
     assert dialled(swarm, 1, 9) is (only is None or peer_id(9) in only)
+
+
+def test_links_over_which_nothing_goes_any_more_make_room_for_new_ones() -> None:
+    swarm = SimulatedSwarm(replace(ALONE, settings={"links": 2}))
+    for number in (1, 2):
+        swarm.add_peer(number)
+    assert swarm.world.run(60.0, lambda: swarm.finished(1) and swarm.finished(2))
+    assert dialled(swarm, 1, 0)
+    assert dialled(swarm, 2, 0)
+    swarm.world.run(swarm.world.now + 90, lambda: False)
+    assert [dialled(swarm, 0, number) for number in (1, 2)].count(True) == 1
+
+
+def test_links_stay_while_there_is_room_and_while_something_goes_over_them() -> None:
+    slow = SwarmScenario(2, 64 * MIB, HostRates(up=100_000), FAST, settings={"links": 4})
+    swarm = SimulatedSwarm(slow)
+    swarm.world.run(200.0, lambda: False)
+    lost = [node for node in swarm.nodes.values() if len(node.neighbours.by_link) < 2]
+    assert lost == []
