@@ -213,7 +213,10 @@ class Uploads:
             yield Waiting(link, self._standing(self._uploads[link]), since)
 
     def _slot(self, upload: Upload) -> Slot:
-        return Slot(upload.link, self._standing(upload), upload.granted_at, upload.last_useful, upload.optimistic)
+        # Who could be sent something and waits for our limit, or for others' turns, makes use of its slot.
+        ours = (upload.pipeline or upload.may_read()) and not self._neighbours.by_link[upload.link].blocked
+        useful = self._turn.now if ours else upload.last_useful
+        return Slot(upload.link, self._standing(upload), upload.granted_at, useful, upload.optimistic)
 
     def _standing(self, upload: Upload) -> Standing:
         peer = upload.peer

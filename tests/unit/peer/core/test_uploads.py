@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bus.boundary import LinkId
-from bus.events import UploadEnded, UploadProgress
+from bus.events import StreamClosed, UploadEnded, UploadProgress
 from bus.messages import Pause
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import Host, HostRates
 from peer.core.interface import Command
 from peer.core.standing import CORRUPTED_DATA
 
+KIB = 2**10
 MIB = 2**20
 LEECHERS = 4
 
@@ -66,6 +67,22 @@ def test_an_upload_that_does_not_move_has_no_rate(how: str) -> None:
         swarm.world.carry_out(swarm.world.hosts[stops], effects)
     swarm.world.run(swarm.world.now + 4.0, lambda: False)
     assert rates[-1] == 0.0
+
+
+def test_who_waits_for_our_limit_is_not_idle() -> None:
+    fast = HostRates(up=100 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(leechers=12, size=64 * MIB, seed_rates=fast, leecher_rates=fast))
+    swarm.nodes[peer_id(0)].limits.set("up", 128 * KIB, swarm.world.now)  # a chunk a second, for eight slots
+    ended: list[float] = []
+
+    def published(host: Host, event: object) -> None:
+        if host.name == peer_id(0) and isinstance(event, StreamClosed):
+            ended.append(swarm.world.now)
+
+    swarm.world.on_publish = published
+    swarm.world.run(30.0, lambda: False)
+    # Twelve take turns of at least ten seconds.
+    assert 0 < len(ended) <= 3 * 8
 
 
 def test_who_is_banned_while_it_has_a_slot_loses_it() -> None:
