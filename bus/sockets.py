@@ -27,6 +27,8 @@ from bus.messages import MAX_DATA_PAYLOAD, Channel
 
 MAX_SOCKETS: Final = 4096
 MAX_DESCRIPTORS: Final = 65536
+MAX_REQUEST: Final = 2**16
+"""Bytes of one request's body that a peer takes on its control socket."""
 _FRAMING: Final = 2**16
 """Room for headers, bodies and CURVE beside a payload."""
 
@@ -71,7 +73,7 @@ _ROLES: Final[dict[Role, _Row]] = {
     "data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
     "clear-data-server": _Row(zmq.ROUTER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_SERVER}),
     "clear-data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
-    "control-server": _Row(zmq.ROUTER, 256, 2**16, _SERVER),
+    "control-server": _Row(zmq.ROUTER, 256, MAX_REQUEST, _SERVER),
     "control-client": _Row(zmq.DEALER, 256, 2**20, {**_LOCAL, zmq.SNDTIMEO: 5_000, zmq.RCVTIMEO: 5_000}),
     # Subscribers may miss events (they see it by seq); the publisher never waits for them.
     "publisher": _Row(zmq.XPUB, 10_000, 2**10, {zmq.XPUB_NODROP: 0, zmq.XPUB_VERBOSE: 1}),
