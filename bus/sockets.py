@@ -13,6 +13,7 @@ rules need saying:
 from __future__ import annotations
 
 import ctypes
+import errno
 import resource
 import secrets
 import weakref
@@ -183,7 +184,8 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
     """Bind, and return the real endpoint (port 0 is any free one).
 
     Raises:
-        ShoalError: ERR_PORT_IN_USE if another program has it; ERR_USAGE if it is no address of this machine.
+        ShoalError: ERR_PORT_IN_USE if another program has it; ERR_USAGE if it is no address of this machine, or one
+            that only a privileged program may take.
     """
     try:
         socket.bind(endpoint)
@@ -193,7 +195,11 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
             raise ShoalError(
                 ERR_PORT_IN_USE, f"port {port} of {endpoint} is in use by another program; choose another, or 0 for any"
             ) from None
-        raise ShoalError(ERR_USAGE, f"cannot listen on {endpoint}: {error.strerror}; use an address of here") from None
+        privileged = error.errno == errno.EACCES and endpoint.startswith("tcp:")
+        advice = "ports under 1024 need privileges, choose a higher one" if privileged else "use an address of here"
+        # Not the error's own text, in which pyzmq names the endpoint a second time.
+        reason = zmq.strerror(error.errno or 0)
+        raise ShoalError(ERR_USAGE, f"cannot listen on {endpoint}: {reason}; {advice}") from None
     return plain_endpoint(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
 
 

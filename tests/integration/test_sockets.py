@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from bus.boundary import Dial, LinkUp
+from bus.errors import ERR_USAGE, ShoalError
 from bus.events import PeerHeartbeat
 from bus.identity import Identity
 from bus.publisher import Publisher
 from bus.rpc import Requests, RpcClient
-from bus.sockets import Role, live_sockets, make_context, make_socket, plain_endpoint, plain_host
+from bus.sockets import Role, bind, live_sockets, make_context, make_socket, plain_endpoint, plain_host
 from bus.tap import EventTap, Subscription, WireStream
 from tests.kit.bench import Bench, End
 from tests.kit.socket_table import CLEAR, SECURED, a_full_router_refuses, differences
@@ -110,3 +114,29 @@ def test_ipv4_is_written_as_ipv4(endpoint: str, plain: str):
 def test_a_mapped_address_is_written_as_ipv4():
     assert plain_host("::ffff:10.0.0.7") == "10.0.0.7"
     assert plain_host("fe80::1") == "fe80::1"
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As a plain user; as nobody if the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_port_that_a_plain_user_may_not_take_is_told_from_an_address_that_is_not_ours():
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 443:
+        pytest.skip("this machine lets everybody take every port")
+    context = make_context()
+    socket = make_socket(context, "data-server", identity=Identity(b"k" * 32))
+    with unprivileged(), pytest.raises(ShoalError) as raised:
+        bind(socket, "tcp://127.0.0.1:443")
+    socket.close()
+    context.term()
+    said = "Permission denied; ports under 1024 need privileges, choose a higher one"
+    assert str(raised.value) == f"{ERR_USAGE}: cannot listen on tcp://127.0.0.1:443: {said}"
