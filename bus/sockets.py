@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import resource
 import secrets
 import weakref
@@ -219,8 +220,9 @@ def live_sockets() -> Iterator[tuple[Role, zmq.Socket[bytes]]]:
     return ((role, socket) for socket, role in list(_live.items()) if not socket.closed)
 
 
+@functools.cache
 def has_ipv6() -> bool:
-    """Whether this machine has IPv6 sockets."""
+    """Whether this machine has IPv6 sockets; looked at once, since a look takes a socket of its own."""
     import socket as sockets
 
     if not sockets.has_ipv6:

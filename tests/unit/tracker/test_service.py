@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bus.boundary import Publish
+from bus.events import SwarmHasChanged
 from bus.places import TrackerPlaces
 from bus.settings import SecuritySettings, Settings
 from tests.kit.second_thread import repeated_meanwhile
@@ -51,3 +54,10 @@ def test_what_the_zap_thread_counts_meanwhile_does_not_disturb_a_sample(service:
     with repeated_meanwhile(lambda n: counts.update([f"another {n}"])):
         service._sample()
         service._sample()
+
+
+def test_nothing_that_is_published_is_kept(service: TrackerService):
+    event = SwarmHasChanged("content", 1, 0)
+    before = sys.getrefcount(event)
+    service._perform(Publish(event))
+    assert sys.getrefcount(event) == before
