@@ -60,8 +60,9 @@ _LIMITS: Final[dict[tuple[Channel, str], BodyLimits]] = {
     # A key, a nonce, a signature, from anybody.
     ("proof", "client"): BodyLimits(64, 64, 4096, 4096),
     ("proof", "server"): BodyLimits(64, 64, 4096, 4096),
+    # From our own programs: an order of 2^15 characters, a path of 4,096; a body has 64 KiB at most.
+    ("control", "client"): BodyLimits(1000, 64, 2**16, 4096),
     # Towards a client of the control socket: a snapshot's page of at most 256 KiB, from our own peer.
-    ("control", "client"): BodyLimits(1000, 64, 4096, 4096),
     ("control", "server"): BodyLimits(2**14, 4096, 2**16, 4096),
 }
 

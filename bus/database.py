@@ -21,6 +21,8 @@ import msgspec
 
 from bus.errors import ERR_DATABASE, ERR_DISK, ERR_DISK_FULL, ShoalError
 
+OLDEST_SQLITE: Final = (3, 37)
+"""The first with strict tables (sqlite.org/stricttables.html)."""
 BUSY_SECONDS: Final = 5.0
 """To wait for somebody who holds the database, a backup perhaps."""
 LONGEST_JOURNAL: Final = 16 * 2**20
@@ -61,8 +63,9 @@ def open_database(
         The connection, what `read` returned, and one line about damage, empty if there was none.
 
     Raises:
-        ShoalError: ERR_DATABASE, ERR_DISK or ERR_DISK_FULL, in one line with the path.
+        ShoalError: ERR_DATABASE, ERR_DISK or ERR_DISK_FULL, in one line with the path or Python's own SQLite.
     """
+    _check_sqlite()
     notice = ""
     try:
         try:
@@ -93,6 +96,15 @@ def database_error(path: Path, error: sqlite3.Error) -> ShoalError:
     if code in DAMAGED:
         return ShoalError(ERR_DATABASE, f"{path} is damaged ({error}); restart, and it is set aside")
     return ShoalError(ERR_DISK, f"{path} cannot be used: {error}")
+
+
+def _check_sqlite() -> None:
+    # An older one takes strict tables for damage, so it is told before a file is touched.
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise ShoalError(
+            ERR_DATABASE, f"this Python has SQLite {sqlite3.sqlite_version}, {oldest} is needed: use another Python"
+        )
 
 
 def _open(path: Path, schema: Schema, read: Callable[[sqlite3.Connection], T]) -> tuple[sqlite3.Connection, T]:

@@ -23,7 +23,8 @@ from bus.units import (
     unexpected,
 )
 
-_HOST_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}"
+# With _, which DNS names of hosts do not have and those of containers do.
+_HOST_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _HOST: Final = rf"(?:{_HOST_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\])"
 _HOST_PORT: Final = re.compile(rf"({_HOST}):([0-9]{{1,5}})")
 _LISTEN: Final = re.compile(rf"tcp://(\*|{_HOST}):([0-9]{{1,5}})")
@@ -97,7 +98,8 @@ def _is_listen(text: str) -> bool:
     return match is not None and int(match[2]) <= 65535
 
 
-def _is_endpoint(text: str) -> bool:
+def is_endpoint(text: str) -> bool:
+    """Whether this is `tcp://HOST:PORT` and can be dialled."""
     return text.startswith("tcp://") and _is_host_port(text.removeprefix("tcp://"))
 
 
@@ -114,9 +116,9 @@ RATE: Final = Form("a rate", parse_rate, lambda bound: format_limit(int(bound)))
 DURATION: Final = Form("a duration", parse_duration, format_duration)
 KEY: Final = _text("64 lower-case hex digits", lambda text: _KEY.fullmatch(text) is not None)
 KEY_OR_NONE: Final = _text('64 lower-case hex digits or ""', lambda text: not text or _KEY.fullmatch(text) is not None)
-ENDPOINT: Final = _text("tcp://HOST:PORT with a port from 1 to 65535", _is_endpoint)
+ENDPOINT: Final = _text("tcp://HOST:PORT with a port from 1 to 65535", is_endpoint)
 ENDPOINT_OR_NONE: Final = _text(
-    'tcp://HOST:PORT with a port from 1 to 65535, or ""', lambda text: not text or _is_endpoint(text)
+    'tcp://HOST:PORT with a port from 1 to 65535, or ""', lambda text: not text or is_endpoint(text)
 )
 LISTEN: Final = _text("tcp://HOST:PORT with a port from 0 (any free) to 65535", _is_listen)
 ADDRESS: Final = _text("an IP address of this machine, such as 127.0.0.1 or 0.0.0.0", _is_address)

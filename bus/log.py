@@ -95,7 +95,8 @@ class Folding(logging.Filter):
         now = self._clock()
         if now - self._since >= FOLD_SECONDS:
             self._since = now
-            self._counts = {key: -count for key, count in self._counts.items() if count > OFTEN}
+            # Copied in one piece: other threads come here too, before the handler's lock.
+            self._counts = {key: -count for key, count in dict(self._counts).items() if count > OFTEN}
         # By the message before its arguments are put in: what differs is mostly a peer's name.
         key = (record.name, record.lineno, str(record.msg))
         count = self._counts.get(key, 0)

@@ -1,4 +1,4 @@
-"""A process's event stream, and the snapshots of the state its events add up to.
+"""A process's event stream, and the snapshots of the state that a peer's events add up to.
 
 Each stream (the first word of a type) counts its own events, so that whoever subscribes to a
 whole word can judge what was lost; a heartbeat says where every stream stands, so that silence
@@ -69,11 +69,9 @@ class Publisher:
         """New at each start; 63 bits, so that every language's signed integer holds it."""
         self.seqs: dict[str, int] = {}
         """The newest number of every stream that has one."""
-        self.state = PublishedState()
         self._reactor = reactor
         self._source = source
         self._heartbeat_event = heartbeat_event
-        self._kept: OrderedDict[int, tuple[_Kept, float]] = OrderedDict()
         self._last_heartbeat = -_EAGER
         self._socket = make_socket(context, "publisher")
         self._subscriptions = Subscriptions(self._socket)
@@ -88,14 +86,50 @@ class Publisher:
             self._drain()
 
     def publish(self, event: Event) -> None:
-        """Number an event, fold it into the state, and send it to whoever subscribes."""
+        """Number an event, and send it to whoever subscribes."""
         stream = BY_TYPE[type(event)].stream
         seq = self.seqs[stream] = self.seqs.get(stream, 0) + 1
-        self.state.apply(event)
         if self._subscriptions.any:
             # Never waits: an XPUB drops what a slow subscriber has no room for, and the subscriber sees the gap.
             self._socket.send_multipart(encode_event(event, self.epoch, seq, time.time(), self._source))
             self._reactor.touch(self._socket)
+
+    def close(self) -> None:
+        self._timer.cancel()
+        self._reactor.remove(self._socket)
+        self._socket.close()
+
+    def _beat(self) -> None:
+        self._last_heartbeat = self._reactor.now
+        stream = BY_TYPE[self._heartbeat_event].stream
+        self.publish(self._heartbeat_event({**self.seqs, stream: self.seqs.get(stream, 0) + 1}))
+
+    def _drain(self) -> bool:
+        # Whoever subscribes waits for a heartbeat first; it need not wait for the next regular one.
+        if self._subscriptions.drain() and self._reactor.now - self._last_heartbeat >= _EAGER:
+            self._beat()
+        return False
+
+
+class PeerPublisher(Publisher):
+    """A peer's: folds what it publishes into the state, of which it gives snapshots."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        source: str,
+        heartbeat: float,
+    ) -> None:
+        super().__init__(reactor, context, endpoint, source, heartbeat, PeerHeartbeat)
+        self.state = PublishedState()
+        self._kept: OrderedDict[int, tuple[_Kept, float]] = OrderedDict()
+
+    def publish(self, event: Event) -> None:
+        """Number an event, fold it into the state, and send it to whoever subscribes."""
+        self.state.apply(event)
+        super().publish(event)
 
     def answer(self, request: Snapshot) -> SnapshotPage:
         """One page of a snapshot; a request for snapshot 0 makes a new one.
@@ -116,22 +150,6 @@ class Publisher:
         last = request.page == len(kept.pages) - 1
         rows = kept.pages[request.page]
         return SnapshotPage(request.request, number, request.page, last, self.epoch, kept.seqs, rows)
-
-    def close(self) -> None:
-        self._timer.cancel()
-        self._reactor.remove(self._socket)
-        self._socket.close()
-
-    def _beat(self) -> None:
-        self._last_heartbeat = self._reactor.now
-        stream = BY_TYPE[self._heartbeat_event].stream
-        self.publish(self._heartbeat_event({**self.seqs, stream: self.seqs.get(stream, 0) + 1}))
-
-    def _drain(self) -> bool:
-        # Whoever subscribes waits for a heartbeat first; it need not wait for the next regular one.
-        if self._subscriptions.drain() and self._reactor.now - self._last_heartbeat >= _EAGER:
-            self._beat()
-        return False
 
     def _keep(self, sections: list[str]) -> int:
         number = secrets.randbits(62) + 1

@@ -11,6 +11,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from bus.codec import decode, encode, events_of
 from bus.errors import (
     CODES,
     ERR_FAILURE,
+    ERR_LIMIT,
     ERR_PROTOCOL,
     ERR_TIMEOUT,
     ERR_UNREACHABLE,
@@ -29,7 +31,7 @@ from bus.errors import (
 from bus.messages import SERVER, ControlFailed, Message, Progress, Snapshot, SnapshotPage
 from bus.monitor import close_monitor, open_monitor, read_monitor
 from bus.reactor import BATCH, CONTROL, Reactor, Timer
-from bus.sockets import make_socket
+from bus.sockets import MAX_REQUEST, make_socket
 from bus.state import PublishedState
 
 log = logging.getLogger(__name__)
@@ -78,12 +80,14 @@ class RpcClient:
             on_progress: hears the progress that comes before the answer.
 
         Raises:
-            ShoalError: what the peer answered; ERR_UNREACHABLE, nobody is there or it went away; ERR_TIMEOUT.
+            ShoalError: what the peer answered; ERR_UNREACHABLE, nobody is there or it went away; ERR_TIMEOUT;
+                ERR_LIMIT, the request is too long to be sent.
         """
         number = next(self._requests)
+        frames = _frames_of(message, number)
         for _ in read_monitor(self._monitor):
             pass  # what happened to earlier connections does not concern this request
-        self._send(msgspec.structs.replace(message, request=number), timeout)
+        self._send(frames, timeout)
         deadline = time.monotonic() + timeout
         while True:
             answer = self._receive(number, deadline, timeout)
@@ -128,11 +132,11 @@ class RpcClient:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _send(self, message: Message, timeout: float) -> None:
+    def _send(self, frames: list[bytes], timeout: float) -> None:
         # IMMEDIATE is set, so there is room only once a connection stands; libzmq tries again and again meanwhile.
         if not self._socket.poll(round(min(self._patience, timeout) * 1000), zmq.POLLOUT):
             raise NobodyThereError(ERR_UNREACHABLE, f"no peer answers at {self._endpoint}; start it with: shoal up")
-        self._socket.send_multipart(encode(message))
+        self._socket.send_multipart(frames)
 
     def _receive(self, number: int, deadline: float, timeout: float) -> Message:
         """The next message about this request; answers to requests given up before are passed over."""
@@ -160,16 +164,15 @@ class RpcClient:
 class _Pending:
     """A request that waits for its answer."""
 
-    __slots__ = ("message", "on_progress", "on_reply", "sent", "timeout", "timer")
+    __slots__ = ("frames", "on_progress", "on_reply", "sent", "timeout", "timer")
 
     def __init__(
         self,
-        message: Message,
         timeout: float,
         on_reply: Callable[[Message | ShoalError], object],
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
-        self.message = message
+        self.frames: list[bytes] = []
         self.timeout = timeout
         self.on_reply = on_reply
         self.on_progress = on_progress
@@ -211,12 +214,17 @@ class Requests:
         Args:
             message: the request; its number is set here.
             timeout: seconds without an answer or progress before ERR_TIMEOUT, or ERR_UNREACHABLE without a connection.
-            on_reply: hears the answer or the error.
+            on_reply: hears the answer or the error; ERR_LIMIT if the request is too long to be sent.
             on_progress: hears the progress before it.
         """
         number = next(self._numbers)
-        pending = _Pending(msgspec.structs.replace(message, request=number), timeout, on_reply, on_progress)
-        self._pending[number] = self._unsent[number] = pending
+        pending = self._pending[number] = _Pending(timeout, on_reply, on_progress)
+        try:
+            pending.frames = _frames_of(message, number)
+        except ShoalError as error:
+            pending.timer = self._reactor.call_later(0, partial(self._reply, number, error))
+            return
+        self._unsent[number] = pending
         self._arm(number, pending)
         self._send_unsent()
 
@@ -255,7 +263,7 @@ class Requests:
         while self._unsent:
             number, pending = next(iter(self._unsent.items()))
             try:
-                self._socket.send_multipart(encode(pending.message), zmq.DONTWAIT)
+                self._socket.send_multipart(pending.frames, zmq.DONTWAIT)
             except zmq.Again:
                 # The socket's descriptor fires when a connection stands or drains; the look at it here may take that
                 # news, and with it news of answers.
@@ -302,6 +310,15 @@ class Requests:
                 pending.on_progress(answer)
             return
         self._reply(number, _error_of(answer) if isinstance(answer, ControlFailed) else answer)
+
+
+def _frames_of(message: Message, number: int) -> list[bytes]:
+    frames = encode(msgspec.structs.replace(message, request=number))
+    size = len(frames[1])
+    if size > MAX_REQUEST:  # the peer would end the connection without a word
+        limit = f"the request has {size:,} bytes, a peer takes {MAX_REQUEST:,}"
+        raise ShoalError(ERR_LIMIT, f"{limit}; name folders instead of single files")
+    return frames
 
 
 def _error_of(answer: ControlFailed) -> ShoalError:

@@ -13,6 +13,8 @@ rules need saying:
 from __future__ import annotations
 
 import ctypes
+import errno
+import functools
 import resource
 import secrets
 import weakref
@@ -27,6 +29,8 @@ from bus.messages import MAX_DATA_PAYLOAD, Channel
 
 MAX_SOCKETS: Final = 4096
 MAX_DESCRIPTORS: Final = 65536
+MAX_REQUEST: Final = 2**16
+"""Bytes of one request's body that a peer takes on its control socket."""
 _FRAMING: Final = 2**16
 """Room for headers, bodies and CURVE beside a payload."""
 
@@ -71,7 +75,7 @@ _ROLES: Final[dict[Role, _Row]] = {
     "data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
     "clear-data-server": _Row(zmq.ROUTER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_SERVER}),
     "clear-data-client": _Row(zmq.DEALER, 256, MAX_DATA_PAYLOAD + _FRAMING, {**_TCP, **_DIALLED}),
-    "control-server": _Row(zmq.ROUTER, 256, 2**16, _SERVER),
+    "control-server": _Row(zmq.ROUTER, 256, MAX_REQUEST, _SERVER),
     "control-client": _Row(zmq.DEALER, 256, 2**20, {**_LOCAL, zmq.SNDTIMEO: 5_000, zmq.RCVTIMEO: 5_000}),
     # Subscribers may miss events (they see it by seq); the publisher never waits for them.
     "publisher": _Row(zmq.XPUB, 10_000, 2**10, {zmq.XPUB_NODROP: 0, zmq.XPUB_VERBOSE: 1}),
@@ -181,7 +185,8 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
     """Bind, and return the real endpoint (port 0 is any free one).
 
     Raises:
-        ShoalError: ERR_PORT_IN_USE if another program has it; ERR_USAGE if it is no address of this machine.
+        ShoalError: ERR_PORT_IN_USE if another program has it; ERR_USAGE if it is no address of this machine, or one
+            that only a privileged program may take.
     """
     try:
         socket.bind(endpoint)
@@ -191,7 +196,11 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
             raise ShoalError(
                 ERR_PORT_IN_USE, f"port {port} of {endpoint} is in use by another program; choose another, or 0 for any"
             ) from None
-        raise ShoalError(ERR_USAGE, f"cannot listen on {endpoint}: {error.strerror}; use an address of here") from None
+        privileged = error.errno == errno.EACCES and endpoint.startswith("tcp:")
+        advice = "ports under 1024 need privileges, choose a higher one" if privileged else "use an address of here"
+        # Not the error's own text, in which pyzmq names the endpoint a second time.
+        reason = zmq.strerror(error.errno or 0)
+        raise ShoalError(ERR_USAGE, f"cannot listen on {endpoint}: {reason}; {advice}") from None
     return plain_endpoint(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
 
 
@@ -211,8 +220,9 @@ def live_sockets() -> Iterator[tuple[Role, zmq.Socket[bytes]]]:
     return ((role, socket) for socket, role in list(_live.items()) if not socket.closed)
 
 
+@functools.cache
 def has_ipv6() -> bool:
-    """Whether this machine has IPv6 sockets."""
+    """Whether this machine has IPv6 sockets; looked at once, since a look takes a socket of its own."""
     import socket as sockets
 
     if not sockets.has_ipv6:

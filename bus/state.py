@@ -1,6 +1,6 @@
 """The published state: what a process's events add up to, folded in one place.
 
-The publisher folds its own events, so a snapshot is by construction what a subscriber that
+A peer's publisher folds its own events, so a snapshot is by construction what a subscriber that
 saw every event would have.  Gateway, command line and collector fold the same way.
 
     state     section -> key -> newest event of that row

@@ -35,7 +35,7 @@ from bus.messages import (
     SharePath,
     Snapshot,
 )
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 from peer.core.interface import Command, Reply, ReplyWhenAnnounced, Token
 from peer.core.previews import files_page
@@ -62,7 +62,7 @@ class Control:
         self,
         reactor: Reactor,
         storage: Storage,
-        publisher: Publisher,
+        publisher: PeerPublisher,
         reputation: ReputationStore,
         trackers: tuple[TrackerHint, ...],
         send: Callable[[Send], object],

@@ -11,12 +11,11 @@ import random
 
 from bus.auth import ZapLoop
 from bus.config import Loaded
-from bus.events import PeerHeartbeat
 from bus.forms import split_host_port
 from bus.identity import Identity
 from bus.link import Links
 from bus.places import PeerPlaces
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady
 from bus.sockets import make_context
@@ -57,9 +56,7 @@ class RunningPeer:
         self._zap = ZapLoop(self._context, access_rule(settings.security))
         self._zap.start()
         self.reactor = reactor = Reactor()
-        publisher = Publisher(
-            reactor, self._context, places.events, identity.peer_id, settings.events.heartbeat, PeerHeartbeat
-        )
+        publisher = PeerPublisher(reactor, self._context, places.events, identity.peer_id, settings.events.heartbeat)
         if ears:
             publisher.await_subscriber(ears)
         self._wire = WireStream(reactor, self._context, places.wire)

@@ -28,7 +28,7 @@ from bus.boundary import (
 from bus.driver import Core, Driver
 from bus.events import MetricsSample, PeerStarted, PeerStopping
 from bus.link import Links
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 from peer.control import Control
 from peer.core.interface import CoreEffect, CoreEvent, ForgetReputation, KeepReputation, Reply
@@ -72,7 +72,7 @@ class PeerService:
         self,
         settings: NodeSettings,
         reactor: Reactor,
-        publisher: Publisher,
+        publisher: PeerPublisher,
         storage: Storage,
         reputation: ReputationStore,
         links: Links,

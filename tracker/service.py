@@ -129,7 +129,8 @@ class TrackerService:
     def _sample(self) -> None:
         values = self._core.metrics()
         values |= {f"tracker_links_{name}_total": float(count) for name, count in self._links.counts.items()}
-        values |= {f"tracker_handshakes_{name}_total": float(count) for name, count in self._zap.counts.items()}
+        handshakes = dict(self._zap.counts)  # in one piece, because its thread may add a name meanwhile
+        values |= {f"tracker_handshakes_{name}_total": float(count) for name, count in handshakes.items()}
         with self._process.oneshot():
             cpu = self._process.cpu_times()
             values["process_cpu_seconds_total"] = cpu.user + cpu.system

@@ -108,10 +108,13 @@ class Store:
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         while True:
-            try:
-                job = self._jobs.get(timeout=None if self._due is None else max(0.0, self._due - time.monotonic()))
-            except queue.Empty:
+            left = None if self._due is None else self._due - time.monotonic()
+            if left is not None and left <= 0:  # looked at before the queue, which may never be empty
                 self._commit(connection)
+                continue
+            try:
+                job = self._jobs.get(timeout=left)
+            except queue.Empty:
                 continue
             if job is None:
                 self._commit(connection)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
-
-ItemState = Literal[
-    "queued", "hashing", "downloading", "stalled", "no_sources", "verifying", "seeding", "paused", "error"
-]
 
 
 class Event(Struct, frozen=True):

@@ -5,7 +5,6 @@ DOWN --dial--> DIALLING --up--> REGISTERING --ok--> UP --lost--> DOWN
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -13,11 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from bus.boundary import ContentId, LinkId
+from bus.forms import is_endpoint
 from bus.messages import ContentEntry, FoundContent, Register, SwarmPeer, Version
 from peer.core.settings import NodeSettings, TrackerAddress
 
-DIALLABLE: Final = re.compile(r"tcp://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
-"""What a tracker may send us to: nothing but TCP."""
 PAGE_BYTES: Final = 40 * 1024
 """Estimated bytes of a page of entries; a tracker takes messages of 64 KiB."""
 
@@ -79,9 +77,9 @@ class Session:
 
 
 def resolved(peer: SwarmPeer, host: str) -> SwarmPeer:
-    """`@tracker` stands for the host by which we reached the tracker."""
+    """`@tracker` stands for the host by which we reached the tracker; it sends us to nothing but TCP."""
     endpoints = [endpoint.replace("@tracker", host) for endpoint in peer.endpoints]
-    diallable = [endpoint for endpoint in endpoints if DIALLABLE.fullmatch(endpoint)]
+    diallable = [endpoint for endpoint in endpoints if is_endpoint(endpoint)]
     if diallable == peer.endpoints:
         return peer
     return SwarmPeer(peer.peer, diallable, peer.complete, peer.encrypted)

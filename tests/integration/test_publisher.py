@@ -11,7 +11,7 @@ from bus.errors import ERR_NOT_FOUND, ShoalError
 from bus.events import ContentHashing, ContentWithdrawn, Envelope, Event, PeerHeartbeat, PeerStopping, SwarmHasChanged
 from bus.follow import Follower
 from bus.messages import ControlPing, Done, Snapshot, SnapshotPage
-from bus.publisher import PAGE_SIZE, SNAPSHOT_LIFE, SNAPSHOTS_KEPT, Publisher
+from bus.publisher import PAGE_SIZE, SNAPSHOT_LIFE, SNAPSHOTS_KEPT, PeerPublisher
 from bus.reactor import Reactor
 from bus.rpc import RpcClient
 from bus.sockets import make_context
@@ -133,8 +133,8 @@ def test_a_large_state_comes_in_pages_of_one_moment(tmp_path: Path):
         context.term()
 
 
-def fresh_publisher(tmp_path: Path, clock: list[float]) -> Publisher:
-    return Publisher(Reactor(lambda: clock[0]), make_context(), f"ipc://{tmp_path}/e.ipc", "x", 1.0, PeerHeartbeat)
+def fresh_publisher(tmp_path: Path, clock: list[float]) -> PeerPublisher:
+    return PeerPublisher(Reactor(lambda: clock[0]), make_context(), f"ipc://{tmp_path}/e.ipc", "x", 1.0)
 
 
 def test_pages_stay_under_their_limit_and_a_snapshot_is_kept_for_a_while_only(tmp_path: Path):

@@ -8,23 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ERR_NOT_FOUND, ERR_TIMEOUT, ERR_UNREACHABLE, ShoalError
-from bus.messages import ControlFailed, ControlPing, Done, Message, Progress, SharePath, Unshare
+from bus.codec import encode
+from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_TIMEOUT, ERR_UNREACHABLE, ShoalError
+from bus.messages import ControlFailed, ControlPing, Done, Get, Message, Progress, SharePath, Unshare
 from bus.reactor import Reactor
 from bus.rpc import Requests, RpcClient
-from bus.sockets import make_context
+from bus.sockets import MAX_REQUEST, make_context
 from tests.kit.control_peer import ControlPeer
 from tests.kit.waiting import eventually
 
 
 def answer(request: Message) -> list[Message]:
-    """`share` makes progress twice, `unshare` fails, anything else is not answered."""
+    """`share` makes progress twice, `unshare` fails, `get` is done, anything else is not answered."""
     number = getattr(request, "request")  # noqa: B009 - every control request has one
     if isinstance(request, SharePath):
         return [Progress(number, 1, 3), Progress(number, 2, 3), Done(number, request.path)]
     if isinstance(request, Unshare):
         return [ControlFailed(number, ERR_NOT_FOUND, f"{request.content} is not shared")]
-    return []
+    return [Done(number)] if isinstance(request, Get) else []
+
+
+def get_of(size: int) -> Get:
+    """A request that has so many bytes on the wire while its number is small."""
+    paths = ["x" * 4000] * (size // 4003)
+    rest = size - len(encode(Get(1, "c", only=[*paths, "x" * 256]))[1])
+    return Get(0, "c", only=[*paths, "x" * (256 + rest)])
 
 
 class SilentAfterStart(ControlPeer):
@@ -126,6 +134,20 @@ def test_a_peer_that_dies_is_told_from_one_that_is_silent(tmp_path: Path):
     context.term()
 
 
+TOO_LONG = f"the request has {MAX_REQUEST + 1:,} bytes, a peer takes {MAX_REQUEST:,}; name folders"
+
+
+def test_the_longest_request_is_answered_and_a_longer_one_says_its_limit(tmp_path: Path):
+    context = make_context()
+    with ControlPeer(tmp_path, answer) as peer, RpcClient(context, peer.control) as client:
+        assert client.call(get_of(MAX_REQUEST), 5) == Done(1)
+        with pytest.raises(ShoalError, match=TOO_LONG) as raised:
+            client.call(get_of(MAX_REQUEST + 1), 5)
+        assert raised.value.code == ERR_LIMIT
+        assert client.call(ControlPing(0), 5) == Done(3)
+    context.term()
+
+
 class Asking:
     """A reactor in this thread with Requests on it, and the replies so far."""
 
@@ -212,3 +234,14 @@ def test_silence_is_a_timeout_for_a_reactor_too(tmp_path: Path):
         assert isinstance(asking.replies[0], ShoalError)
         assert asking.replies[0].code == ERR_TIMEOUT
         eventually(lambda: peer.heard, within=5)
+
+
+def test_a_request_that_is_too_long_says_its_limit_later_and_disturbs_no_other(tmp_path: Path):
+    with ControlPeer(tmp_path, answer), Asking(tmp_path) as asking:
+        asking.ask(get_of(MAX_REQUEST))
+        asking.ask(get_of(MAX_REQUEST + 1))
+        assert asking.replies == []
+        asking.until(2)
+        error, done = sorted(asking.replies, key=lambda reply: isinstance(reply, Done))
+        assert isinstance(error, ShoalError)
+        assert (error.code, TOO_LONG in error.message, done) == (ERR_LIMIT, True, Done(1))

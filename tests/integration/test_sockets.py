@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ast
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from bus.boundary import Dial, LinkUp
-from bus.events import PeerHeartbeat
+from bus.errors import ERR_USAGE, ShoalError
 from bus.identity import Identity
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.rpc import Requests, RpcClient
-from bus.sockets import Role, live_sockets, make_context, make_socket, plain_endpoint, plain_host
+from bus.sockets import Role, bind, has_ipv6, live_sockets, make_context, make_socket, plain_endpoint, plain_host
 from bus.tap import EventTap, Subscription, WireStream
 from tests.kit.bench import Bench, End
 from tests.kit.socket_table import CLEAR, SECURED, a_full_router_refuses, differences
@@ -37,7 +40,7 @@ def test_all_live_sockets_have_the_options_of_their_role(hwm: int, tmp_path: Pat
         bench.link(End(bench, 3, hwm, encryption=False), End(bench, 4, hwm, encryption=False))
         client.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
         bench.until(lambda: len(client.of(LinkUp)) == 2)
-        publisher = Publisher(bench.reactor, bench.context, f"{ipc}/events.ipc", "x", 1.0, PeerHeartbeat)
+        publisher = PeerPublisher(bench.reactor, bench.context, f"{ipc}/events.ipc", "x", 1.0)
         events = Subscription(bench.reactor, bench.context, f"{ipc}/events.ipc", print)
         requests = Requests(bench.reactor, bench.context, f"{ipc}/control.ipc")
         local = [RpcClient(bench.context, f"{ipc}/control.ipc"), EventTap(bench.context, f"{ipc}/events.ipc")]
@@ -110,3 +113,39 @@ def test_ipv4_is_written_as_ipv4(endpoint: str, plain: str):
 def test_a_mapped_address_is_written_as_ipv4():
     assert plain_host("::ffff:10.0.0.7") == "10.0.0.7"
     assert plain_host("fe80::1") == "fe80::1"
+
+
+def test_a_want_of_descriptors_is_not_taken_for_a_want_of_ipv6():
+    before = has_ipv6()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert has_ipv6() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As a plain user; as nobody if the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_port_that_a_plain_user_may_not_take_is_told_from_an_address_that_is_not_ours():
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 443:
+        pytest.skip("this machine lets everybody take every port")
+    context = make_context()
+    socket = make_socket(context, "data-server", identity=Identity(b"k" * 32))
+    with unprivileged(), pytest.raises(ShoalError) as raised:
+        bind(socket, "tcp://127.0.0.1:443")
+    socket.close()
+    context.term()
+    said = "Permission denied; ports under 1024 need privileges, choose a higher one"
+    assert str(raised.value) == f"{ERR_USAGE}: cannot listen on tcp://127.0.0.1:443: {said}"

@@ -165,6 +165,19 @@ def test_changes_are_on_disk_soon_without_a_close(path: Path):
         eventually(lambda: reader.execute("SELECT peer FROM peers").fetchall() == [(identity("a"),)], within=5)
 
 
+def test_changes_are_on_disk_soon_while_one_search_follows_another(path: Path):
+    asked = SearchStore(1, ("a",), "", 10)
+    store = Store(path, lambda _: store.search(asked), print, batch_seconds=0.02)
+    store.open()
+    with closing(sqlite3.connect(path)) as reader:
+        store.search(asked)
+        store.save((A_PEER,))
+        try:
+            eventually(lambda: reader.execute("SELECT peer FROM peers").fetchall() == [(identity("a"),)], within=5)
+        finally:
+            store.close(10)
+
+
 # --- what is found --------------------------------------------------------------------------------
 
 

@@ -10,11 +10,11 @@ from types import TracebackType
 
 from bus.boundary import LinkEvent, LinkId, Received, Send
 from bus.errors import ShoalError
-from bus.events import Event, PeerHeartbeat
+from bus.events import Event
 from bus.identity import Identity
 from bus.link import Links
 from bus.messages import ControlFailed, ControlPing, Done, Message, Snapshot
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 from bus.sockets import make_context
 from bus.tap import WireStream
@@ -40,7 +40,7 @@ class ControlPeer:
         self._context = make_context()
         self._reactor = Reactor()
         self._wire = WireStream(self._reactor, self._context, self.wire_endpoint)
-        self.publisher = Publisher(self._reactor, self._context, self.events, "peer", heartbeat, PeerHeartbeat)
+        self.publisher = PeerPublisher(self._reactor, self._context, self.events, "peer", heartbeat)
         identity = Identity(b"control peer".ljust(32))
         self._links = Links(self._reactor, self._context, identity, self._on_event, hwm=256, wire=self._wire)
         self._thread = threading.Thread(target=self._reactor.run, name="control peer")

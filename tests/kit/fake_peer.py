@@ -37,7 +37,7 @@ from bus.boundary import LinkEvent, LinkId, Received, Send
 from bus.identity import Identity
 from bus.link import Links
 from bus.places import PeerPlaces
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 from bus.ready import PeerReady, announce_ready
 from bus.sockets import make_context
@@ -77,9 +77,7 @@ class FakePeer:
         self.reactor = Reactor()
         self.context = make_context()
         self.identity = Identity.load_or_create(places.identity_file)
-        self.publisher = Publisher(
-            self.reactor, self.context, places.events, self.identity.peer_id, 1.0, events.PeerHeartbeat
-        )
+        self.publisher = PeerPublisher(self.reactor, self.context, places.events, self.identity.peer_id, 1.0)
         self.links = Links(self.reactor, self.context, self.identity, self.hear, hwm=256)
         self.links.listen("control", places.control)
         self.found: dict[str, messages.FoundContent] = {}

@@ -13,7 +13,7 @@ from typing import Final
 
 from bus import events
 from bus.codec import encode_event
-from bus.publisher import Publisher
+from bus.publisher import PeerPublisher
 from bus.reactor import Reactor
 
 SLICE: Final = 0.01
@@ -37,7 +37,7 @@ class Storm:
         folder: where ENDED is written.
     """
 
-    def __init__(self, reactor: Reactor, publisher: Publisher, rate: float, seconds: float, folder: Path) -> None:
+    def __init__(self, reactor: Reactor, publisher: PeerPublisher, rate: float, seconds: float, folder: Path) -> None:
         self._publisher = publisher
         self._rate, self._seconds, self._ended = rate, seconds, folder / ENDED
         self._begin = time.monotonic()

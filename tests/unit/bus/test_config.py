@@ -363,7 +363,7 @@ def test_every_kind_of_value_is_read():
           listen: tcp://*:0
           endpoint: tcp://[fe80::1]:5570
           lease: 2 min
-          others: [{{endpoint: "tcp://tracker.example.org:5570", public_key: {KEY}}}]
+          others: [{{endpoint: "tcp://shoal_tracker.example.org:5570", public_key: {KEY}}}]
         peers:
           - name: north
             data_port: 5571
@@ -379,7 +379,7 @@ def test_every_kind_of_value_is_read():
         """
     ).settings
     assert (settings.tracker.run, settings.tracker.listen, settings.tracker.lease) == (True, "tcp://*:0", 120.0)
-    assert settings.tracker.others == (OtherTracker("tcp://tracker.example.org:5570", KEY),)
+    assert settings.tracker.others == (OtherTracker("tcp://shoal_tracker.example.org:5570", KEY),)
     assert settings.peers == (PeerSettings("north", 5571), PeerSettings("s-2_x", 0, 5001, "~/Downloads"))
     assert (settings.network.bind, settings.network.advertise) == ("::", ("198.51.100.7:5571",))
     assert (settings.security.access, settings.security.allow) == ("private", (KEY,))

@@ -62,6 +62,20 @@ def test_a_newer_database_is_refused_and_left_as_it_is(path: Path):
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
+def test_a_python_with_an_old_sqlite_is_told_so_and_no_file_is_touched(path: Path, monkeypatch: pytest.MonkeyPatch):
+    made(path, NEW, "north")
+    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.36.0")
+    for place in (path, path.with_name("new.db")):
+        with pytest.raises(ShoalError) as raised:
+            open_database(place, NEW, words)
+        assert (raised.value.code, raised.value.message) == (
+            ERR_DATABASE, "this Python has SQLite 3.36.0, 3.37 is needed: use another Python"
+        )  # fmt: skip
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
 @pytest.mark.parametrize("content", [b"no database at all" * 400, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_what_is_no_database_is_set_aside_and_said(path: Path, content: bytes):
     path.write_bytes(content)

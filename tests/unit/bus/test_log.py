@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bus.log import LONGEST, Folding, setup
+from bus.log import FOLD_SECONDS, LONGEST, Folding, setup
 from bus.settings import LoggingSettings
+from tests.kit.second_thread import repeated_meanwhile
 
 log = logging.getLogger("shoal.test")
 
@@ -78,3 +79,18 @@ def test_one_message_again_and_again_is_counted_after_ten_times():
     assert (folding.filter(last), last.getMessage()) == (True, "bad peer 1 (and 15 more like it)")
     again = record(1)
     assert (folding.filter(again), again.getMessage()) == (True, "bad peer 1")
+
+
+def test_lines_that_other_threads_write_meanwhile_do_not_disturb_the_folding():
+    now = 100.0
+    folding = Folding(lambda: now)
+
+    def line(text: str) -> logging.LogRecord:
+        return logging.LogRecord("shoal", logging.INFO, "file", 7, text, None, None)
+
+    with repeated_meanwhile(lambda n: folding.filter(line(f"line {n} of another thread"))):
+        for _ in range(3):
+            for n in range(50_000):  # so many that looking through them takes longer than a thread's turn
+                folding.filter(line(f"line {n}"))
+            now += FOLD_SECONDS
+            assert folding.filter(line("the one that folds"))
