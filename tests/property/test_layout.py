@@ -20,6 +20,11 @@ def test_a_chunk_size_is_the_smallest_that_keeps_the_digest_list_short(size):
     assert chunk_size == 2**17 or size > chunk_size // 2 * 2048
 
 
+def test_a_chunk_that_comes_twice_is_not_taken_for_the_empty_file_before_it():
+    layout = Layout("tree", [Entry(f"{number}", size, False, "ab" * 32) for number, size in enumerate([1, 0, 1])])
+    assert list(layout.entries_of([0, 1, 1])) == [0, 2, 2]
+
+
 @given(st.lists(sizes, max_size=12), st.data())
 def test_every_byte_is_in_one_chunk(given_sizes, data):
     entries = [Entry(f"{number:02}", size, False, "ab" * 32) for number, size in enumerate(given_sizes)]
