@@ -121,7 +121,7 @@ class Layout:
         starts = self.starts
         first, last = self.entry_of(chunks[0]), self.entry_of(chunks[-1])
         entries = range(first, last + 1)
-        # Neighbouring files of one chunk: looking for each takes far longer.  (An empty file begins where the next does.)
+        # Neighbouring files of one chunk: looking for each takes far longer.  (Empty files begin where the next does.)
         if starts[first : last + 1] == chunks and len(set(chunks)) == len(chunks):
             return entries
         return [bisect_right(starts, chunk) - 1 for chunk in chunks]
