@@ -11,7 +11,7 @@ from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
-from bus.messages import Data, RefusalReason, Refused
+from bus.messages import Data, RefusalReason
 from peer.core.alltime import AllTime, Uploaded
 from peer.core.bitmap import mask_of_chunks
 from peer.core.footing import Footing
@@ -103,9 +103,10 @@ class Sending:
         return was_open
 
     def withdraw(self, content: ContentId) -> None:
-        """Refuse what is queued of a content that is no longer offered."""
+        """Refuse what is wanted of a content that is no longer offered."""
         for upload in self._open.values():
-            upload.withdraw(content)
+            self._unread(upload)
+            self._refuse(upload, content)
         self.pump()
         self._report_ends([key for key in self._sent if key[0] == content])
 
@@ -120,17 +121,14 @@ class Sending:
         Args:
             only: the one stream for which something has changed since the last time; None for all.
         """
-        withdrawn, progress = False, True
+        progress = True
         uploads = list(self._open.values()) if only is None else [only]
         while progress:
             progress = False
             for upload in uploads:
                 if upload.queue and self._may_read(upload):
                     progress = True
-                    withdrawn |= not self._read(upload)
-        if withdrawn:
-            # It is refused now: no read will come that sends it.
-            self._send_ready()
+                    self._read(upload)
 
     # -- reading --
 
@@ -159,16 +157,16 @@ class Sending:
         self._turn.timers.set_earlier(("send",), at)
         return False
 
-    def _read(self, upload: Upload) -> bool:
-        """Read the next data message; False if its content was withdrawn."""
+    def _read(self, upload: Upload) -> None:
+        """Read the next data message, if its content is still offered."""
         wanted = upload.queue[0]
         limit = self._limits.rate_of("up", wanted.content)
         settings = self._settings
         size = upload.message_size(settings.data_message_max, limit, self._turn.now, settings.data_message_min)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
-            upload.withdraw(wanted.content)
-            return False
+            self._refuse(upload, wanted.content)
+            return
         request = upload.next_read(size, offer.layout)
         job = self._turn.new_job()
         upload.reading(job, request)
@@ -176,7 +174,10 @@ class Sending:
         self.jobs[job] = upload
         self.reading_bytes += request.size
         self._turn.add(_read_effect(job, request))
-        return True
+
+    def _refuse(self, upload: Upload, content: ContentId) -> None:
+        for refusal in upload.withdraw(content):
+            self._turn.send(upload.link, refusal)
 
     def limits_changed(self) -> None:
         """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
@@ -187,7 +188,8 @@ class Sending:
     def cancel(self, upload: Upload, want: int, chunks: int) -> None:
         """Send no more of these chunks: what was read of them and waits for the limit would only come twice."""
         self._unread(upload)
-        upload.cancel(want, chunks)
+        if refusal := upload.cancel(want, chunks):
+            self._turn.send(upload.link, refusal)
         self.pump()
 
     def _unread(self, upload: Upload) -> None:
@@ -216,11 +218,10 @@ class Sending:
         upload = self.jobs.pop(event.job, None)
         if upload is None:
             return None
-        entry = next(e for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
-        before = upload.reading_bytes
         reason: RefusalReason = "withdrawn" if event.changed else "unreadable"
-        upload.read_failed(event.job, reason)
-        self.reading_bytes += upload.reading_bytes - before
+        entry, refusal = upload.read_failed(event.job, reason)
+        self.reading_bytes -= entry.size
+        self._turn.send(upload.link, refusal)
         self.pump()
         return entry.content if event.changed and not entry.manifest else None
 
@@ -228,9 +229,6 @@ class Sending:
 
     def _send_ready(self) -> None:
         """Send all that is ready, in the order of the fair queue, until the limit is reached."""
-        for upload in self._open.values():
-            if upload.pipeline:
-                self._send_refusals(upload)
         while (link := self.queue.next(self._is_ready)) is not None:
             if not self._limits.ready("up", "", self._turn.now):
                 self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
@@ -239,25 +237,17 @@ class Sending:
 
     def _send_all(self, upload: Upload) -> None:
         """Send all that is ready of one stream: without a limit nothing of the others has been waiting."""
-        self._send_refusals(upload)
         while self._is_ready(upload.link):
             self.queue.take_turn(upload.link)
             self._send(upload)
 
-    def _send_refusals(self, upload: Upload) -> None:
-        """Send those whose turn has come; they weigh nothing and wait for no other stream."""
-        while isinstance(head := upload.ready(), Refused) and not self._neighbours.by_link[upload.link].blocked:
-            upload.sent(self._turn.now)
-            self._turn.send(upload.link, head)
-
     def _is_ready(self, link: LinkId) -> bool:
-        upload = self._open[link]
-        return bool(upload.pipeline) and upload.ready() is not None and not self._neighbours.by_link[link].blocked
+        return self._open[link].ready() is not None and not self._neighbours.by_link[link].blocked
 
     def _send(self, upload: Upload) -> None:
         now = self._turn.now
         head = upload.ready()
-        assert isinstance(head, Reading)  # refusals before it have gone
+        assert head is not None
         position = upload.sent(now)
         self.reading_bytes -= head.size
         self.queue.charge(upload.link, head.size, head.ends_chunk)
@@ -269,7 +259,6 @@ class Sending:
         self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
         if not head.manifest:
             self._on_sent(upload, head.content, head.whole)
-        self._send_refusals(upload)
 
     def _count(self, upload: Upload, head: Reading) -> None:
         now = self._turn.now

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bus.boundary import LinkId
+from bus.messages import Pause, Resume
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
+from peer.core.interface import Command
 from peer.core.limits import Direction
 
 KIB = 2**10
@@ -123,3 +126,15 @@ def test_what_was_read_for_a_higher_upload_limit_goes_out_in_small_messages(rate
     swarm.world.run(swarm.world.now + 10.0, lambda: False)
     assert uploads.sending.meter.total - sent == pytest.approx(10 * rate, rel=0.05)
     assert swarm.nodes[peer_id(1)].downloads.active[CONTENT].duplicate_bytes == 0
+
+
+@pytest.mark.parametrize("pause", [0.05, 0.2, 1.0])
+def test_a_share_that_is_paused_and_resumed_while_it_waits_for_its_limit_is_fetched_to_its_end(pause: float) -> None:
+    swarm = SimulatedSwarm(SwarmScenario(1, MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 0, "up", 100 * KIB)
+    assert swarm.world.run(10.0, lambda: received(swarm, 1) > 300 * KIB)
+    seed = swarm.world.hosts[peer_id(0)]
+    swarm.world.feed(seed, Command((LinkId(0), 1), Pause(1, CONTENT)))
+    swarm.world.run(swarm.world.now + pause, lambda: False)
+    swarm.world.feed(seed, Command((LinkId(0), 2), Resume(2, CONTENT)))
+    assert swarm.run(swarm.world.now + 20.0)
