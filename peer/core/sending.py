@@ -1,7 +1,8 @@
 """Reading and sending for all open streams: what is read ahead, and whose bytes go out next.
 
-Reading ahead is bounded by the credit of each stream and by one budget for the process.  Sending is
-bounded by the credit and the rate limit at that moment; the fair queue (scheduler.py) says whose turn it is.
+Reading ahead is bounded by the credit of each stream and by one budget for the process: a read that was given to
+the disk and is not wanted any more counts until it was done, as the disk does it all the same.  Sending is bounded
+by the credit and the rate limit at that moment; the fair queue (scheduler.py) says whose turn it is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ RESTS_AFTER: Final = 3.0
 """Seconds without a byte after which an upload's rate is told to be 0."""
 LEAST_SHARE: Final = 2 * 2**20
 """Bytes that each stream may read ahead, however many there are."""
+MOST_DROPPED: Final = 64
+"""Reads that the disk is to do for nobody, from which on it gets no more: of small ones the bytes say little."""
 
 
 class Flow(Meter):
@@ -70,7 +73,10 @@ class Sending:
         self._open = open_uploads
         self.queue = FairQueue()
         self.jobs: dict[int, Upload] = {}
+        self._dropped: dict[int, int] = {}
+        """Bytes of reads that the disk has not done yet and nobody waits for."""
         self.reading_bytes = 0
+        """Read ahead and not sent, or being read, for somebody or not."""
         self._sent: dict[tuple[ContentId, str], Flow] = {}
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
@@ -95,9 +101,7 @@ class Sending:
         """A stream ends: its reads are forgotten; returns whether it was open."""
         was_open = self._open.pop(upload.link, None) is not None
         self.queue.remove(upload.link)
-        for read in upload.close():
-            self.reading_bytes -= read.size
-            self.jobs.pop(read.job, None)
+        self._drop(upload.close())
         if was_open:
             self._report_ends([key for key in self._sent if key[1] == upload.peer])
         return was_open
@@ -105,7 +109,8 @@ class Sending:
     def withdraw(self, content: ContentId) -> None:
         """Refuse what is wanted of a content that is no longer offered."""
         for upload in self._open.values():
-            self._unread(upload)
+            if upload.queued(content):
+                self._unread(upload)
             self._refuse(upload, content)
         self.pump()
         self._report_ends([key for key in self._sent if key[0] == content])
@@ -137,6 +142,7 @@ class Sending:
         budget = self._settings.upload_budget
         return (
             self.reading_bytes < budget
+            and len(self._dropped) < MOST_DROPPED
             and upload.may_read()
             and upload.reading_bytes < max(LEAST_SHARE, budget // len(self._open))
             and not self._neighbours.by_link[upload.link].blocked
@@ -187,19 +193,35 @@ class Sending:
 
     def cancel(self, upload: Upload, want: int, chunks: int) -> None:
         """Send no more of these chunks: what was read of them and waits for the limit would only come twice."""
-        self._unread(upload)
+        if upload.reads(want, chunks):
+            self._unread(upload)
         if refusal := upload.cancel(want, chunks):
             self._turn.send(upload.link, refusal)
         self.pump()
 
     def _unread(self, upload: Upload) -> None:
-        for read in upload.unread():
+        reads = upload.unread()
+        for read in reads:
             self._limits.take_own("up", read.content, -read.size, self._turn.now)
-            self.reading_bytes -= read.size
-            self.jobs.pop(read.job, None)
+        self._drop(reads)
+
+    def _drop(self, reads: list[Reading]) -> None:
+        """These are not sent."""
+        for read in reads:
+            if self.jobs.pop(read.job, None) is None:
+                self.reading_bytes -= read.size
+            else:
+                self._dropped[read.job] = read.size
+
+    def _answered(self, job: int) -> Upload | None:
+        """The disk has done a read; returns the stream that waits for it."""
+        if dropped := self._dropped.pop(job, 0):
+            self.reading_bytes -= dropped
+            self.read_ahead()
+        return self.jobs.pop(job, None)
 
     def on_part_read(self, event: PartRead) -> None:
-        upload = self.jobs.pop(event.job, None)
+        upload = self._answered(event.job)
         if upload is None:
             return
         before = upload.reading_bytes
@@ -215,7 +237,7 @@ class Sending:
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
-        upload = self.jobs.pop(event.job, None)
+        upload = self._answered(event.job)
         if upload is None:
             return None
         reason: RefusalReason = "withdrawn" if event.changed else "unreadable"

@@ -324,6 +324,13 @@ class Upload:
             wanted.offset = entry.parts[0][1]
         return back
 
+    def reads(self, want: int, mask: int) -> bool:
+        """Whether some of these chunks of a want are read ahead and not sent."""
+        return any(
+            entry.want == want and not entry.manifest and mask & mask_of_chunks([chunk for chunk, _, _ in entry.parts])
+            for entry in self.pipeline
+        )
+
     def reading(self, job: int, request: ReadRequest) -> None:
         """A read was asked for."""
         want, content, parts, size, manifest, whole, ends = request

@@ -431,7 +431,8 @@ class Noisy:
             source.check_invariants()
         for upload in uploads._uploads.values():
             upload.check_invariants()
-        assert uploads.sending.reading_bytes == sum(upload.reading_bytes for upload in uploads._uploads.values())
+        reading, dropped = uploads.sending.reading_bytes, sum(uploads.sending._dropped.values())
+        assert reading == dropped + sum(upload.reading_bytes for upload in uploads._uploads.values())
         for download in node.downloads.active.values():
             download.check_invariants()
             if download.state is DownloadState.FETCHING and not fetching.jobs:

@@ -106,12 +106,13 @@ def test_what_is_read_again_is_charged_once_to_its_contents_own_limit() -> None:
     swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.002, seed=3))
     limit(swarm, 0, "up", MIB)
     limit(swarm, 0, "up", 9 * MIB // 8, CONTENT)  # so that what was read waits for the limit of all
-    sending = swarm.nodes[peer_id(0)].uploads.sending
-    assert swarm.world.run(5.0, lambda: sending.meter.total > MIB and sending.reading_bytes > 0)
-    waiting = sending.reading_bytes
+    uploads = swarm.nodes[peer_id(0)].uploads
+    assert swarm.world.run(5.0, lambda: uploads.sending.meter.total > MIB and uploads.sending.reading_bytes > 0)
+    (upload,) = uploads._uploads.values()
+    waiting = upload.reading_bytes
     for _ in range(10):
-        sending.limits_changed()
-    assert sending.reading_bytes == waiting
+        uploads.sending.limits_changed()
+    assert upload.reading_bytes == waiting
 
 
 @pytest.mark.parametrize("rate", [64 * KIB, MIB])
