@@ -429,6 +429,8 @@ class Noisy:
         fetching, uploads = node.downloads.fetching, node.uploads
         for source in fetching.sources.values():
             source.check_invariants()
+        streams = [source for source in fetching.sources.values() if source.state is SourceState.OPEN]
+        assert fetching.asking.streams == len(streams)
         for upload in uploads._uploads.values():
             upload.check_invariants()
         reading, dropped = uploads.sending.reading_bytes, sum(uploads.sending._dropped.values())
