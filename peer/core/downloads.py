@@ -136,7 +136,9 @@ class Downloads:
 
     def _stop(self, download: Download, state: DownloadState) -> None:
         content = download.record.id
-        download.record = replace(download.updated_record(self._turn.now), paused=state is DownloadState.PAUSED)
+        # One that fails while it is verified stays paused.
+        paused = download.record.paused or state is DownloadState.PAUSED
+        download.record = replace(download.updated_record(self._turn.now), paused=paused)
         download.state = state
         download.active_since = self._turn.now
         self.release(download)

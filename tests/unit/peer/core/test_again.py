@@ -185,6 +185,35 @@ def test_a_paused_download_that_is_resumed_while_it_is_verified_goes_on_after_th
         assert peer.is_in(DownloadState.FETCHING)
 
 
+@pytest.mark.parametrize("happens", ["the peer stops", "it gets a priority"])
+def test_a_paused_download_that_is_verified_is_kept_as_paused(happens: str) -> None:
+    peer = Peer(held=0b11)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    if happens == "the peer stops":
+        peer.effects = peer.node.stop(2.0)
+    else:
+        peer.feed(Command(TOKEN, ChangeDownload(0, CONTENT, "high")))
+    (kept,) = peer.of(KeepDownload)
+    assert kept.record.paused
+
+
+def test_a_paused_download_whose_disk_is_full_when_it_is_verified_stays_paused_until_it_is_resumed() -> None:
+    peer = Peer(held=0b11)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK_FULL, "disk full"))
+    assert peer.is_in(DownloadState.FAILED)
+    (kept,) = peer.of(KeepDownload)
+    assert kept.record.paused
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 32.0)
+    assert peer.is_in(DownloadState.FAILED)
+    peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+    assert not peer.of(KeepDownload)[-1].record.paused
+    peer.prepared(0b11)
+    assert peer.is_in(DownloadState.FETCHING)
+
+
 def test_what_a_download_that_was_paused_before_the_start_holds_is_known_and_it_stays_paused() -> None:
     peer = Peer(held=0b11, paused=True)
     assert peer.is_in(DownloadState.PAUSED)
