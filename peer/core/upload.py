@@ -316,13 +316,19 @@ class Upload:
         while self.pipeline and not self.pipeline[-1].manifest:
             back.append(entry := self.pipeline.pop())
             self.reading_bytes -= entry.size
-            if not self.queue or self.queue[0].number != entry.want:
-                self.queue.appendleft(_Wanted(entry.want, entry.content, deque()))
-            wanted, chunks = self.queue[0], [chunk for chunk, _, _ in entry.parts]
+            wanted, chunks = self._rest_of(entry), [chunk for chunk, _, _ in entry.parts]
             again = chunks[:-1] if wanted.chunks and wanted.chunks[0] == chunks[-1] else chunks
             wanted.chunks.extendleft(reversed(again))
             wanted.offset = entry.parts[0][1]
         return back
+
+    def _rest_of(self, entry: Reading) -> _Wanted:
+        """What is queued of a read's want, wherever turns have put it; of nothing, an empty one that comes first."""
+        for wanted in self.queue:
+            if (wanted.number, wanted.content, wanted.manifest) == (entry.want, entry.content, ""):
+                return wanted
+        self.queue.appendleft(rest := _Wanted(entry.want, entry.content, deque()))
+        return rest
 
     def reads(self, want: int, mask: int) -> bool:
         """Whether some of these chunks of a want are read ahead and not sent."""

@@ -160,6 +160,25 @@ def test_a_withdrawn_content_is_refused_and_others_go_on() -> None:
     assert upload.queue[0].content == "d" * 64
 
 
+def test_what_is_put_back_after_another_content_had_its_turn_is_sent_once() -> None:
+    upload = opened()
+    want(upload, (0, 2))
+    upload.want(Want(1, 2, "d" * 64, [(3, 1)]), ALL, ALL, 5)
+    upload.reading(1, upload.next_read(100 * KIB, LAYOUT))
+    assert upload.turn_to(lambda content: content != CONTENT)
+    upload.unread()
+    assert read_all(upload, size=CHUNK) == [((chunk, 0, CHUNK),) for chunk in (3, 0, 1)]
+
+
+def test_what_is_put_back_stays_apart_from_another_contents_want_of_the_same_number() -> None:
+    upload = opened()
+    want(upload, (3, 1))
+    upload.want(Want(1, 1, "d" * 64, [(0, 1)]), 1, 1, 1)
+    upload.reading(1, upload.next_read(CHUNK, LAYOUT))
+    upload.unread()
+    assert [(wanted.content, list(wanted.chunks)) for wanted in upload.queue] == [(CONTENT, [3]), ("d" * 64, [0])]
+
+
 def test_a_manifest_is_read_slice_by_slice() -> None:
     upload = opened()
     upload.want_manifest(WantManifest(1, 1, CONTENT, CONTENT))
