@@ -30,6 +30,8 @@ RESTS_AFTER: Final = 3.0
 """Seconds without a byte after which an upload's rate is told to be 0."""
 LEAST_SHARE: Final = 2 * 2**20
 """Bytes that each stream may read ahead, however many there are."""
+MOST_SERVED: Final = 10_000
+"""Peers, by content, of which it is remembered what they got; as many as neighbours.py remembers."""
 MOST_DROPPED: Final = 64
 """Reads that the disk is to do for nobody, from which on it gets no more: of small ones the bytes say little."""
 
@@ -114,6 +116,10 @@ class Sending:
             self._refuse(upload, content)
         self.pump()
         self._report_ends([key for key in self._sent if key[0] == content])
+
+    def forget(self, content: ContentId) -> None:
+        """A content is gone for good."""
+        self.served = {key: chunks for key, chunks in self.served.items() if key[0] != content}
 
     def pump(self) -> None:
         """Send what is ready and may go, then read ahead."""
@@ -291,7 +297,9 @@ class Sending:
         flow.add(head.size, now)
         if not head.manifest:
             mask = head.whole if head.ends_chunk else mask_of_chunks([chunk for chunk, _, _ in head.parts])
-            self.served[key] = self.served.get(key, 0) | mask
+            self.served[key] = self.served.pop(key, 0) | mask
+            if len(self.served) > MOST_SERVED:
+                del self.served[next(iter(self.served))]
         if self._settings.reports_progress:
             self._unreported[key] = now
             if not head.manifest:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bus.boundary import LinkId, LinkUp, Received, Send
-from bus.messages import Cancel, Closed, Credit, Data, Hello, Message, Open, Refused, Want
-from peer.core.interface import PartRead, Read, ReadFailed
+from bus.messages import Cancel, Closed, Credit, Data, Hello, Message, Open, Refused, Rejected, Unshare, Want
+from peer.core.interface import CheckChunk, ChunkChecked, Command, PartRead, Read, ReadFailed
 from peer.core.layout import Entry, Layout
+from peer.core.library import CHECK_AGAIN
 from peer.core.node import PeerNode
 from peer.core.records import KnownContent
 from peer.core.sending import MOST_DROPPED
@@ -29,6 +30,7 @@ class Seed:
     def __init__(self) -> None:
         known = KnownContent(CONTENT, "file", LARGE, "/d/file", upload=False, downloaded=False, added=0.0)
         self.node = PeerNode(SETTINGS, random.Random(1), 0.0, 0.0, [known])
+        self.now = 0.1
         self.effects: list[Any] = []
         self.reads: list[Read] = []
         """Those that the disk has not done."""
@@ -37,7 +39,7 @@ class Seed:
             self.hear(link, Hello("test", "peer"))
 
     def feed(self, event: Any) -> None:
-        self.effects = self.node.handle(event, 0.1)
+        self.effects = self.node.handle(event, self.now)
         self.reads += [effect for effect in self.effects if isinstance(effect, Read)]
 
     def hear(self, link: LinkId, *messages: Message) -> None:
@@ -125,3 +127,39 @@ def test_a_cancel_of_what_is_being_read_reads_what_is_wanted_after_it() -> None:
     (first, _, _), *_ = seed.reads[before].parts
     assert first == 1
     assert seed.under_way <= SETTINGS.upload_budget + MIB
+
+
+# -- who got what --
+
+
+def test_what_a_peer_got_of_a_content_is_forgotten_with_the_content() -> None:
+    seed = Seed()
+    seed.ask(HASTY, 1)
+    seed.disk_does()
+    assert seed.node.uploads.sending.served
+    seed.feed(Command((LinkId(0), 1), Unshare(0, CONTENT)))
+    assert not seed.node.uploads.sending.served
+
+
+def test_of_very_many_peers_who_got_something_last_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peer.core.sending.MOST_SERVED", 1)
+    seed = Seed()
+    for link in (HASTY, PATIENT):
+        seed.ask(link, 1)
+        while seed.reads:
+            seed.disk_does()
+    assert list(seed.node.uploads.sending.served) == [(CONTENT, f"{PATIENT}" * 64)]
+
+
+def test_a_rejected_chunk_is_looked_at_again_after_a_while_and_not_remembered_for_longer() -> None:
+    seed = Seed()
+    seed.ask(HASTY, 1)
+    seed.disk_does()
+    for now, chunk, looks in ((1.0, 0, 1), (2.0, 0, 0), (CHECK_AGAIN, 1, 1), (CHECK_AGAIN + 1.0, 0, 1)):
+        seed.now = now
+        seed.hear(HASTY, Rejected(CONTENT, chunk))
+        assert [effect for effect in seed.effects if isinstance(effect, CheckChunk)] == [
+            CheckChunk(CONTENT, chunk)
+        ] * looks
+        seed.feed(ChunkChecked(CONTENT, chunk, True))
+    assert list(seed.node.library._checked) == [(CONTENT, 1), (CONTENT, 0)]
