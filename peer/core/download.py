@@ -148,8 +148,8 @@ class Download:
 
     @property
     def waits_for_space(self) -> bool:
-        """A full disk stopped it."""
-        return self.state is DownloadState.FAILED and self.error_code == ERR_DISK_FULL
+        """A full disk stopped it, and nobody paused it."""
+        return self.state is DownloadState.FAILED and self.error_code == ERR_DISK_FULL and not self.record.paused
 
     # -- chunks --
 
@@ -365,7 +365,6 @@ class Download:
             sources=tuple(self.from_peer.items()),
             duplicate_bytes=self.duplicate_bytes,
             rejected_bytes=self.rejected_bytes,
-            paused=self.state is DownloadState.PAUSED,
             optimum=self.least.optimum,
             least=self.least.seconds(self.held_bytes, self.size),
         )

@@ -136,7 +136,9 @@ class Downloads:
 
     def _stop(self, download: Download, state: DownloadState) -> None:
         content = download.record.id
-        download.record = replace(download.updated_record(self._turn.now), paused=state is DownloadState.PAUSED)
+        # One that fails while it is verified stays paused.
+        paused = download.record.paused or state is DownloadState.PAUSED
+        download.record = replace(download.updated_record(self._turn.now), paused=paused)
         download.state = state
         download.active_since = self._turn.now
         self.release(download)
@@ -148,7 +150,7 @@ class Downloads:
         self.changed(download)
 
     def release(self, download: Download) -> None:
-        """Ask nothing more for a download: streams that serve nothing else are closed."""
+        """Ask nothing more for a download that fetches no longer: streams that serve nothing else are closed."""
         content = download.record.id
         for link in list(download.maps):
             source = self.fetching.sources.get(link)
@@ -212,17 +214,16 @@ class Downloads:
 
     def _look_again(self, download: Download) -> None:
         """Let the shell open the files for what is wanted now."""
+        download.step("widen")
         self.release(download)
         download.widened = False
-        download.step("widen")
         self._look_at_disk(download)
         self.changed(download)
 
     def verify(self, download: Download) -> None:
         """Hash what is on disk again."""
-        if download.state is DownloadState.FETCHING:
-            self.release(download)
         download.step("verify")
+        self.release(download)
         download.error = download.error_code = ""
         download.preparing += 1
         self._turn.add(VerifyData(download.record.id))

@@ -148,8 +148,8 @@ class Fetching:
         source = self.sources.get(neighbour.link)
         if source is None or source.stream != message.stream or source.state is SourceState.IDLE:
             return
-        self.asking.streams += 1
         source.opened(self.asking.window(source), self._turn.now)
+        self.asking.streams += 1
         self._turn.publish(StreamOpened(source.peer, source.stream, "down"))
         self._neighbours.measure(neighbour)
         self.pump(source)

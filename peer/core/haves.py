@@ -127,7 +127,7 @@ class Haves:
         """Take in a have; returns the neighbour's map now, and whether it must be told ours in return.
 
         An empty one says that it offers nothing and would like to know what we do.  Of contents
-        that are not on our shelf only the interest is kept.
+        that are not on our shelf only the interest is kept, and whether it is in a part.
         """
         maps = self._theirs.get(link)
         if maps is None:
@@ -135,9 +135,8 @@ class Haves:
         content, bits = message.content, message.bits
         known = maps.get(content)
         offer = self._offers.get(content)
-        if offer is None and content not in self.previewed:
-            if known is not None or len(maps) < MAX_INTERESTS:
-                maps[content] = 0
+        elsewhere = offer is None and content not in self.previewed
+        if elsewhere and known is None and len(maps) >= MAX_INTERESTS:
             return 0, False
         if not bits and message.first == 0:
             maps[content] = 0
@@ -146,6 +145,9 @@ class Haves:
             if message.part:
                 self._part_wanted[link, content] = True
             return 0, offer is not None and bool(offer.shown)
+        if elsewhere:
+            maps[content] = 0
+            return 0, False
         mask = apply_have(known or 0, message.first, bits)
         # A content without chunks shows one (Offer.shown).
         whole = (offer.layout.all_chunks or 1) if offer and offer.layout else -1

@@ -71,6 +71,7 @@ class Library:
         self._on_start = on_start
         self._record = record
         self._checked: dict[tuple[ContentId, int], float] = {}
+        """When a rejected chunk was hashed again, the earliest first; for as long as it is not done again."""
         self._checks_open = 0
 
     def put_known(self, content: KnownContent) -> None:
@@ -101,6 +102,7 @@ class Library:
         self.withdraw(content)
         self._reports.removed(content)
         self._uploads.all_time.forget(content)
+        self._uploads.sending.forget(content)
         if download is not None or (known is not None and known.downloaded):
             self._turn.publish(TransferRemoved(content, data))
         if known is not None and not known.downloaded:
@@ -176,7 +178,9 @@ class Library:
             return
         if self._checks_open >= CHECKS_AT_ONCE:
             return
-        if self._turn.now - self._checked.get(key, -CHECK_AGAIN) < CHECK_AGAIN:
+        while self._checked and self._turn.now - self._checked[first := next(iter(self._checked))] >= CHECK_AGAIN:
+            del self._checked[first]
+        if key in self._checked:
             return
         self._checked[key] = self._turn.now
         self._checks_open += 1

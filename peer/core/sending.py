@@ -1,7 +1,8 @@
 """Reading and sending for all open streams: what is read ahead, and whose bytes go out next.
 
-Reading ahead is bounded by the credit of each stream and by one budget for the process.  Sending is
-bounded by the credit and the rate limit at that moment; the fair queue (scheduler.py) says whose turn it is.
+Reading ahead is bounded by the credit of each stream and by one budget for the process: a read that was given to
+the disk and is not wanted any more counts until it was done, as the disk does it all the same.  Sending is bounded
+by the credit and the rate limit at that moment; the fair queue (scheduler.py) says whose turn it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.events import UploadEnded, UploadProgress
-from bus.messages import Data, RefusalReason, Refused
+from bus.messages import Data, RefusalReason
 from peer.core.alltime import AllTime, Uploaded
 from peer.core.bitmap import mask_of_chunks
 from peer.core.footing import Footing
@@ -29,6 +30,10 @@ RESTS_AFTER: Final = 3.0
 """Seconds without a byte after which an upload's rate is told to be 0."""
 LEAST_SHARE: Final = 2 * 2**20
 """Bytes that each stream may read ahead, however many there are."""
+MOST_SERVED: Final = 10_000
+"""Peers, by content, of which it is remembered what they got; as many as neighbours.py remembers."""
+MOST_DROPPED: Final = 64
+"""Reads that the disk is to do for nobody, from which on it gets no more: of small ones the bytes say little."""
 
 
 class Flow(Meter):
@@ -70,7 +75,10 @@ class Sending:
         self._open = open_uploads
         self.queue = FairQueue()
         self.jobs: dict[int, Upload] = {}
+        self._dropped: dict[int, int] = {}
+        """Bytes of reads that the disk has not done yet and nobody waits for."""
         self.reading_bytes = 0
+        """Read ahead and not sent, or being read, for somebody or not."""
         self._sent: dict[tuple[ContentId, str], Flow] = {}
         self.served: dict[tuple[ContentId, str], int] = {}
         """Chunks of a content of which a peer got bytes from us, until it has finished the content."""
@@ -95,19 +103,23 @@ class Sending:
         """A stream ends: its reads are forgotten; returns whether it was open."""
         was_open = self._open.pop(upload.link, None) is not None
         self.queue.remove(upload.link)
-        for read in upload.close():
-            self.reading_bytes -= read.size
-            self.jobs.pop(read.job, None)
+        self._drop(upload.close())
         if was_open:
             self._report_ends([key for key in self._sent if key[1] == upload.peer])
         return was_open
 
     def withdraw(self, content: ContentId) -> None:
-        """Refuse what is queued of a content that is no longer offered."""
+        """Refuse what is wanted of a content that is no longer offered."""
         for upload in self._open.values():
-            upload.withdraw(content)
+            if upload.queued(content):
+                self._unread(upload)
+            self._refuse(upload, content)
         self.pump()
         self._report_ends([key for key in self._sent if key[0] == content])
+
+    def forget(self, content: ContentId) -> None:
+        """A content is gone for good."""
+        self.served = {key: chunks for key, chunks in self.served.items() if key[0] != content}
 
     def pump(self) -> None:
         """Send what is ready and may go, then read ahead."""
@@ -120,17 +132,14 @@ class Sending:
         Args:
             only: the one stream for which something has changed since the last time; None for all.
         """
-        withdrawn, progress = False, True
+        progress = True
         uploads = list(self._open.values()) if only is None else [only]
         while progress:
             progress = False
             for upload in uploads:
                 if upload.queue and self._may_read(upload):
                     progress = True
-                    withdrawn |= not self._read(upload)
-        if withdrawn:
-            # It is refused now: no read will come that sends it.
-            self._send_ready()
+                    self._read(upload)
 
     # -- reading --
 
@@ -139,6 +148,7 @@ class Sending:
         budget = self._settings.upload_budget
         return (
             self.reading_bytes < budget
+            and len(self._dropped) < MOST_DROPPED
             and upload.may_read()
             and upload.reading_bytes < max(LEAST_SHARE, budget // len(self._open))
             and not self._neighbours.by_link[upload.link].blocked
@@ -159,16 +169,16 @@ class Sending:
         self._turn.timers.set_earlier(("send",), at)
         return False
 
-    def _read(self, upload: Upload) -> bool:
-        """Read the next data message; False if its content was withdrawn."""
+    def _read(self, upload: Upload) -> None:
+        """Read the next data message, if its content is still offered."""
         wanted = upload.queue[0]
         limit = self._limits.rate_of("up", wanted.content)
         settings = self._settings
         size = upload.message_size(settings.data_message_max, limit, self._turn.now, settings.data_message_min)
         offer = self._shelf.offers.get(wanted.content)
         if offer is None:
-            upload.withdraw(wanted.content)
-            return False
+            self._refuse(upload, wanted.content)
+            return
         request = upload.next_read(size, offer.layout)
         job = self._turn.new_job()
         upload.reading(job, request)
@@ -176,7 +186,10 @@ class Sending:
         self.jobs[job] = upload
         self.reading_bytes += request.size
         self._turn.add(_read_effect(job, request))
-        return True
+
+    def _refuse(self, upload: Upload, content: ContentId) -> None:
+        for refusal in upload.withdraw(content):
+            self._turn.send(upload.link, refusal)
 
     def limits_changed(self) -> None:
         """What was read ahead in messages of the old limit's size is read again in those of the new one's."""
@@ -186,18 +199,35 @@ class Sending:
 
     def cancel(self, upload: Upload, want: int, chunks: int) -> None:
         """Send no more of these chunks: what was read of them and waits for the limit would only come twice."""
-        self._unread(upload)
-        upload.cancel(want, chunks)
+        if upload.reads(want, chunks):
+            self._unread(upload)
+        if refusal := upload.cancel(want, chunks):
+            self._turn.send(upload.link, refusal)
         self.pump()
 
     def _unread(self, upload: Upload) -> None:
-        for read in upload.unread():
+        reads = upload.unread()
+        for read in reads:
             self._limits.take_own("up", read.content, -read.size, self._turn.now)
-            self.reading_bytes -= read.size
-            self.jobs.pop(read.job, None)
+        self._drop(reads)
+
+    def _drop(self, reads: list[Reading]) -> None:
+        """These are not sent."""
+        for read in reads:
+            if self.jobs.pop(read.job, None) is None:
+                self.reading_bytes -= read.size
+            else:
+                self._dropped[read.job] = read.size
+
+    def _answered(self, job: int) -> Upload | None:
+        """The disk has done a read; returns the stream that waits for it."""
+        if dropped := self._dropped.pop(job, 0):
+            self.reading_bytes -= dropped
+            self.read_ahead()
+        return self.jobs.pop(job, None)
 
     def on_part_read(self, event: PartRead) -> None:
-        upload = self.jobs.pop(event.job, None)
+        upload = self._answered(event.job)
         if upload is None:
             return
         before = upload.reading_bytes
@@ -213,14 +243,13 @@ class Sending:
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""
-        upload = self.jobs.pop(event.job, None)
+        upload = self._answered(event.job)
         if upload is None:
             return None
-        entry = next(e for e in upload.pipeline if isinstance(e, Reading) and e.job == event.job)
-        before = upload.reading_bytes
         reason: RefusalReason = "withdrawn" if event.changed else "unreadable"
-        upload.read_failed(event.job, reason)
-        self.reading_bytes += upload.reading_bytes - before
+        entry, refusal = upload.read_failed(event.job, reason)
+        self.reading_bytes -= entry.size
+        self._turn.send(upload.link, refusal)
         self.pump()
         return entry.content if event.changed and not entry.manifest else None
 
@@ -228,9 +257,6 @@ class Sending:
 
     def _send_ready(self) -> None:
         """Send all that is ready, in the order of the fair queue, until the limit is reached."""
-        for upload in self._open.values():
-            if upload.pipeline:
-                self._send_refusals(upload)
         while (link := self.queue.next(self._is_ready)) is not None:
             if not self._limits.ready("up", "", self._turn.now):
                 self._turn.timers.set_earlier(("send",), self._limits.ready_at("up", "", self._turn.now))
@@ -239,25 +265,17 @@ class Sending:
 
     def _send_all(self, upload: Upload) -> None:
         """Send all that is ready of one stream: without a limit nothing of the others has been waiting."""
-        self._send_refusals(upload)
         while self._is_ready(upload.link):
             self.queue.take_turn(upload.link)
             self._send(upload)
 
-    def _send_refusals(self, upload: Upload) -> None:
-        """Send those whose turn has come; they weigh nothing and wait for no other stream."""
-        while isinstance(head := upload.ready(), Refused) and not self._neighbours.by_link[upload.link].blocked:
-            upload.sent(self._turn.now)
-            self._turn.send(upload.link, head)
-
     def _is_ready(self, link: LinkId) -> bool:
-        upload = self._open[link]
-        return bool(upload.pipeline) and upload.ready() is not None and not self._neighbours.by_link[link].blocked
+        return self._open[link].ready() is not None and not self._neighbours.by_link[link].blocked
 
     def _send(self, upload: Upload) -> None:
         now = self._turn.now
         head = upload.ready()
-        assert isinstance(head, Reading)  # refusals before it have gone
+        assert head is not None
         position = upload.sent(now)
         self.reading_bytes -= head.size
         self.queue.charge(upload.link, head.size, head.ends_chunk)
@@ -269,7 +287,6 @@ class Sending:
         self._turn.send(upload.link, Data(upload.stream, position, head.want, parts, head.total), head.payload)
         if not head.manifest:
             self._on_sent(upload, head.content, head.whole)
-        self._send_refusals(upload)
 
     def _count(self, upload: Upload, head: Reading) -> None:
         now = self._turn.now
@@ -280,7 +297,9 @@ class Sending:
         flow.add(head.size, now)
         if not head.manifest:
             mask = head.whole if head.ends_chunk else mask_of_chunks([chunk for chunk, _, _ in head.parts])
-            self.served[key] = self.served.get(key, 0) | mask
+            self.served[key] = self.served.pop(key, 0) | mask
+            if len(self.served) > MOST_SERVED:
+                del self.served[next(iter(self.served))]
         if self._settings.reports_progress:
             self._unreported[key] = now
             if not head.manifest:

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus.boundary import ContentId, LinkId, PeerId
 from bus.errors import RemoteProtocolError
@@ -230,13 +231,14 @@ class Source:
         return begun
 
     def refused(self, want: int, mask: int) -> tuple[Asked, int] | None:
-        """The uploader refused chunks (all of them if `mask` is 0) of a want; returns it and the chunks."""
+        """The uploader refused chunks (all of them if `mask` is 0) of a want; returns it, as it was, and the chunks."""
         asked = self.asked.get(want)
         if asked is None:
             return None
         gone = asked.mask & mask if mask else asked.mask
+        before = replace(asked, progress=dict(asked.progress))
         self._settle(want, asked, gone)
-        return asked, gone
+        return before, gone
 
     def _settle(self, want: int, asked: Asked, gone: int) -> None:
         """Take chunks out of a want; a want with nothing left is done."""

@@ -4,8 +4,7 @@
 
 Wants are queued in order.  `next_read` cuts the queue into data messages, at most
 `MAX_READS` of them being read ahead; what was read is sent in that order, within the credit
-at that moment.  Reading and sending are two decisions: a message whose every chunk was
-cancelled while it was being read is dropped, and its credit stays.
+at that moment.  A refusal waits for none of them: a have-map that is told after it must not overtake it.
 """
 
 from __future__ import annotations
@@ -136,8 +135,8 @@ class Upload:
         self.stream = 0
         self.window = SendWindow(0)
         self.queue: deque[_Wanted] = NOTHING
-        self.pipeline: deque[Reading | Refused] = NOTHING
-        """Messages in sending order: data being read, and refusals that must not overtake it."""
+        self.pipeline: deque[Reading] = NOTHING
+        """Data messages in sending order."""
         self.reading_bytes = 0
         self.granted_at = 0.0
         self.optimistic = False
@@ -178,7 +177,7 @@ class Upload:
     def close(self) -> list[Reading]:
         """End the stream; returns the reads under way, whose answers are to be dropped."""
         self._step("close")
-        reads = [entry for entry in self.pipeline if isinstance(entry, Reading)]
+        reads = list(self.pipeline)
         self.queue = self.pipeline = NOTHING
         self.reading_bytes = 0
         return reads
@@ -207,34 +206,32 @@ class Upload:
         if len(self.queue) >= MAX_QUEUED_WANTS or queued > MAX_QUEUED_CHUNKS:
             raise RemoteProtocolError(f"more than {MAX_QUEUED_WANTS} wants or {MAX_QUEUED_CHUNKS} chunks on one stream")
 
-    def cancel(self, want: int, mask: int, reason: RefusalReason = "cancelled") -> None:
-        """Take chunks out of a want.  What is read and not put back (`unread`) is sent, the rest refused after it."""
+    def cancel(self, want: int, mask: int) -> Refused | None:
+        """Take chunks out of a want: they are refused, but for what is read and not put back (`unread`)."""
         for wanted in self.queue:
             if wanted.number == want:
                 gone = mask & mask_of_chunks(wanted.chunks)
                 self._drop(wanted, gone)
-                if gone or wanted.manifest:
-                    self.pipeline.append(self._refusal(want, gone, reason))
-                return
+                return self._refusal(want, gone, "cancelled") if gone or wanted.manifest else None
+        return None
 
-    def withdraw(self, content: ContentId) -> None:
+    def withdraw(self, content: ContentId) -> list[Refused]:
         """Refuse everything queued of a content that is no longer offered."""
-        for wanted in [w for w in self.queue if w.content == content]:
-            gone = mask_of_chunks(wanted.chunks)
-            self._drop(wanted, gone)
-            self.pipeline.append(self._refusal(wanted.number, gone, "withdrawn"))
+        gone = [wanted for wanted in self.queue if wanted.content == content]
+        self.queue = deque(wanted for wanted in self.queue if wanted.content != content)
+        return [self._refusal(wanted.number, mask_of_chunks(wanted.chunks), "withdrawn") for wanted in gone]
 
     def queued(self, content: ContentId) -> int:
         """Chunks of a content that were wanted and are not sent yet (bitmask)."""
         chunks = [chunk for wanted in self.queue if wanted.content == content for chunk in wanted.chunks]
         for entry in self.pipeline:
-            if isinstance(entry, Reading) and entry.content == content and not entry.manifest:
+            if entry.content == content and not entry.manifest:
                 chunks += [chunk for chunk, _, _ in entry.parts]
         return mask_of_chunks(chunks)
 
     def waits_for_us(self, content: ContentId) -> bool:
         """Whether something of a content (its manifest, too) may be sent: if nothing moves, it is because of us."""
-        ready = any(isinstance(entry, Reading) and entry.content == content for entry in self.pipeline)
+        ready = any(entry.content == content for entry in self.pipeline)
         return ready or (self.window.available > 0 and any(wanted.content == content for wanted in self.queue))
 
     def _drop(self, wanted: _Wanted, gone: int) -> None:
@@ -264,10 +261,7 @@ class Upload:
 
     def may_read(self) -> bool:
         """Whether another data message should be read now."""
-        if not self.queue or self.window.available <= self.reading_bytes:
-            return False
-        pipeline = self.pipeline
-        return len(pipeline) < MAX_READS or sum(1 for entry in pipeline if isinstance(entry, Reading)) < MAX_READS
+        return bool(self.queue) and self.window.available > self.reading_bytes and len(self.pipeline) < MAX_READS
 
     def next_read(self, size: int, layout: Layout | None) -> ReadRequest:
         """Cut the next data message of at most `size` bytes, within the credit left."""
@@ -316,20 +310,32 @@ class Upload:
     def unread(self) -> list[Reading]:
         """Put back what is read ahead and not sent, to be cut anew; returns the reads to forget.
 
-        What stands before a refusal or a slice of a manifest stays: nothing may overtake those.
+        What stands before a slice of a manifest stays: nothing may overtake that.
         """
         back: list[Reading] = []
-        while self.pipeline and isinstance(entry := self.pipeline[-1], Reading) and not entry.manifest:
-            back.append(entry)
-            self.pipeline.pop()
+        while self.pipeline and not self.pipeline[-1].manifest:
+            back.append(entry := self.pipeline.pop())
             self.reading_bytes -= entry.size
-            if not self.queue or self.queue[0].number != entry.want:
-                self.queue.appendleft(_Wanted(entry.want, entry.content, deque()))
-            wanted, chunks = self.queue[0], [chunk for chunk, _, _ in entry.parts]
+            wanted, chunks = self._rest_of(entry), [chunk for chunk, _, _ in entry.parts]
             again = chunks[:-1] if wanted.chunks and wanted.chunks[0] == chunks[-1] else chunks
             wanted.chunks.extendleft(reversed(again))
             wanted.offset = entry.parts[0][1]
         return back
+
+    def _rest_of(self, entry: Reading) -> _Wanted:
+        """What is queued of a read's want, wherever turns have put it; of nothing, an empty one that comes first."""
+        for wanted in self.queue:
+            if (wanted.number, wanted.content, wanted.manifest) == (entry.want, entry.content, ""):
+                return wanted
+        self.queue.appendleft(rest := _Wanted(entry.want, entry.content, deque()))
+        return rest
+
+    def reads(self, want: int, mask: int) -> bool:
+        """Whether some of these chunks of a want are read ahead and not sent."""
+        return any(
+            entry.want == want and not entry.manifest and mask & mask_of_chunks([chunk for chunk, _, _ in entry.parts])
+            for entry in self.pipeline
+        )
 
     def reading(self, job: int, request: ReadRequest) -> None:
         """A read was asked for."""
@@ -354,44 +360,36 @@ class Upload:
                 rest = _Wanted(entry.want, entry.content, deque(), offset=offset + size, manifest=entry.manifest)
                 self.queue.appendleft(rest)
 
-    def read_failed(self, job: int, reason: RefusalReason) -> None:
-        """A read failed: its chunks are refused in its place."""
-        entry = self._entry(job)
-        if entry is None:
-            return
-        mask = 0 if entry.manifest else mask_of_chunks([chunk for chunk, _, _ in entry.parts])
+    def read_failed(self, job: int, reason: RefusalReason) -> tuple[Reading, Refused]:
+        """A read failed: returns it, and the refusal of its chunks."""
+        entry = next(entry for entry in self.pipeline if entry.job == job)
+        self.pipeline.remove(entry)
         self.reading_bytes -= entry.size
-        place = self.pipeline.index(entry)
-        self.pipeline[place] = self._refusal(entry.want, mask, reason)
+        mask = 0 if entry.manifest else mask_of_chunks([chunk for chunk, _, _ in entry.parts])
         for wanted in self.queue:
             if wanted.number == entry.want:
                 self._drop(wanted, mask)
-                return
+                break
+        return entry, self._refusal(entry.want, mask, reason)
 
     def _entry(self, job: int) -> Reading | None:
-        for entry in self.pipeline:
-            if isinstance(entry, Reading) and entry.job == job:
-                return entry
-        return None
+        return next((entry for entry in self.pipeline if entry.job == job), None)
 
     # -- sending --
 
-    def ready(self) -> Reading | Refused | None:
+    def ready(self) -> Reading | None:
         """The next message to send, if it is complete."""
-        head = self.pipeline[0] if self.pipeline else None
-        return head if isinstance(head, Refused) or (head is not None and head.done) else None
+        return self.pipeline[0] if self.pipeline and self.pipeline[0].done else None
 
     def sent(self, now: float) -> int:
         """The head of the pipeline goes out: returns its stream position."""
         head = self.pipeline.popleft()
         self.last_useful = now
-        if isinstance(head, Refused):
-            return self.window.sent
         self.reading_bytes -= head.size
         self.meter.add(head.size, now)
         return self.window.take(head.size)
 
     def check_invariants(self) -> None:
         self.window.check_invariants()
-        assert self.reading_bytes == sum(e.size for e in self.pipeline if isinstance(e, Reading))
+        assert self.reading_bytes == sum(entry.size for entry in self.pipeline)
         assert self.reading_bytes <= max(self.window.available, 0) or self.state is not UploadState.OPEN

@@ -429,9 +429,12 @@ class Noisy:
         fetching, uploads = node.downloads.fetching, node.uploads
         for source in fetching.sources.values():
             source.check_invariants()
+        streams = [source for source in fetching.sources.values() if source.state is SourceState.OPEN]
+        assert fetching.asking.streams == len(streams)
         for upload in uploads._uploads.values():
             upload.check_invariants()
-        assert uploads.sending.reading_bytes == sum(upload.reading_bytes for upload in uploads._uploads.values())
+        reading, dropped = uploads.sending.reading_bytes, sum(uploads.sending._dropped.values())
+        assert reading == dropped + sum(upload.reading_bytes for upload in uploads._uploads.values())
         for download in node.downloads.active.values():
             download.check_invariants()
             if download.state is DownloadState.FETCHING and not fetching.jobs:

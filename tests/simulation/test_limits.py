@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bus.boundary import LinkId
+from bus.messages import Pause, Resume
 from experiments.sim.swarm import CONTENT, SimulatedSwarm, SwarmScenario, content_id, peer_id
 from experiments.sim.world import HostRates
+from peer.core.interface import Command
 from peer.core.limits import Direction
 
 KIB = 2**10
@@ -119,12 +122,13 @@ def test_what_is_read_again_is_charged_once_to_its_contents_own_limit() -> None:
     swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, rates, rates, latency=0.002, seed=3))
     limit(swarm, 0, "up", MIB)
     limit(swarm, 0, "up", 9 * MIB // 8, CONTENT)  # so that what was read waits for the limit of all
-    sending = swarm.nodes[peer_id(0)].uploads.sending
-    assert swarm.world.run(5.0, lambda: sending.meter.total > MIB and sending.reading_bytes > 0)
-    waiting = sending.reading_bytes
+    uploads = swarm.nodes[peer_id(0)].uploads
+    assert swarm.world.run(5.0, lambda: uploads.sending.meter.total > MIB and uploads.sending.reading_bytes > 0)
+    (upload,) = uploads._uploads.values()
+    waiting = upload.reading_bytes
     for _ in range(10):
-        sending.limits_changed()
-    assert sending.reading_bytes == waiting
+        uploads.sending.limits_changed()
+    assert upload.reading_bytes == waiting
 
 
 @pytest.mark.parametrize("rate", [64 * KIB, MIB])
@@ -139,3 +143,15 @@ def test_what_was_read_for_a_higher_upload_limit_goes_out_in_small_messages(rate
     swarm.world.run(swarm.world.now + 10.0, lambda: False)
     assert uploads.sending.meter.total - sent == pytest.approx(10 * rate, rel=0.05)
     assert swarm.nodes[peer_id(1)].downloads.active[CONTENT].duplicate_bytes == 0
+
+
+@pytest.mark.parametrize("pause", [0.05, 0.2, 1.0])
+def test_a_share_that_is_paused_and_resumed_while_it_waits_for_its_limit_is_fetched_to_its_end(pause: float) -> None:
+    swarm = SimulatedSwarm(SwarmScenario(1, MIB, FAST, FAST, latency=0.002, seed=3))
+    limit(swarm, 0, "up", 100 * KIB)
+    assert swarm.world.run(10.0, lambda: received(swarm, 1) > 300 * KIB)
+    seed = swarm.world.hosts[peer_id(0)]
+    swarm.world.feed(seed, Command((LinkId(0), 1), Pause(1, CONTENT)))
+    swarm.world.run(swarm.world.now + pause, lambda: False)
+    swarm.world.feed(seed, Command((LinkId(0), 2), Resume(2, CONTENT)))
+    assert swarm.run(swarm.world.now + 20.0)

@@ -7,11 +7,25 @@ from typing import Any
 
 import pytest
 
-from bus.boundary import LinkId, Publish
+from bus.boundary import LinkId, LinkUp, Publish, Received, Send
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_NOT_FOUND, ERR_STATE
 from bus.events import Transfer
-from bus.messages import ChangeDownload, ControlFailed, Done, Get, Pause, Resume, Verify
-from peer.core.bitmap import Range
+from bus.messages import (
+    ChangeDownload,
+    Closed,
+    ControlFailed,
+    Done,
+    Get,
+    Have,
+    Hello,
+    Message,
+    Open,
+    Opened,
+    Pause,
+    Resume,
+    Verify,
+)
+from peer.core.bitmap import Range, to_have
 from peer.core.download import Download, DownloadState
 from peer.core.interface import (
     CheckSpace,
@@ -78,6 +92,12 @@ class Peer:
     def leave_out(self, *paths: str) -> None:
         self.feed(Command(TOKEN, ChangeDownload(0, CONTENT, leave_out=list(paths))))
 
+    def source(self, link: LinkId) -> None:
+        """A linked seed opens the stream that it is asked for."""
+        self.feed(LinkUp(link, "data", f"{link:064x}", "10.0.0.1", dialled=True))
+        for message in (Hello("test", "seed"), Have(CONTENT, 0, to_have(LAYOUT.all_chunks, 0), True), Opened(1)):
+            self.feed(Received(link, message))
+
     def of(self, kind: type) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
@@ -123,6 +143,21 @@ def test_a_running_download_wants_more_and_keeps_what_it_holds(
     assert peer.is_in(DownloadState.FETCHING)
 
 
+@pytest.mark.parametrize("again", [Get(0, CONTENT, "", ["b"]), Verify(0, CONTENT)], ids=["widen", "verify"])
+def test_nothing_is_asked_for_while_the_disk_is_looked_at_again(again: Message) -> None:
+    peer = Peer("a")
+    busy, idle = LinkId(3), LinkId(5)
+    for link in (busy, idle):
+        peer.source(link)
+    peer.feed(Command(TOKEN, again))
+    assert [(send.link, type(send.message)) for send in peer.of(Send)] == [(busy, Closed), (idle, Closed)]
+    if isinstance(again, Get):
+        peer.prepared(0)
+    else:
+        peer.feed(Verified(CONTENT, 0, ""))
+    assert [type(send.message) for send in peer.of(Send)] == [Open, Open]
+
+
 def test_a_paused_download_goes_on_with_more() -> None:
     peer = Peer("a", held=0b01)
     peer.feed(Command(TOKEN, Pause(0, CONTENT)))
@@ -148,6 +183,35 @@ def test_a_paused_download_that_is_resumed_while_it_is_verified_goes_on_after_th
     if resumed:
         peer.prepared(0b01)
         assert peer.is_in(DownloadState.FETCHING)
+
+
+@pytest.mark.parametrize("happens", ["the peer stops", "it gets a priority"])
+def test_a_paused_download_that_is_verified_is_kept_as_paused(happens: str) -> None:
+    peer = Peer(held=0b11)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    if happens == "the peer stops":
+        peer.effects = peer.node.stop(2.0)
+    else:
+        peer.feed(Command(TOKEN, ChangeDownload(0, CONTENT, "high")))
+    (kept,) = peer.of(KeepDownload)
+    assert kept.record.paused
+
+
+def test_a_paused_download_whose_disk_is_full_when_it_is_verified_stays_paused_until_it_is_resumed() -> None:
+    peer = Peer(held=0b11)
+    peer.feed(Command(TOKEN, Pause(0, CONTENT)))
+    peer.feed(Command(TOKEN, Verify(0, CONTENT)))
+    peer.feed(StoreFailed(CONTENT, 0, ERR_DISK_FULL, "disk full"))
+    assert peer.is_in(DownloadState.FAILED)
+    (kept,) = peer.of(KeepDownload)
+    assert kept.record.paused
+    peer.effects = peer.node.handle(SpaceChecked(CONTENT, True), 32.0)
+    assert peer.is_in(DownloadState.FAILED)
+    peer.feed(Command(TOKEN, Resume(0, CONTENT)))
+    assert not peer.of(KeepDownload)[-1].record.paused
+    peer.prepared(0b11)
+    assert peer.is_in(DownloadState.FETCHING)
 
 
 def test_what_a_download_that_was_paused_before_the_start_holds_is_known_and_it_stays_paused() -> None:

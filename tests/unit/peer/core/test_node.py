@@ -6,11 +6,12 @@ Each test drives a seed, leechers and a tracker (all production cores) in virtua
 from __future__ import annotations
 
 from bus.boundary import DialFailed, LinkBlocked, LinkId, LinkUp, Misbehaved, Received
-from bus.messages import Credit, Data, Have, Open, Pause, Rejected, Resume, WantManifest
+from bus.messages import Credit, Data, Have, Open, Opened, Pause, Refused, Rejected, Resume, WantManifest
 from experiments.sim.swarm import CONTENT, TRACKER, SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import HostRates
-from peer.core.interface import Command, ContentAdded, CoreEffect, CoreEvent, Reopened
+from peer.core.interface import Command, ContentAdded, CoreEffect, CoreEvent, Forget, Reopened
 from peer.core.records import DownloadRecord, KnownContent
+from peer.core.source import SourceState
 from peer.core.standing import CORRUPTED_DATA, SUCCESSFUL_DOWNLOAD, TIMED_OUT
 
 MIB = 2**20
@@ -136,6 +137,31 @@ def test_a_message_before_hello_is_an_error_of_the_link() -> None:
     neighbour.ready = False
     swarm.world.feed(swarm.world.hosts[peer_id(0)], Received(link, Open(9)))
     assert neighbour.errors == 1
+
+
+def test_a_stream_that_is_opened_twice_takes_no_share_of_the_windows_when_it_has_ended() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    link, fetching = link_to(swarm, 1, 0), swarm.nodes[peer_id(1)].fetching
+    swarm.world.feed(swarm.world.hosts[peer_id(1)], Received(link, Opened(fetching.sources[link].stream)))
+    assert fetching.sources[link].state is SourceState.IDLE
+    assert fetching.asking.streams == 0
+
+
+def test_what_had_come_of_a_chunk_that_is_refused_is_forgotten() -> None:
+    swarm = SimulatedSwarm(PAIR)
+    until_half(swarm)
+    swarm.nodes[peer_id(0)].limits.set("up", MIB // 8, swarm.world.now)
+    link, leecher = link_to(swarm, 1, 0), swarm.nodes[peer_id(1)]
+    source = leecher.fetching.sources[link]
+
+    def begun() -> list[tuple[int, int]]:
+        return [(want, chunk) for want, asked in source.asked.items() for chunk in asked.progress]
+
+    assert swarm.world.run(60.0, begun)
+    (want, chunk), *_ = begun()
+    refused = Refused(source.stream, want, [(chunk, 1)], "withdrawn")
+    assert Forget(CONTENT, (chunk,)) in leecher.handle(Received(link, refused), swarm.world.now)
 
 
 def test_data_of_a_stream_that_ended_is_dropped() -> None:

@@ -8,7 +8,7 @@ from bus.boundary import LinkId
 from bus.errors import RemoteProtocolError
 from bus.messages import Refused, Want, WantManifest
 from peer.core.layout import Entry, Layout
-from peer.core.upload import Reading, Upload, UploadState
+from peer.core.upload import Upload, UploadState
 
 KIB = 1024
 CHUNK = 128 * KIB
@@ -39,10 +39,9 @@ def read_all(upload: Upload, size: int = 10**6, layout: Layout = LAYOUT) -> list
             request = upload.next_read(size, layout)
             upload.reading(job, request)
             upload.read_done(job, b"", request.size, 0)
-        head = upload.ready()
-        upload.check_invariants()
-        upload.sent(0.0)
-        if isinstance(head, Reading):
+        if head := upload.ready():
+            upload.check_invariants()
+            upload.sent(0.0)
             sent.append(head.parts)
     return sent
 
@@ -97,15 +96,13 @@ def test_a_cancel_before_sending_refuses_the_chunk_and_the_stream_goes_on() -> N
     assert [parts[0][0] for parts in read_all(upload, size=CHUNK)] == [0, 2]
 
 
-def test_a_cancel_of_a_half_sent_chunk_refuses_the_rest_after_what_was_read() -> None:
+def test_a_cancel_of_a_half_read_chunk_refuses_the_rest_and_what_was_read_is_sent() -> None:
     upload = opened()
     want(upload, (0, 2))
     upload.reading(1, upload.next_read(100 * KIB, LAYOUT))
-    upload.cancel(1, 0b01)
+    assert upload.cancel(1, 0b01) == Refused(1, 1, [(0, 1)], "cancelled")
     upload.read_done(1, b"", 100 * KIB, 0)
-    assert isinstance(upload.ready(), Reading)
-    upload.sent(0.0)
-    assert upload.ready() == Refused(1, 1, [(0, 1)], "cancelled")
+    assert upload.ready() is not None
     upload.sent(0.0)
     assert read_all(upload, size=CHUNK) == [((1, 0, CHUNK),)]
 
@@ -114,7 +111,7 @@ def test_a_cancel_after_sending_changes_nothing() -> None:
     upload = opened()
     want(upload, (0, 1))
     read_all(upload)
-    upload.cancel(1, 0b1)
+    assert upload.cancel(1, 0b1) is None
     assert upload.ready() is None
 
 
@@ -145,17 +142,17 @@ def test_opening_a_stream_twice_is_the_remote_peers_fault() -> None:
         opened().open(3)
 
 
-def test_a_failed_read_is_refused_in_its_place() -> None:
+def test_a_failed_read_is_refused_and_what_follows_it_goes_on() -> None:
     upload = opened()
     want(upload, (0, 2))
     for job in (1, 2):
         upload.reading(job, upload.next_read(CHUNK, LAYOUT))
-    upload.read_failed(1, "withdrawn")
+    failed, refusal = upload.read_failed(1, "withdrawn")
+    assert (failed.job, refusal) == (1, Refused(1, 1, [(0, 1)], "withdrawn"))
+    assert upload.ready() is None
     upload.read_done(2, b"", CHUNK, 0)
-    assert upload.ready() == Refused(1, 1, [(0, 1)], "withdrawn")
-    upload.sent(0.0)
-    assert isinstance(upload.ready(), Reading)
-    assert upload.reading_bytes == CHUNK
+    head = upload.ready()
+    assert (head and head.job, upload.reading_bytes) == (2, CHUNK)
 
 
 def test_what_was_taken_back_is_refused_as_withdrawn_and_what_was_never_held_as_not_held() -> None:
@@ -168,10 +165,27 @@ def test_a_withdrawn_content_is_refused_and_others_go_on() -> None:
     upload = opened()
     want(upload, (0, 2))
     upload.want(Want(1, 2, "d" * 64, [(0, 1)]), 1, 1, 1)
-    upload.withdraw(CONTENT)
-    assert upload.ready() == Refused(1, 1, [(0, 2)], "withdrawn")
-    upload.sent(0.0)
+    assert upload.withdraw(CONTENT) == [Refused(1, 1, [(0, 2)], "withdrawn")]
     assert upload.queue[0].content == "d" * 64
+
+
+def test_what_is_put_back_after_another_content_had_its_turn_is_sent_once() -> None:
+    upload = opened()
+    want(upload, (0, 2))
+    upload.want(Want(1, 2, "d" * 64, [(3, 1)]), ALL, ALL, 5)
+    upload.reading(1, upload.next_read(100 * KIB, LAYOUT))
+    assert upload.turn_to(lambda content: content != CONTENT)
+    upload.unread()
+    assert read_all(upload, size=CHUNK) == [((chunk, 0, CHUNK),) for chunk in (3, 0, 1)]
+
+
+def test_what_is_put_back_stays_apart_from_another_contents_want_of_the_same_number() -> None:
+    upload = opened()
+    want(upload, (3, 1))
+    upload.want(Want(1, 1, "d" * 64, [(0, 1)]), 1, 1, 1)
+    upload.reading(1, upload.next_read(CHUNK, LAYOUT))
+    upload.unread()
+    assert [(wanted.content, list(wanted.chunks)) for wanted in upload.queue] == [(CONTENT, [3]), ("d" * 64, [0])]
 
 
 def test_a_manifest_is_read_slice_by_slice() -> None:
