@@ -41,7 +41,7 @@ from peer.files import error_of, shown
 from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
 from peer.preparing import Disk, has_space, prepare
-from peer.removing import remove_content, remove_temporary, remove_upload
+from peer.removing import path_of, remove_content, remove_temporary, remove_upload
 from peer.reopening import reopen
 from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
@@ -289,7 +289,7 @@ class Lifecycle:
             return error.message
 
     def _drop_download(self, content: ContentId, data: bool = False) -> str:
-        """Forget a download that is not finished, and delete its temporary files; one line if that fails."""
+        """Forget a download that is not finished, and delete its temporary files; one line if something stays."""
         self._collector.drop(content)
         self._parsed = None
         self._retire(content, keep=False)
@@ -297,10 +297,11 @@ class Lifecycle:
         if kept is None or kept.record.finished:
             return ""
         try:
-            remove_temporary(self._disk.files, kept, data)
+            return remove_temporary(self._disk, kept, data)
+        except ShoalError as error:
+            return error.message
         except OSError as error:
-            return error_of(error, kept.record.directory).message
-        return ""
+            return error_of(error, path_of(kept)).message
 
     def _shared(self, content: KnownContent, stats: Stats) -> SharedFiles:
         return SharedFiles(content, stats, self._disk.files, self._disk.open_files)

@@ -151,7 +151,7 @@ def _place(disk: Disk, download: TemporaryFiles) -> None:
     with download.top() as top:
         status = disk.files.status(top)
     wanted = os.path.basename(download.record.path) or download.record.name
-    known = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    known = Temporary(download.name, status.st_ino, status.st_dev, disk.boot, was_visible=True)
     with download.destination() as folder:
         for name in names_beside(wanted, download.layout.kind == TREE):
             if _taken(disk, name, folder):

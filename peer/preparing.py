@@ -189,7 +189,8 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
     if found is not None:
         _look_at_entries(disk.files, download)
     # Before anything is written: a file that is not the recorded one must never be believed.
-    temporary = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    was_visible = found is not None and known is not None and bool(known.was_visible)
+    temporary = Temporary(download.name, status.st_ino, status.st_dev, disk.boot, was_visible=was_visible)
     disk.catalogue.keep_temporary(record, temporary, download.recorded.sealed())
     if found is not None:
         if bits is None or known is None or known.boot == disk.boot:

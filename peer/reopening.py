@@ -49,7 +49,7 @@ def reopen(disk: Disk, source: SharedFiles, held: int) -> DownloadRecord:
         disk.files.close(number)
     name = temporary_name(layout.kind, content.name, content.id, len(content.id))
     record = replace(kept.record, path=content.path, paused=content.paused, finished=0.0)
-    temporary = Temporary(name, status.st_ino, status.st_dev, disk.boot)
+    temporary = Temporary(name, status.st_ino, status.st_dev, disk.boot, was_visible=True)
     disk.catalogue.reopen(record, temporary, bits.sealed())
     return record
 
