@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_STATE, ShoalError
+from bus.errors import ERR_CHANGED, ERR_STATE, ShoalError
 from peer.catalogue_rows import Stats
 from peer.collecting import Collector
 from peer.contents import Contents
@@ -259,6 +259,9 @@ class Lifecycle:
         kept = self._disk.catalogue.download(effect.content)
         if source is None or kept is None:
             raise ShoalError(ERR_STATE, f"content {effect.content[:16]} was removed")
+        # What it holds is not hashed: it must be what was fetched, or what its user made of it would be written over.
+        if changed := next(source.changed(), None):
+            raise _changed(source, *changed)
         held = wanted_by(source.layout, kept.record)
         reopened = self.reopen_finished(source, held, "more of it is to be fetched")
         record = replace(reopened.record, only=effect.only, left_out=effect.left_out, paused=False)
@@ -320,3 +323,13 @@ class Lifecycle:
     def _remove_second(self, hashed: Hashed) -> None:
         source = self._shared(hashed.content, hashed.stats)
         remove_upload(self._disk.files, self._disk.open_files, source, self._uploads)
+
+
+def _changed(source: SharedFiles, entry: int, error: ShoalError) -> ShoalError:
+    if error.code != ERR_CHANGED:
+        return error
+    path, name = shown(source.path_of(entry)), source.content.name
+    return ShoalError(
+        ERR_CHANGED,
+        f"{path} is not what was fetched; move it away to keep it, then verify {name}: that fetches it again",
+    )

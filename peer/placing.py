@@ -82,7 +82,7 @@ def _make_empty(download: TemporaryFiles) -> None:
         if entry.directory:
             with download.folder.enter(entry.path, make=True):
                 pass
-        elif not entry.size:
+        elif not entry.size and number not in download.present:
             with download.use(number):
                 pass
 

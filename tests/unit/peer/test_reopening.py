@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bus.errors import ERR_CHANGED
 from peer.core.interface import (
     DataRemoved,
     KeepDownload,
@@ -70,6 +71,14 @@ def mended(disk: Disk, north: Disk, record: DownloadRecord, layout: Layout) -> i
     disk.store_all(north, record.id, missing, layout)
     disk.finish(record.id)
     return missing.bit_count()
+
+
+def widened(disk: Disk, content: str, only: tuple[str, ...] = ()) -> DownloadRecord:
+    disk.perform(ReopenContent(content, only))
+    reopened = disk.answer(Reopened, ReopenFailed)
+    assert isinstance(reopened, Reopened), reopened
+    disk.perform(KeepDownload(reopened.record))
+    return reopened.record
 
 
 def test_of_a_damaged_file_only_the_wrong_chunk_is_fetched_again(north, tmp_path):
@@ -218,6 +227,56 @@ def test_somebody_else_s_file_in_the_way_of_the_rest_is_left_alone_and_named(nor
         assert (got / "big").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "edit", [b"short", b"12345!", b"longer than it was", b""], ids=["shorter", "same size", "longer", "gone"]
+)
+def test_more_of_a_tree_is_not_fetched_over_what_its_user_changed(north, tmp_path, edit):
+    content = north.share(a_tree(tmp_path))
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got", only=("deep",))
+        edited = got / "deep" / "3"
+        if edit:
+            edited.write_bytes(edit)
+            os.utime(edited, ns=(5, 5))
+        else:
+            edited.unlink()
+        south.perform(ReopenContent(content.id, ()))
+        failed = south.answer(Reopened, ReopenFailed)
+        assert isinstance(failed, ReopenFailed)
+        assert (failed.code, f"{edited} is not what was fetched" in failed.message) == (ERR_CHANGED, True)
+        assert os.listdir(got.parent) == [got.name]
+        assert not edit or edited.read_bytes() == edit
+        # What the message says to do: move it away, and verify.
+        if edit:
+            edited.rename(tmp_path / "mine")
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        mended(south, north, reopened.record, content.layout)
+        prepared = south.prepare(widened(south, content.id))
+        for manifest, _ in prepared.lists:
+            south.store_manifest(content.id, manifest, north.read_manifest(content.id, manifest))
+        south.store_all(north, content.id, prepared.wanted & ~prepared.held, content.layout)
+        south.finish(content.id)
+        assert differences(Path(content.path), got) == ""
+
+
+@pytest.mark.parametrize("only", [("deep",), ("deep", "empty")], ids=["not fetched", "fetched"])
+def test_an_empty_file_in_which_somebody_wrote_is_left_alone_and_named(north, tmp_path, only):
+    root = a_tree(tmp_path)
+    (root / "empty").touch()
+    content = north.share(root)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got", only=only)
+        (got / "empty").write_text("mine")
+        south.perform(ReopenContent(content.id, ()))
+        failed = south.answer(Reopened, ReopenFailed)
+        assert isinstance(failed, ReopenFailed)
+        assert f"{got / 'empty'} is another file" in failed.message
+        damage(got / "deep" / "3", 2)
+        assert "empty is another file" in verify(south, content.id).message
+        assert (got / "empty").read_text() == "mine"
+
+
 # --- removed while it is under way again ------------------------------------------------------
 
 
@@ -225,14 +284,6 @@ def removed(disk: Disk, content: str, *, data: bool) -> str:
     disk.perform(RemoveItem(content, data))
     answer: DataRemoved = disk.answer(DataRemoved)
     return answer.error
-
-
-def widened(disk: Disk, content: str, only: tuple[str, ...] = ()) -> DownloadRecord:
-    disk.perform(ReopenContent(content, only))
-    reopened = disk.answer(Reopened, ReopenFailed)
-    assert isinstance(reopened, Reopened), reopened
-    disk.perform(KeepDownload(reopened.record))
-    return reopened.record
 
 
 @pytest.mark.parametrize("when", ["before it is prepared", "prepared", "after a restart", "kept by an older program"])
