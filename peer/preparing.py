@@ -153,15 +153,14 @@ def _new_name(disk: Disk, record: DownloadRecord, manifest: Manifest, title: str
     return name
 
 
-def _claim(disk: Disk, download: TemporaryFiles, top: int) -> None:
-    """Keep other processes that download the same content into the same folder from writing over what is verified."""
+def claim(files: FileOps, descriptor: int) -> bool:
+    """Lock a temporary file or folder; False if another peer has it."""
     until = time.monotonic() + _CLAIM_SECONDS
-    while not disk.files.lock(top):
+    while not files.lock(descriptor):
         if time.monotonic() > until:
-            raise ShoalError(
-                ERR_STATE, f"{shown(download.path)} is being written to by another peer; choose another folder with -o"
-            )
+            return False
         time.sleep(0.01)
+    return True
 
 
 # --- what is there ---------------------------------------------------------------------------
@@ -179,7 +178,11 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
         check_space(disk, download)
         _make(disk.files, download)
     with download.top() as top:
-        _claim(disk, download, top)
+        # Other processes that download the same content into the same folder must not write over what is verified.
+        if not claim(disk.files, top):
+            raise ShoalError(
+                ERR_STATE, f"{shown(download.path)} is being written to by another peer; choose another folder with -o"
+            )
         status = disk.files.status(top)
         if download.is_file and status.st_size != download.layout.size:
             disk.files.truncate(top, download.layout.size)

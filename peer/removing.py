@@ -17,10 +17,10 @@ from peer.catalogue_rows import KeptDownload, Stats, Temporary
 from peer.core.layout import Entry
 from peer.core.records import DownloadRecord, KnownContent
 from peer.descriptors import Folder, OpenFiles
-from peer.files import ANY_FOLDER, FOLDER, FileOps, shown
+from peer.files import ANY_FOLDER, FOLDER, UPDATE, FileOps, shown
 from peer.manifest import FILE, TREE, parse
 from peer.naming import names_beside, temporary_name
-from peer.preparing import Disk
+from peer.preparing import Disk, claim
 from peer.shared import ABSENT, SharedFiles, record_at, record_of
 
 
@@ -45,12 +45,11 @@ def remove_temporary(disk: Disk, kept: KeptDownload, data: bool) -> str:
         if temporary is not None and temporary.was_visible:
             path = _give_name(files, record, temporary, folder)
             return _remove_visible(disk, record, path, data) if path else ""
-        for name in _names(kept):
-            with contextlib.suppress(FileNotFoundError):
-                _remove_any(files, name, folder)
+        inode = temporary.inode if temporary is not None else None
+        busy = [name for name in _names(kept) if not _remove_hidden(files, name, folder, inode)]
     finally:
         files.close(folder)
-    return ""
+    return f"{shown(record.directory)}/{busy[0]} stays: another peer writes to it" if busy else ""
 
 
 def path_of(kept: KeptDownload) -> str:
@@ -136,13 +135,49 @@ def _record_now(files: FileOps, path: str, entry: Entry) -> bytes:
     return record_of(status) if stat.S_ISREG(status.st_mode) and status.st_size <= entry.size else ABSENT
 
 
-def _remove_any(files: FileOps, name: str, folder: int) -> None:
+def _remove_hidden(files: FileOps, name: str, folder: int, inode: int | None) -> bool:
+    """Delete a temporary file or folder, and one that is not the recorded only if nothing is in it.
+
+    Returns:
+        False if another peer has it: then it stays.
+    """
     try:
-        files.remove(name, folder)
-    except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.EPERM):  # EPERM: what POSIX says for a folder
-            raise
+        number = _open(files, name, folder)
+    except FileNotFoundError:
+        return True
+    try:
+        if not claim(files, number):
+            return False
+        status = files.status(number)
+        if stat.S_ISDIR(status.st_mode):
+            _remove_folder(files, name, folder, everything=status.st_ino == inode)
+        elif status.st_ino == inode or (stat.S_ISREG(status.st_mode) and _is_hole(files, number, status.st_size)):
+            files.remove(name, folder)
+    finally:
+        files.close(number)
+    return True
+
+
+def _open(files: FileOps, name: str, folder: int) -> int:
+    try:
+        return files.open(name, UPDATE, folder=folder)  # NFS locks no file that is only to be read
+    except IsADirectoryError:
+        return files.open(name, FOLDER, folder=folder)
+
+
+def _remove_folder(files: FileOps, name: str, folder: int, *, everything: bool) -> None:
+    if everything:
         files.remove_all(name, folder)
+        return
+    try:
+        files.remove_folder(name, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _is_hole(files: FileOps, number: int, size: int) -> bool:
+    return next(files.data_regions(number, size), None) is None
 
 
 def _remove_file(files: FileOps, source: SharedFiles) -> int:
