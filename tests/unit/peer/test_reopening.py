@@ -215,16 +215,19 @@ def test_a_finished_part_of_a_tree_becomes_a_download_that_holds_it_and_wants_mo
         assert differences(Path(content.path), got) == ""
 
 
-def test_somebody_else_s_file_in_the_way_of_the_rest_is_left_alone_and_named(north, tmp_path):
+@pytest.mark.parametrize("looked", ["not verified", "verified before"])
+def test_somebody_else_s_file_in_the_way_of_the_rest_is_left_alone_and_named(north, tmp_path, looked):
     content = north.share(a_tree(tmp_path))
     with Disk(tmp_path, "south") as south:
         got = south.fetch(north, content, tmp_path / "got", only=("deep",))
-        (got / "big").write_text("mine")
+        (got / "big").write_bytes(b"mine" * CHUNK)
+        if looked == "verified before":
+            assert verify(south, content.id).message == ""
         south.perform(ReopenContent(content.id, ()))
         failed = south.answer(Reopened, ReopenFailed)
         assert isinstance(failed, ReopenFailed)
         assert "big is another file" in failed.message
-        assert (got / "big").read_text() == "mine"
+        assert (got / "big").read_bytes() == b"mine" * CHUNK
 
 
 @pytest.mark.parametrize(
