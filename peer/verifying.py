@@ -63,7 +63,10 @@ class Verifier:
         self._hash_thread.submit(lambda: self._look(source))
 
     def _look(self, source: SharedFiles) -> None:
-        error = next((error for _, error in source.changed()), None)
+        def first() -> ShoalError | None:
+            return next((error for _, error in source.changed()), None)
+
+        error = attempt(first, lambda error: error, source.content.path)
         if self._contents.shared.get(source.content.id) is source:
             self._post(FilesLooked(source.content.id, f"{error.message}{_NO_LONGER}" if error else ""))
 
@@ -184,7 +187,9 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
         cancelled=lambda: source.cancelled,
     )
     lists = _lists(disk.catalogue, source)
-    wrong = [chunk for span in spans for chunk in span if chunk in too_long or not _is_right(layout, chunk, digests, lists)]
+    wrong = [
+        chunk for span in spans for chunk in span if chunk in too_long or not _is_right(layout, chunk, digests, lists)
+    ]
     # What was never fetched (a part of a tree was wanted) is not there to be right or wrong.
     differing = [chunk for chunk in wrong if record_at(source.stats, layout.entry_of(chunk)) != ABSENT]
     held = ChunkSet(layout.chunks, layout.all_chunks & ~_never_fetched(source))
