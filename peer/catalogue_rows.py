@@ -73,6 +73,9 @@ class Temporary(Struct, frozen=True):
     """Boot of the machine in which it was last written to."""
     placing: str = ""
     """Final path, written down just before the rename to it."""
+    was_visible: bool | None = None
+    """It lay under its final name before, or was about to: what is in it may be its user's.  None: kept by a program
+    that did not say."""
 
 
 class KeptContent(NamedTuple):
@@ -109,11 +112,12 @@ def kept_content(
 
 
 def kept_download(record: bytes, temporary: bytes | None, bits: bytes | None) -> KeptDownload:
-    return KeptDownload(
-        msgspec.msgpack.decode(record, type=DownloadRecord),
-        msgspec.msgpack.decode(temporary, type=Temporary) if temporary else None,
-        bits,
-    )
+    known = msgspec.msgpack.decode(record, type=DownloadRecord)
+    where = msgspec.msgpack.decode(temporary, type=Temporary) if temporary else None
+    if where is not None and where.was_visible is None:
+        # What was reopened has all digits of its id in its name (peer/reopening.py).
+        where = replace(where, was_visible=bool(where.placing) or known.id in where.name)
+    return KeptDownload(known, where, bits)
 
 
 def put_content(connection: sqlite3.Connection, content: KnownContent, stats: Stats) -> None:

@@ -250,8 +250,8 @@ class ShortFileError(OSError):
         super().__init__("it became shorter")
 
 
-def changed_while_hashed(path: str) -> ShoalError:
-    return ShoalError(ERR_CHANGED, f"{path} changed while it was hashed; share it again when it is left alone")
+def changed_while_hashed(path: str, doing: str = "share") -> ShoalError:
+    return ShoalError(ERR_CHANGED, f"{path} changed while it was hashed; {doing} it again when it is left alone")
 
 
 def _batches(layout: Layout, spans: Iterable[range]) -> Iterator[list[Run]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from bus.boundary import ContentId
-from bus.errors import ERR_STATE, ShoalError
+from bus.errors import ERR_CHANGED, ERR_STATE, ShoalError
 from peer.catalogue_rows import Stats
 from peer.collecting import Collector
 from peer.contents import Contents
@@ -41,7 +41,7 @@ from peer.files import error_of, shown
 from peer.manifest import Manifest, kind_of, parse, parse_digest_list
 from peer.placing import finish
 from peer.preparing import Disk, has_space, prepare
-from peer.removing import remove_content, remove_temporary, remove_upload
+from peer.removing import path_of, remove_content, remove_temporary, remove_upload
 from peer.reopening import reopen
 from peer.shared import SharedFiles, record_at, record_of
 from peer.sharing import Hashed
@@ -259,6 +259,9 @@ class Lifecycle:
         kept = self._disk.catalogue.download(effect.content)
         if source is None or kept is None:
             raise ShoalError(ERR_STATE, f"content {effect.content[:16]} was removed")
+        # What it holds is not hashed: it must be what was fetched, or what its user made of it would be written over.
+        if changed := next(source.changed(), None):
+            raise _changed(source, *changed)
         held = wanted_by(source.layout, kept.record)
         reopened = self.reopen_finished(source, held, "more of it is to be fetched")
         record = replace(reopened.record, only=effect.only, left_out=effect.left_out, paused=False)
@@ -289,7 +292,7 @@ class Lifecycle:
             return error.message
 
     def _drop_download(self, content: ContentId, data: bool = False) -> str:
-        """Forget a download that is not finished, and delete its temporary files; one line if that fails."""
+        """Forget a download that is not finished, and delete its temporary files; one line if something stays."""
         self._collector.drop(content)
         self._parsed = None
         self._retire(content, keep=False)
@@ -297,10 +300,11 @@ class Lifecycle:
         if kept is None or kept.record.finished:
             return ""
         try:
-            remove_temporary(self._disk.files, kept, data)
+            return remove_temporary(self._disk, kept, data)
+        except ShoalError as error:
+            return error.message
         except OSError as error:
-            return error_of(error, kept.record.directory).message
-        return ""
+            return error_of(error, path_of(kept)).message
 
     def _shared(self, content: KnownContent, stats: Stats) -> SharedFiles:
         return SharedFiles(content, stats, self._disk.files, self._disk.open_files)
@@ -319,3 +323,13 @@ class Lifecycle:
     def _remove_second(self, hashed: Hashed) -> None:
         source = self._shared(hashed.content, hashed.stats)
         remove_upload(self._disk.files, self._disk.open_files, source, self._uploads)
+
+
+def _changed(source: SharedFiles, entry: int, error: ShoalError) -> ShoalError:
+    if error.code != ERR_CHANGED:
+        return error
+    path, name = shown(source.path_of(entry)), source.content.name
+    return ShoalError(
+        ERR_CHANGED,
+        f"{path} is not what was fetched; move it away to keep it, then verify {name}: that fetches it again",
+    )

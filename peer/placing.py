@@ -82,7 +82,7 @@ def _make_empty(download: TemporaryFiles) -> None:
         if entry.directory:
             with download.folder.enter(entry.path, make=True):
                 pass
-        elif not entry.size:
+        elif not entry.size and number not in download.present:
             with download.use(number):
                 pass
 
@@ -151,7 +151,7 @@ def _place(disk: Disk, download: TemporaryFiles) -> None:
     with download.top() as top:
         status = disk.files.status(top)
     wanted = os.path.basename(download.record.path) or download.record.name
-    known = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    known = Temporary(download.name, status.st_ino, status.st_dev, disk.boot, was_visible=True)
     with download.destination() as folder:
         for name in names_beside(wanted, download.layout.kind == TREE):
             if _taken(disk, name, folder):

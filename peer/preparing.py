@@ -3,8 +3,9 @@
     recorded                                    held: it was synced before it was recorded
     written since, same boot of the machine     hashed again; if right, written again and held
     written since, another boot                 not held: it may never have reached the disk
-    under its final name, by its inode          all held: the process ended between rename and record;
-                                                but if it was reopened (peer/reopening.py), what is recorded
+    under its final name, by its inode          all held, if it is all that is wanted by now: the process ended
+                                                between rename and record; else what is recorded, and if it was
+                                                reopened (peer/reopening.py): the hidden name comes back first
 
 Right bytes are written again because a sync that failed before the restart may have left them in
 memory only, with nothing to tell the next sync that they are not on the disk.
@@ -21,7 +22,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from bus.errors import ERR_DISK, ERR_LIMIT, ERR_STATE, ShoalError
+from bus.errors import ERR_CHANGED, ERR_DISK, ERR_LIMIT, ERR_STATE, ShoalError
 from bus.names import safe_name
 from bus.units import format_size
 from peer.catalogue import Catalogue
@@ -30,6 +31,7 @@ from peer.chunkset import ChunkSet
 from peer.core.interface import Prepared
 from peer.core.layout import Layout
 from peer.core.records import DownloadRecord
+from peer.core.selection import wanted_entries
 from peer.descriptors import Descriptor, OpenFiles
 from peer.files import CREATE_NEW, FileOps, disk_full, link_in_the_way, shown
 from peer.manifest import Manifest, chunk_digest
@@ -72,11 +74,9 @@ def prepare(disk: Disk, record: DownloadRecord, parsed: Manifest | None = None) 
     download = TemporaryFiles(record, manifest, name, lists, disk.files, disk.open_files)
     download.wanted = ChunkSet(manifest.layout.chunks, wanted)
     try:
-        if kept.temporary is not None and was_placed(disk.files, kept.temporary):
-            _take_placed(download, kept.temporary)
-            path = kept.temporary.placing
-        else:
-            path = record.path or f"{record.directory}/{_free_name(download, disk.files, title)}"
+        placing = kept.temporary.placing if kept.temporary and was_placed(disk.files, kept.temporary) else ""
+        path = placing or record.path or f"{record.directory}/{_free_name(download, disk.files, title)}"
+        if not (placing and _take_placed(disk.files, download, placing, kept.bits)):
             _open_temporary(disk, download, replace(record, name=title, path=path), kept)
     except BaseException:
         download.close()
@@ -123,13 +123,44 @@ def was_placed(files: FileOps, temporary: Temporary) -> bool:
     return (found.st_ino, found.st_dev) == (temporary.inode, temporary.device)
 
 
-def _take_placed(download: TemporaryFiles, temporary: Temporary) -> None:
-    download.name = os.path.basename(temporary.placing)
+def _take_placed(files: FileOps, download: TemporaryFiles, placing: str, bits: bytes | None) -> bool:
+    """Take over what lies under its final name; False if that is not all that is wanted by now.
+
+    Raises:
+        ShoalError: somebody changed a file there, which must not be written over.
+    """
+    recorded = ChunkSet.unsealed(download.layout.chunks, bits or b"")
+    if recorded is None:
+        return False
+    hidden, download.name = download.name, os.path.basename(placing)
+    if not _is_whole(files, download, recorded) or download.wanted.mask & ~recorded.mask:
+        download.name = hidden
+        download.present.clear()
+        return False
     download.placed = True
     download.held = ChunkSet(download.layout.chunks, download.wanted.mask)
     download.recorded = download.held.copy()
-    for entry in range(len(download.layout.entries)):
-        download.present.add(entry)
+    return True
+
+
+def _is_whole(files: FileOps, download: TemporaryFiles, recorded: ChunkSet) -> bool:
+    """Whether each file and folder that is wanted is there."""
+    whole, layout = True, download.layout
+    for number in wanted_entries(layout, download.record):
+        entry, path = layout.entries[number], download.where(number)
+        try:
+            found = files.look(path)
+        except FileNotFoundError:
+            whole = False
+            continue
+        complete = recorded.count(layout.chunks_of(number)) == len(layout.chunks_of(number))
+        if not entry.directory and not (complete and stat.S_ISREG(found.st_mode) and found.st_size == entry.size):
+            raise ShoalError(
+                ERR_CHANGED,
+                f"{shown(path)} is not the file that was fetched; move it away, then resume {download.name}",
+            )
+        download.present.add(number)
+    return whole
 
 
 def _free_name(download: TemporaryFiles, files: FileOps, title: str) -> str:
@@ -153,15 +184,14 @@ def _new_name(disk: Disk, record: DownloadRecord, manifest: Manifest, title: str
     return name
 
 
-def _claim(disk: Disk, download: TemporaryFiles, top: int) -> None:
-    """Keep other processes that download the same content into the same folder from writing over what is verified."""
+def claim(files: FileOps, descriptor: int) -> bool:
+    """Lock a temporary file or folder; False if another peer has it."""
     until = time.monotonic() + _CLAIM_SECONDS
-    while not disk.files.lock(top):
+    while not files.lock(descriptor):
         if time.monotonic() > until:
-            raise ShoalError(
-                ERR_STATE, f"{shown(download.path)} is being written to by another peer; choose another folder with -o"
-            )
+            return False
         time.sleep(0.01)
+    return True
 
 
 # --- what is there ---------------------------------------------------------------------------
@@ -179,7 +209,11 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
         check_space(disk, download)
         _make(disk.files, download)
     with download.top() as top:
-        _claim(disk, download, top)
+        # Other processes that download the same content into the same folder must not write over what is verified.
+        if not claim(disk.files, top):
+            raise ShoalError(
+                ERR_STATE, f"{shown(download.path)} is being written to by another peer; choose another folder with -o"
+            )
         status = disk.files.status(top)
         if download.is_file and status.st_size != download.layout.size:
             disk.files.truncate(top, download.layout.size)
@@ -189,7 +223,8 @@ def _open_temporary(disk: Disk, download: TemporaryFiles, record: DownloadRecord
     if found is not None:
         _look_at_entries(disk.files, download)
     # Before anything is written: a file that is not the recorded one must never be believed.
-    temporary = Temporary(download.name, status.st_ino, status.st_dev, disk.boot)
+    was_visible = found is not None and known is not None and bool(known.was_visible)
+    temporary = Temporary(download.name, status.st_ino, status.st_dev, disk.boot, was_visible=was_visible)
     disk.catalogue.keep_temporary(record, temporary, download.recorded.sealed())
     if found is not None:
         if bits is None or known is None or known.boot == disk.boot:

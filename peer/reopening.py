@@ -49,26 +49,32 @@ def reopen(disk: Disk, source: SharedFiles, held: int) -> DownloadRecord:
         disk.files.close(number)
     name = temporary_name(layout.kind, content.name, content.id, len(content.id))
     record = replace(kept.record, path=content.path, paused=content.paused, finished=0.0)
-    temporary = Temporary(name, status.st_ino, status.st_dev, disk.boot)
+    temporary = Temporary(name, status.st_ino, status.st_dev, disk.boot, was_visible=True)
     disk.catalogue.reopen(record, temporary, bits.sealed())
     return record
 
 
 def _check_ours(files: FileOps, source: SharedFiles, wrong: int) -> None:
-    """Raises ShoalError if what is wrong is in a file that somebody put in the place of ours."""
-    for entry in _entries(source, chunks_in(wrong)):
-        path = source.path_of(entry)
+    """Raises ShoalError if what is to be written is a file that somebody put in the place of ours.
+
+    That is what is wrong, and empty files: they are not fetched, but made.
+    """
+    entries = source.layout.entries
+    empty = [number for number, entry in enumerate(entries) if not entry.size and not entry.directory]
+    for number in _entries(source, chunks_in(wrong)) + empty:
+        path = source.path_of(number)
         try:
             status = files.look(path)
         except FileNotFoundError:
             continue
-        record = record_at(source.stats, entry)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or not same_inode(record, status):
+        record = record_at(source.stats, number)
+        like_ours = same_inode(record, status) if entries[number].size else not status.st_size
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or not like_ours:
             raise ShoalError(ERR_CHANGED, f"{shown(path)} is another file than the one that was fetched; move it away")
 
 
-def _entries(source: SharedFiles, chunks: Iterable[int]) -> Iterable[int]:
-    return dict.fromkeys(source.layout.entry_of(chunk) for chunk in chunks)
+def _entries(source: SharedFiles, chunks: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(source.layout.entry_of(chunk) for chunk in chunks))
 
 
 def _synced(files: FileOps, number: int, is_file: bool) -> bool:

@@ -21,7 +21,9 @@ from peer.descriptors import Descriptor, OpenFiles
 from peer.files import READ, FileOps, shown
 from peer.manifest import TREE
 
-_RECORD: Final = struct.Struct("<qqQQ")
+_RECORD: Final = struct.Struct("<qQQQ")
+_SPAN: Final = 2**64
+"""Nanoseconds, 584 years: of times that far apart a record is the same."""
 RECORD_SIZE: Final = _RECORD.size
 ABSENT: Final = bytes(RECORD_SIZE)
 """Record of a directory, and of a file that was not fetched."""
@@ -30,7 +32,7 @@ _GONE: Final = (FileNotFoundError, NotADirectoryError)
 
 def record_of(status: os.stat_result) -> bytes:
     """What tells whether a file is still the one that was hashed."""
-    return _RECORD.pack(status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+    return _RECORD.pack(status.st_size, status.st_mtime_ns % _SPAN, status.st_ino, status.st_dev)
 
 
 def record_at(stats: Stats, entry: int) -> bytes:
@@ -39,8 +41,9 @@ def record_at(stats: Stats, entry: int) -> bytes:
 
 
 def mtime_of(record: bytes) -> int:
-    """The modification time in a record, nanoseconds."""
-    return int(_RECORD.unpack(record)[1])
+    """The modification time in a record, nanoseconds; one after 2262 seems to be before 1970."""
+    time = int(_RECORD.unpack(record)[1])
+    return time - _SPAN if time >= _SPAN // 2 else time
 
 
 def same_inode(record: bytes, status: os.stat_result) -> bool:

@@ -19,7 +19,7 @@ from peer.core.interface import CoreEvent, FilesLooked, Prepared, StoreFailed, V
 from peer.core.layout import Layout
 from peer.descriptors import Descriptor
 from peer.files import READ, shown
-from peer.hashing import Hasher
+from peer.hashing import Hasher, changed_while_hashed
 from peer.lifecycle import Lifecycle
 from peer.manifest import DIGEST_SIZE, FILE, chunk_is_right, parse_digest_list
 from peer.preparing import Disk
@@ -63,7 +63,10 @@ class Verifier:
         self._hash_thread.submit(lambda: self._look(source))
 
     def _look(self, source: SharedFiles) -> None:
-        error = next((error for _, error in source.changed()), None)
+        def first() -> ShoalError | None:
+            return next((error for _, error in source.changed()), None)
+
+        error = attempt(first, lambda error: error, source.content.path)
         if self._contents.shared.get(source.content.id) is source:
             self._post(FilesLooked(source.content.id, f"{error.message}{_NO_LONGER}" if error else ""))
 
@@ -152,12 +155,28 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
     records = bytearray(source.stats.records)
     changed = [entry for entry, _ in source.changed()] if source.damaged else []
     spans = [layout.chunks_of(entry) for entry in changed] or [range(layout.chunks)]
+    before: dict[int, bytes] = {}
+    too_long: set[int] = set()
+    """The last chunks of files that go on after their end."""
+
+    def opened(entry: int) -> int:
+        if record_at(source.stats, entry) == ABSENT:
+            raise FileNotFoundError  # never fetched: what lies there is somebody else's
+        number = disk.files.open(source.path_of(entry), READ)
+        before.setdefault(entry, record_of(disk.files.status(number)))
+        return number
 
     def use(entry: int) -> Descriptor:
-        return disk.open_files.take(source, entry, lambda: disk.files.open(source.path_of(entry), READ), passing=True)
+        return disk.open_files.take(source, entry, lambda: opened(entry), passing=True)
 
     def looked(entry: int, number: int) -> None:
-        records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE] = record_of(disk.files.status(number))
+        status = disk.files.status(number)
+        record = record_of(status)
+        if record != before[entry]:  # what was read of it first may be different by now
+            raise changed_while_hashed(shown(source.path_of(entry)), "verify")
+        records[entry * RECORD_SIZE : (entry + 1) * RECORD_SIZE] = record
+        if status.st_size > layout.entries[entry].size:
+            too_long.add(layout.chunks_of(entry)[-1])
 
     digests = hasher.hash(
         layout,
@@ -168,7 +187,9 @@ def verify_shared(disk: Disk, source: SharedFiles, hasher: Hasher) -> Outcome:
         cancelled=lambda: source.cancelled,
     )
     lists = _lists(disk.catalogue, source)
-    wrong = [chunk for span in spans for chunk in span if not _is_right(layout, chunk, digests, lists)]
+    wrong = [
+        chunk for span in spans for chunk in span if chunk in too_long or not _is_right(layout, chunk, digests, lists)
+    ]
     # What was never fetched (a part of a tree was wanted) is not there to be right or wrong.
     differing = [chunk for chunk in wrong if record_at(source.stats, layout.entry_of(chunk)) != ABSENT]
     held = ChunkSet(layout.chunks, layout.all_chunks & ~_never_fetched(source))

@@ -48,7 +48,10 @@ class Workers:
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception:  # a bug in one job: those after it are still done
+                log.exception("a storage job failed and has no answer")
             del job  # while waiting for the next, hold nothing of the last
 
 

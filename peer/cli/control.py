@@ -109,7 +109,7 @@ def verify(session: Session, contents: Sequence[str]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before data is deleted.")
 @click.pass_obj
 def remove(session: Session, contents: Sequence[str], data: bool, yes: bool) -> None:
-    """Forget items."""
+    """Forget items. What was never finished is deleted; what was finished stays, unless --data."""
     from bus.messages import Remove
 
     if data and not yes:

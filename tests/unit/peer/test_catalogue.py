@@ -41,7 +41,7 @@ RECORD = DownloadRecord(
     duplicate_bytes=7,
     rejected_bytes=8,
 )
-PLACE = Temporary(".x.shoal", 2**64 - 1, 2**63 + 5, "boot")
+PLACE = Temporary(".x.shoal", 2**64 - 1, 2**63 + 5, "boot", was_visible=False)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from peer.core.interface import CheckChunk, ChunkChecked, FilesLooked, Verified, VerifyData
 from peer.files import FileOps
-from tests.kit.storing import Disk
+from peer.shared import mtime_of, record_of
+from tests.kit.storing import Disk, FailedError
 
 CHUNK = 128 * 1024
 
@@ -23,6 +24,22 @@ class Counting(FileOps):
     def read_into(self, descriptor: int, view: memoryview, offset: int) -> int:
         self.bytes_read += len(view)
         return super().read_into(descriptor, view, offset)
+
+
+class Meddling(FileOps):
+    """Changes the beginning of a file whenever some of it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.begun = False
+
+    def read_into(self, descriptor: int, view: memoryview, offset: int) -> int:
+        done = super().read_into(descriptor, view, offset)
+        if self.begun and os.path.samestat(os.fstat(descriptor), self.path.stat()):
+            with self.path.open("r+b") as file:
+                file.write(b"EVIL")
+            os.utime(self.path, ns=(5, 5))
+        return done
 
 
 def a_tree(folder: Path) -> Path:
@@ -140,3 +157,73 @@ def test_of_a_part_of_a_tree_only_what_was_fetched_is_looked_at(tmp_path: Path) 
     with Disk(tmp_path, "south") as south:
         assert str(got / "3") in looked(south).message
         assert verified(south, content.id) == Verified(content.id, content.layout.mask_of(("1", "3")), "")
+
+
+def test_what_is_changed_after_it_was_read_is_not_called_good(tmp_path: Path) -> None:
+    root = a_tree(tmp_path)
+    path = root / "2"
+    files = Meddling(path)
+    with Disk(tmp_path, files=files) as disk:
+        content = disk.share(root)
+        files.begun = True
+        assert f"{path} changed while it was hashed; verify it again" in verified(disk, content.id).message
+        with pytest.raises(FailedError):
+            disk.read(content.id, ((6, 0, 4),))
+    with Disk(tmp_path) as disk:
+        assert str(path) in looked(disk).message
+
+
+def test_a_file_that_goes_on_after_its_end_does_not_match(tmp_path: Path) -> None:
+    root = a_tree(tmp_path)
+    with Disk(tmp_path) as disk:
+        content = disk.share(root)
+        with (root / "3").open("ab") as file:
+            file.write(b"more")
+        found = verified(disk, content.id)
+        assert "1 of 12 chunks of tree do not match" in found.message
+        assert found.held == content.layout.all_chunks & ~(1 << 11)
+
+
+def test_a_file_dated_far_in_the_future_is_like_any_other(tmp_path: Path) -> None:
+    root, time = a_tree(tmp_path), 330 * 365 * 24 * 3600 * 10**9
+    path, other = root / "2", tmp_path / "other"
+    os.utime(path, ns=(time, time))
+    if path.stat().st_mtime_ns != time:
+        pytest.skip(f"the file system of {tmp_path} does not hold dates after 2262")
+    other.write_bytes(b"other")
+    with Disk(tmp_path) as disk:
+        content = disk.share(root)
+        disk.share(other)
+        assert disk.read(content.id, ((6, 0, 4),)) == b"\2\2\2\2"
+    with Disk(tmp_path) as disk:
+        disk.storage.look_at_all()
+        assert {disk.answer(FilesLooked).message for _ in range(2)} == {""}
+        assert disk.share(other).name == "other"
+        assert verified(disk, content.id).message == ""
+    os.utime(path, ns=(time + 1, time + 1))
+    with Disk(tmp_path) as disk:
+        disk.storage.look_at_all()
+        assert str(path) in disk.answer(FilesLooked, to=lambda found: found.content == content.id).message
+
+
+class Broken(FileOps):
+    """Nothing can be looked at, for a reason that nobody thought of."""
+
+    def look(self, name: str, folder: int | None = None) -> os.stat_result:
+        raise RuntimeError
+
+
+def test_a_look_that_fails_as_nobody_expected_has_an_answer(tmp_path: Path) -> None:
+    with Disk(tmp_path) as disk:
+        content = disk.share(a_tree(tmp_path))
+    with Disk(tmp_path, files=Broken()) as disk:
+        found = looked(disk)
+        assert (found.content, "internal error with" in found.message) == (content.id, True)
+
+
+def test_the_time_in_a_record_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    for time in (-5, 0, 2**62):
+        os.utime(path, ns=(time, time))
+        assert mtime_of(record_of(path.stat())) == time

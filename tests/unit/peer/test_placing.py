@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ERR_CHANGED, ERR_DISK
 from bus.settings import TransferSettings
 from peer import files
-from peer.core.interface import DataRemoved, KeepDownload, RemoveItem, ReopenContent, Reopened, ReopenFailed
+from peer.core.interface import DataRemoved, KeepDownload, Prepared, RemoveItem, ReopenContent, Reopened, ReopenFailed
 from peer.core.selection import with_less
 from peer.files import FileOps
 from tests.kit.faults import FailingFiles, fail_always
@@ -231,6 +232,81 @@ def test_a_process_that_ends_between_rename_and_record_goes_on_from_there(seed, 
         assert path == prepared.path == str(tmp_path / "got" / content.name)
         assert len(again.read(content.id, ((0, 0, 1000),))) == 1000
     assert os.listdir(tmp_path / "got") == [content.name]
+
+
+@pytest.fixture
+def placed(seed, tmp_path, tree):
+    """A part of a tree that lies under its final name and is not recorded as finished; where, and how to go on."""
+    with Disk(tmp_path, "south", fail_always("sync_folder")) as south, pytest.raises(FailedError):
+        south.fetch(seed, tree, tmp_path / "got", only=("sub",))
+    return tmp_path / "got" / tree.name
+
+
+def goes_on(seed, south: Disk, tree, more: tuple[str, ...]) -> Prepared:
+    """Want more of it, as `get --only` does; the digest lists are fetched."""
+    (_, (record,)) = south.storage.load_all()
+    prepared = south.prepare(replace(record, only=(*record.only, *more)))
+    for manifest, _ in prepared.lists:
+        south.store_manifest(tree.id, manifest, seed.read_manifest(tree.id, manifest))
+    return prepared
+
+
+def test_more_can_be_wanted_of_a_download_that_ended_there(seed, tmp_path, tree, placed):
+    (placed / "mine").write_text("mine")
+    with Disk(tmp_path, "south", boot="another boot") as again:
+        prepared = goes_on(seed, again, tree, ("big",))
+        assert (prepared.held, prepared.path) == (tree.layout.mask_of(["sub"]), str(placed))
+        assert not placed.exists()
+        again.store_all(seed, tree.id, tree.layout.mask_of(["big"]), tree.layout)
+        assert again.finish(tree.id).path == str(placed)
+    assert (placed / "big").read_bytes() == (tmp_path / "v1.2" / "big").read_bytes()
+    assert sorted(os.listdir(placed)) == ["big", "mine", "sub"]
+
+
+def test_an_empty_file_can_be_wanted_of_a_download_that_ended_there(seed, tmp_path):
+    root = tmp_path / "parts"
+    root.mkdir()
+    (root / "file").write_bytes(b"x")
+    (root / "empty").touch()
+    tree = seed.share(root)
+    with Disk(tmp_path, "south", fail_always("sync_folder")) as south, pytest.raises(FailedError):
+        south.fetch(seed, tree, tmp_path / "got", only=("file",))
+    with Disk(tmp_path, "south") as again:
+        goes_on(seed, again, tree, ("empty",))
+        assert sorted(os.listdir(again.finish(tree.id).path)) == ["empty", "file"]
+
+
+def test_what_was_taken_away_there_is_fetched_again(seed, tmp_path, tree, placed):
+    (placed / "sub" / "file").unlink()
+    with Disk(tmp_path, "south") as again:
+        prepared = goes_on(seed, again, tree, ())
+        assert (prepared.held, prepared.wanted) == (0, tree.layout.mask_of(["sub"]))
+        again.store_all(seed, tree.id, prepared.wanted, tree.layout)
+        again.finish(tree.id)
+    assert (placed / "sub" / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["sub/file", "big"], ids=["changed", "put there"])
+def test_what_its_user_wrote_there_is_left_alone_and_named(seed, tmp_path, tree, placed, name):
+    (placed / name).write_text("mine")
+    with Disk(tmp_path, "south") as again:
+        with pytest.raises(FailedError, match=f"{name} is not the file that was fetched; move it away, then resume"):
+            goes_on(seed, again, tree, ("big",))
+        assert (placed / name).read_text() == "mine"
+        (placed / name).unlink()
+        prepared = goes_on(seed, again, tree, ("big",))
+        again.store_all(seed, tree.id, prepared.wanted & ~prepared.held, tree.layout)
+        again.finish(tree.id)
+    assert (placed / "big").read_bytes() == (tmp_path / "v1.2" / "big").read_bytes()
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_of_a_download_that_ended_there_only_what_was_fetched_is_removed(seed, tmp_path, tree, placed, data):
+    (placed / "mine").write_text("mine")
+    with Disk(tmp_path, "south") as again:
+        again.perform(RemoveItem(tree.id, data))
+        assert "stay" in again.answer(DataRemoved).error
+    assert sorted(os.listdir(placed)) == (["mine"] if data else ["mine", "sub"])
 
 
 def test_a_download_that_ended_there_can_still_be_removed(seed, tmp_path, file):

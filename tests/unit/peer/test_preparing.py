@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bus.errors import ERR_DISK, ERR_DISK_FULL, ERR_PATH, ERR_STATE, ERR_SYMLINK
 from bus.settings import TransferSettings
 from peer.catalogue_rows import Temporary
-from peer.core.interface import CheckSpace, KeepDownload, SpaceChecked
+from peer.core.interface import CheckSpace, DataRemoved, KeepDownload, RemoveItem, SpaceChecked
 from peer.core.records import DownloadRecord, KnownContent
 from peer.files import FileOps
 from peer.naming import next_name
@@ -272,6 +272,59 @@ def test_two_peers_never_write_to_the_same_temporary_file(seed, tmp_path, file, 
             south.store_all(seed, content.id, content.layout.all_chunks, content.layout)
             south.finish(content.id)
             assert third.prepare(record_of(content, tmp_path / "got")).held == 0
+
+
+def test_removing_what_never_got_its_files_leaves_those_of_another_peer(seed, tmp_path, file, tree):
+    got = tmp_path / "got"
+    with Disk(tmp_path, "third") as third:
+        for content in (file, tree):
+            with Disk(tmp_path, "south") as south:
+                fetch(seed, content, 0b11, got)(south)
+                with pytest.raises(FailedError):
+                    third.begin(seed, record_of(content, got))
+                assert "another peer writes to it" in removed(third, content)
+                south.store_all(seed, content.id, 0b100, content.layout)
+                with pytest.raises(FailedError):
+                    third.begin(seed, record_of(content, got))
+            assert removed(third, content) == ""  # south does not run: nobody has it locked
+            with Disk(tmp_path, "south") as south:
+                assert south.prepare(record_of(content, got)).held == 0b111
+                south.store_all(seed, content.id, content.layout.all_chunks & ~0b111, content.layout)
+                south.finish(content.id)
+
+
+def test_removing_what_another_peer_took_over_leaves_it(seed, tmp_path, file, tree):
+    got = tmp_path / "got"
+    for content in (file, tree):
+        with Disk(tmp_path, "south") as south:
+            fetch(seed, content, 0b11, got)(south)
+        with Disk(tmp_path, "third") as third:
+            third.begin(seed, record_of(content, got))
+            assert third.prepare(record_of(content, got)).held == 0b11
+            with Disk(tmp_path, "south") as south:
+                with pytest.raises(FailedError):
+                    south.prepare(record_of(content, got))
+                assert "another peer writes to it" in removed(south, content)
+            third.store_all(seed, content.id, content.layout.all_chunks & ~0b11, content.layout)
+            third.finish(content.id)
+
+
+@pytest.mark.parametrize("kind", ["file", "tree"])
+def test_what_was_made_and_not_recorded_is_removed_too(seed, tmp_path, kind, request):
+    content = request.getfixturevalue(kind)
+    with Disk(tmp_path, "south", fail_always("lock")) as south:
+        with pytest.raises(FailedError):
+            south.begin(seed, record_of(content, tmp_path / "got"))
+        assert len(os.listdir(tmp_path / "got")) == 1
+    with Disk(tmp_path, "south") as south:
+        assert removed(south, content) == ""
+    assert os.listdir(tmp_path / "got") == []
+
+
+def removed(disk: Disk, content: KnownContent) -> str:
+    disk.perform(RemoveItem(content.id, False))
+    answer: DataRemoved = disk.answer(DataRemoved)
+    return answer.error
 
 
 def test_two_contents_whose_ids_begin_alike_have_files_of_their_own(seed, tmp_path, file):
