@@ -34,7 +34,7 @@ from msgspec import Struct
 from bus.config import TOLD_VARIABLE, PeerSettings, Settings, load
 from bus.errors import ERR_FAILURE, ERR_PATH, ERR_USAGE, INTERRUPTED, OK, USAGE, ShoalError
 from bus.forms import split_host_port
-from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
+from bus.places import SUPERVISOR_LOCK, DirectoryLock, PeerPlaces, TrackerPlaces
 from bus.process import Process, told_by
 from bus.program import Arguments
 from bus.ready import AnyReady, GatewayReady, PeerReady, PeerUp, Report, TrackerReady, for_people, write_record
@@ -374,7 +374,7 @@ def supervise(chosen: argparse.Namespace) -> int:
         except OSError as error:  # a full disk or a reader that left: no reason to stop what runs
             say(f"the addresses cannot be written: {error}")
 
-    with DirectoryLock(base_dir / "supervisor.lock"):
+    with DirectoryLock(base_dir / SUPERVISOR_LOCK):
         if chosen.ready_file:
             chosen.ready_file.unlink(missing_ok=True)
         known = {peer.name: peer for peer in (*settings.peers, *peers)}
