@@ -9,11 +9,11 @@ import pytest
 
 from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ShoalError
 from peer import walking
-from peer.core.interface import ContentAdded, DataRemoved, RemoveItem
+from peer.core.interface import ContentAdded, DataRemoved, KeepDownload, RemoveItem
 from peer.files import FileOps
 from peer.hashing import Hashing
 from tests.kit.faults import fail_always
-from tests.kit.storing import Disk, record_of
+from tests.kit.storing import Disk, FailedError, record_of
 
 KIB = 1024
 
@@ -317,6 +317,22 @@ def test_sharing_what_is_being_downloaded_ends_the_download(north, tmp_path):
         south.store_all(north, content.id, 0b1, content.layout)
         south.share(tmp_path / "mine")
         assert os.listdir(tmp_path / "got") == []
+    with Disk(tmp_path, "south") as again:
+        ((kept,), downloads) = again.storage.load_all()
+        assert (kept.path, downloads) == (str(tmp_path / "mine"), [])
+
+
+def test_what_a_download_still_asks_for_when_it_was_shared_brings_it_not_back(north, tmp_path):
+    (tmp_path / "mine").write_bytes(bytes(300 * KIB))
+    content = north.share(tmp_path / "mine")
+    record = record_of(content, tmp_path / "got")
+    with Disk(tmp_path, "south") as south:
+        south.begin(north, record)
+        south.share(tmp_path / "mine")
+        with pytest.raises(FailedError, match="was shared meanwhile"):
+            south.prepare(record)
+        south.perform(KeepDownload(record))
+    assert os.listdir(tmp_path / "got") == []
     with Disk(tmp_path, "south") as again:
         ((kept,), downloads) = again.storage.load_all()
         assert (kept.path, downloads) == (str(tmp_path / "mine"), [])
