@@ -34,7 +34,7 @@ from msgspec import Struct
 from bus.config import TOLD_VARIABLE, PeerSettings, Settings, load
 from bus.errors import ERR_FAILURE, ERR_PATH, ERR_USAGE, INTERRUPTED, OK, USAGE, ShoalError
 from bus.forms import split_host_port
-from bus.places import DirectoryLock, PeerPlaces, TrackerPlaces
+from bus.places import SUPERVISOR_LOCK, DirectoryLock, PeerPlaces, TrackerPlaces
 from bus.process import Process, told_by
 from bus.program import Arguments
 from bus.ready import AnyReady, GatewayReady, PeerReady, PeerUp, Report, TrackerReady, for_people, write_record
@@ -180,23 +180,26 @@ class Supervisor:
         now = time.monotonic()
         changed = False
         for child in self.children:
-            if child.process is None:
-                self._start_if_due(child, now)
-            elif (code := child.process.ended()) is not None:
+            if child.process and (code := child.process.ended()) is not None:
                 words, child.process, child.serves = child.process.last_words(), None, False
                 self._crashed(child, code, words, now)
-            elif not child.serves:
+            elif child.process and not child.serves:
                 changed |= self._look(child, now)
+        for child in self._waiting():
+            if child.due <= now:
+                self._start(child, now)
         if changed and (self._reported or all(child.serves for child in self.children)):
             self.on_change(self.report(), not self._reported)
             self._reported = True
         return self.signals.wait(self._pause(now))
 
-    def _start_if_due(self, child: Child, now: float) -> None:
+    def _waiting(self) -> list[Child]:
+        """Those that start when their time has come: what they need serves, or did."""
+        missing = {child.program.label for child in self.children if not child.ready}
+        return [one for one in self.children if not (one.process or one.down or one.program.needs in missing)]
+
+    def _start(self, child: Child, now: float) -> None:
         program = child.program
-        needed = [other for other in self.children if other.program.label == program.needs]
-        if child.down or child.due > now or not all(other.ready for other in needed):
-            return
         child.started, child.mentioned = now, False
         try:
             child.process = Process(program.command, self._environment(program.role), program.ready_file, program.log)
@@ -219,7 +222,7 @@ class Supervisor:
         """Seconds that the loop may sleep; None: until a signal."""
         if any(child.process and not child.serves for child in self.children):
             return READY_POLL
-        due = [child.due for child in self.children if not child.process and not child.down]
+        due = [child.due for child in self._waiting()]
         return max(0.0, min(due) - now) if due else None
 
     def _environment(self, role: Role) -> dict[str, str]:
@@ -273,8 +276,7 @@ class Supervisor:
         return hurried
 
     def _run_still(self, roles: set[Role]) -> bool:
-        processes = [child.process for child in self.children if child.program.role in roles and child.process]
-        return any(process.ended() is None for process in processes)
+        return any(one.process and one.process.ended() is None for one in self.children if one.program.role in roles)
 
 
 def port_of(url: str) -> int:
@@ -349,8 +351,7 @@ def supervise(chosen: argparse.Namespace) -> int:
     loaded = load(chosen.config, os.environ, chosen.base_dir)
     settings, base_dir = loaded.settings, loaded.base_dir
     peers = chosen_peers(settings, chosen.names, chosen.peers)
-    peer_program = os.environ.get(PEER_PROGRAM) or "peer"
-    programs = programs_for(settings, base_dir, peers, not chosen.no_gateway, peer_program)
+    programs = programs_for(settings, base_dir, peers, not chosen.no_gateway, os.environ.get(PEER_PROGRAM) or "peer")
     if not programs:
         raise ShoalError(ERR_USAGE, "there is nothing to run: tracker.run is false and no peer is chosen")
     if chosen.ready_file and not chosen.ready_file.parent.is_dir():
@@ -374,7 +375,7 @@ def supervise(chosen: argparse.Namespace) -> int:
         except OSError as error:  # a full disk or a reader that left: no reason to stop what runs
             say(f"the addresses cannot be written: {error}")
 
-    with DirectoryLock(base_dir / "supervisor.lock"):
+    with DirectoryLock(base_dir / SUPERVISOR_LOCK):
         if chosen.ready_file:
             chosen.ready_file.unlink(missing_ok=True)
         known = {peer.name: peer for peer in (*settings.peers, *peers)}

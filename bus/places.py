@@ -22,6 +22,9 @@ from bus.names import safe_name
 
 LONGEST_SOCKET_PATH: Final = 107
 """Bytes; sockaddr_un.sun_path is 108 with its final NUL (unix(7))."""
+IDENTITY_FILE: Final = "identity.key"
+SUPERVISOR_LOCK: Final = "supervisor.lock"
+"""In a base directory; one `shoal up` for each."""
 _LONGEST_NAME: Final = "control.ipc"
 _RUNTIME_ROOT: Final = Path("/tmp")  # fixed, so that every process finds it
 
@@ -31,7 +34,7 @@ class Places:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.absolute()
-        self.identity_file = self.data_dir / "identity.key"
+        self.identity_file = self.data_dir / IDENTITY_FILE
         self.lock_file = self.data_dir / "lock"
         longest = self.data_dir / _LONGEST_NAME
         self.socket_dir = self.data_dir

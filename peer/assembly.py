@@ -28,17 +28,23 @@ def tcp_endpoint(host: str, port: int) -> str:
 
 
 def tracker_addresses(loaded: Loaded) -> tuple[TrackerAddress, ...]:
-    """The trackers to register with; the local one if the configuration names no other."""
+    """The trackers to register with; the local one if the configuration names no other.
+
+    The local tracker's key is made if it has none yet: both may be started at once, in any order.
+
+    Raises:
+        ShoalError: ERR_CONFIG, ERR_PATH or ERR_KEY_FILE, and what is wrong.
+    """
     tracker = loaded.settings.tracker
     found = []
     if tracker.endpoint:
         if not tracker.public_key:
             raise ShoalError(ERR_CONFIG, "tracker.public_key is missing beside tracker.endpoint; `shoal up` prints it")
         found.append(TrackerAddress(tracker.endpoint, tracker.public_key))
-    elif tracker.run:
-        key_file = TrackerPlaces(loaded.base_dir).identity_file
-        if key_file.exists():
-            found.append(TrackerAddress(tracker.listen, Identity.load_or_create(key_file).peer_id))
+    elif tracker.run and split_host_port(tracker.listen)[1]:  # of port 0 only who started both knows what it became
+        places = TrackerPlaces(loaded.base_dir)
+        places.prepare()
+        found.append(TrackerAddress(tracker.listen, Identity.load_or_create(places.identity_file).peer_id))
     found.extend(TrackerAddress(other.endpoint, other.public_key) for other in tracker.others)
     return tuple(found)
 

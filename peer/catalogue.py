@@ -145,10 +145,10 @@ class Catalogue:
     # -- downloads --
 
     def keep_download(self, record: DownloadRecord, done: Done | None = None) -> None:
-        """Keep a download's record.  An unfinished record of a content that is finished is out of date: ignored."""
+        """Keep a download's record.  An unfinished record of what is a content by now is out of date: ignored."""
 
         def keep(connection: sqlite3.Connection) -> None:
-            query = "SELECT 1 FROM contents WHERE id = ? AND downloaded"
+            query = "SELECT 1 FROM contents WHERE id = ?"
             if not record.finished and connection.execute(query, (record.id,)).fetchone():
                 return
             rows.put_record(connection, record)

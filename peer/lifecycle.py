@@ -137,7 +137,13 @@ class Lifecycle:
         return replace(event, kind=layout.kind, size=layout.bytes_in(wanted_by(layout, record)))
 
     def reopen(self, record: DownloadRecord) -> CoreEvent:
-        """Open a download's temporary files, again if they were open."""
+        """Open a download's temporary files, again if they were open.
+
+        Raises:
+            ShoalError, OSError: they cannot be used, or are not needed any more.
+        """
+        if record.id in self._contents.shared:
+            raise ShoalError(ERR_STATE, f"content {record.id[:16]} was shared meanwhile, and need not be fetched")
         self._retire(record.id, keep=True)
         parsed, self._parsed = self._parsed, None
         download, prepared = prepare(self._disk, record, parsed if parsed and parsed.id == record.id else None)

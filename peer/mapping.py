@@ -80,7 +80,9 @@ class Mapper:
         return None
 
     def _is_there(self, connection: socket.socket) -> bool:
-        if not select.select([connection], [], [], 0)[0]:
+        poll = select.poll()  # select() refuses a descriptor from 1,024 on
+        poll.register(connection, select.POLLIN)
+        if not poll.poll(0):
             return False
         try:
             self._there = bool(connection.recv(1))

@@ -68,7 +68,7 @@ def prepare(disk: Disk, record: DownloadRecord, parsed: Manifest | None = None) 
     wanted = wanted_by(manifest.layout, record)
     kept = disk.catalogue.download(record.id) or KeptDownload(record, None, None)
     record = replace(record, directory=os.path.abspath(record.directory))
-    _open_destination(disk, record.directory, kept.temporary)
+    _open_destination(disk, record, kept.temporary)
     title = safe_name(record.name or record.id[:16]).path
     name = kept.temporary.name if kept.temporary else _new_name(disk, record, manifest, title)
     download = TemporaryFiles(record, manifest, name, lists, disk.files, disk.open_files)
@@ -90,13 +90,14 @@ def prepare(disk: Disk, record: DownloadRecord, parsed: Manifest | None = None) 
 # --- where it goes ---------------------------------------------------------------------------
 
 
-def _open_destination(disk: Disk, directory: str, temporary: Temporary | None) -> None:
+def _open_destination(disk: Disk, record: DownloadRecord, temporary: Temporary | None) -> None:
     """Make the folder if need be, but never in place of a disk that is not mounted now."""
+    directory = record.directory
     standing, device = directory, _device(disk.files, directory)
     while device is None:
         standing = os.path.dirname(standing)
         device = _device(disk.files, standing)
-    if temporary is not None and device != temporary.device:
+    if temporary is not None and device != temporary.device and not _is_there(disk.files, record, temporary):
         raise ShoalError(
             ERR_DISK, f"{shown(directory)} is on another disk than before; mount the one that was there, then resume"
         )
@@ -112,15 +113,22 @@ def _device(files: FileOps, folder: str) -> int | None:
         return None
 
 
+def _is_there(files: FileOps, record: DownloadRecord, temporary: Temporary) -> bool:
+    """Whether what was recorded lies under one of its names: the disk is the right one, whatever its number is now."""
+    names = (f"{record.directory}/{temporary.name}", temporary.placing, record.path)
+    return any(_lies_at(files, name, temporary) for name in names)
+
+
 def was_placed(files: FileOps, temporary: Temporary) -> bool:
     """Whether what was the temporary file lies under its final name."""
-    if not temporary.placing:
-        return False
+    return _lies_at(files, temporary.placing, temporary)
+
+
+def _lies_at(files: FileOps, path: str, temporary: Temporary) -> bool:
     try:
-        found = files.look(temporary.placing)
+        return bool(path) and files.look(path).st_ino == temporary.inode
     except FileNotFoundError:
         return False
-    return (found.st_ino, found.st_dev) == (temporary.inode, temporary.device)
 
 
 def _take_placed(files: FileOps, download: TemporaryFiles, placing: str, bits: bytes | None) -> bool:
@@ -237,14 +245,14 @@ def _take_name_back(files: FileOps, temporary: Temporary, path: str, folder: Des
     name = os.path.basename(path)
     with folder as number, contextlib.suppress(FileNotFoundError, FileExistsError):
         found = files.look(name, number)
-        if (found.st_ino, found.st_dev) == (temporary.inode, temporary.device):
+        if found.st_ino == temporary.inode:
             files.rename(name, temporary.name, number)
 
 
 def _is_recorded(found: os.stat_result, known: Temporary, download: TemporaryFiles) -> bool:
     """Whether it is the temporary file or folder that was recorded, and nobody cut it since."""
     whole = not download.is_file or found.st_size == download.layout.size
-    return whole and (found.st_ino, found.st_dev) == (known.inode, known.device)
+    return whole and found.st_ino == known.inode
 
 
 def _find(files: FileOps, download: TemporaryFiles) -> os.stat_result | None:

@@ -1,8 +1,9 @@
 """The files of a content that this peer offers whole, where the user keeps them.
 
-Anybody may change a shared file at any moment.  Before each read its size, modification time,
-inode and device are compared with those it had when it was hashed; a file that differs is not
-the one that was hashed, and none of its bytes are served.
+Anybody may change a shared file at any moment.  Before each read its size, modification time and
+inode are compared with those it had when it was hashed; a file that differs is not the one that
+was hashed, and none of its bytes are served.  The device's number is recorded and not compared:
+network, layered and USB disks may get another one at each boot or mount.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _SPAN: Final = 2**64
 RECORD_SIZE: Final = _RECORD.size
 ABSENT: Final = bytes(RECORD_SIZE)
 """Record of a directory, and of a file that was not fetched."""
+_DEVICE_AT: Final = RECORD_SIZE - 8
 _GONE: Final = (FileNotFoundError, NotADirectoryError)
 
 
@@ -48,7 +50,12 @@ def mtime_of(record: bytes) -> int:
 
 def same_inode(record: bytes, status: os.stat_result) -> bool:
     """Whether a file is still the one of a record, whatever is in it now."""
-    return _RECORD.unpack(record)[2:] == (status.st_ino, status.st_dev)
+    return bool(_RECORD.unpack(record)[2] == status.st_ino)
+
+
+def same_file(record: bytes, status: os.stat_result) -> bool:
+    """Whether a file still looks as it did when it was recorded."""
+    return record_of(status)[:_DEVICE_AT] == record[:_DEVICE_AT]
 
 
 class SharedFiles:
@@ -83,7 +90,7 @@ class SharedFiles:
             if self.cancelled:
                 return
             try:
-                same = record_of(self._files.look(self.path_of(number))) == record
+                same = same_file(record, self._files.look(self.path_of(number)))
             except OSError as error:
                 yield number, self._failure(error, number)
             else:
@@ -120,7 +127,7 @@ class SharedFiles:
 
     def _read_small(self, entry: int, view: memoryview, offset: int) -> int:
         status, done = self._files.read_file(self.path_of(entry), view, offset)
-        if record_of(status) != record_at(self.stats, entry):
+        if not same_file(record_at(self.stats, entry), status):
             raise self._changed(entry)
         return done
 
@@ -131,7 +138,7 @@ class SharedFiles:
         """The open file of an entry, if it is still the one that was hashed."""
         small = self._small(entry)
         # By its path, not its descriptor: a file that was replaced lives on in a descriptor.
-        if not small and record_of(self._files.look(self.path_of(entry))) != record_at(self.stats, entry):
+        if not small and not same_file(record_at(self.stats, entry), self._files.look(self.path_of(entry))):
             raise self._changed(entry)
         return self._open_files.take(self, entry, lambda: self._open(entry), passing=small)
 
@@ -145,7 +152,7 @@ class SharedFiles:
 
     def _open(self, entry: int) -> int:
         number = self._files.open(self.path_of(entry), READ)
-        if record_of(self._files.status(number)) != record_at(self.stats, entry):
+        if not same_file(record_at(self.stats, entry), self._files.status(number)):
             self._files.close(number)
             raise self._changed(entry)
         return number

@@ -1,8 +1,8 @@
 """What of a path that is shared again need not be hashed again.
 
 A file is taken for the one that was hashed before if its size, modification time, inode and
-device are the same: what also decides whether it is served.  So a file may be found again under
-another name, or in another content.
+device are the same.  So a file may be found again under another name, or in another content.
+That is why the device counts here: two disk images made alike have files alike in all the rest.
 
 A file that was written to in the very moment before it was hashed could be written to once more
 without its time showing it: it is hashed again.  (git calls such files "racy".)

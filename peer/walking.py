@@ -1,8 +1,9 @@
 """Looking at what is to be shared: a file, or a folder with everything in it.
 
 A symbolic link to a regular file inside the folder is shared as that file.  Every other link,
-and what is neither file nor folder, is left out and named in one line.  A name that no peer would
-accept is refused, never changed: the user renames it, or shares less.
+what is neither file nor folder, and Shoal's own state with its private keys, is left out and named
+in one line.  A name that no peer would accept is refused, never changed: the user renames it, or
+shares less.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from bus.errors import ERR_LIMIT, ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ShoalError
+from bus.identity import SEED_SIZE
 from bus.messages import Kind
 from bus.names import refuse_bad_tree, safe_name
+from bus.places import IDENTITY_FILE, SUPERVISOR_LOCK
 from peer.catalogue_rows import Stats
 from peer.core.layout import Entry, Layout
 from peer.files import FileOps, shown
@@ -65,6 +68,8 @@ def look(files: FileOps, path: str, name: str) -> Found:
         raise ShoalError(ERR_NOT_FOUND, f"{shown(given)} does not exist; check the path") from None
     except OSError as error:
         raise unreadable(given, error) from None
+    if _is_state(root) or (_is_data_dir(os.path.dirname(root)) and not stat.S_ISDIR(status.st_mode)):
+        raise ShoalError(ERR_PATH, f"{shown(given)} is Shoal's own state, private keys too; share what lies elsewhere")
     if stat.S_ISREG(status.st_mode):
         layout = _layout(FILE, [Entry("", status.st_size, False, "")])
         return Found(root, title, layout, Stats(record_of(status)), ())
@@ -130,7 +135,22 @@ def _walk(files: FileOps, root: str, skipped: list[str]) -> Iterator[_Item]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False) and not _OURS.fullmatch(entry.name)
+    return entry.is_dir(follow_symlinks=False) and not _OURS.fullmatch(entry.name) and not _is_state(entry.path)
+
+
+def _is_state(folder: str) -> bool:
+    """Whether a folder is a data directory, or a base directory with all of them.
+
+    Of whatever configuration: the secrets of another base directory, or of a copy, are secrets too.
+    """
+    return _is_data_dir(folder) or os.path.lexists(f"{folder}/{SUPERVISOR_LOCK}")
+
+
+def _is_data_dir(folder: str) -> bool:
+    try:
+        return os.lstat(f"{folder}/{IDENTITY_FILE}").st_size == SEED_SIZE
+    except OSError:
+        return False
 
 
 def _look_at(files: FileOps, root: str, path: str, entry: os.DirEntry[str], skipped: list[str]) -> _Item | None:
@@ -138,6 +158,8 @@ def _look_at(files: FileOps, root: str, path: str, entry: os.DirEntry[str], skip
     try:
         if _OURS.fullmatch(entry.name):
             found: _Item | str = "a download in progress"
+        elif entry.is_dir(follow_symlinks=False):
+            found = "Shoal's own state"
         elif entry.is_symlink():
             found = _behind_link(files, root, path)
         else:
@@ -158,6 +180,8 @@ def _behind_link(files: FileOps, root: str, path: str) -> _Item | str:
     inside = root.rstrip("/") + "/"
     if real != root and not real.startswith(inside):
         return "a symbolic link to a place outside"
+    if _is_data_dir(os.path.dirname(real)):
+        return "a symbolic link to Shoal's own state"
     return _item(path, files.look(real), real.removeprefix(inside)) or "a symbolic link to what is not a file"
 
 

@@ -42,11 +42,11 @@ def missing_lists(download: TemporaryFiles) -> tuple[tuple[str, tuple[Range, ...
     """(file id, its chunks) of the files whose digest lists are still to be fetched."""
     if download.is_file:
         return ()
-    missing: dict[str, tuple[Range, ...]] = {}
+    missing: dict[str, list[Range]] = {}
     for number, entry in enumerate(download.layout.entries):
         if entry.size <= download.layout.chunk_sizes[number] or entry.file_id in download.lists:
             continue
         chunks = download.layout.chunks_of(number)
         if download.wanted.count(chunks):
-            missing[entry.file_id] = (*missing.get(entry.file_id, ()), (chunks.start, len(chunks)))
-    return tuple(missing.items())
+            missing.setdefault(entry.file_id, []).append((chunks.start, len(chunks)))
+    return tuple((file, tuple(ranges)) for file, ranges in missing.items())

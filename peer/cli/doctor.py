@@ -61,7 +61,7 @@ def _checks(session: Session) -> Iterator[Check]:
     yield _disk("disk", loaded.base_dir, least)
     for peer in settings.peers:
         if peer.download_dir:
-            yield _disk(f"disk of {peer.name}", Path(peer.download_dir), least)
+            yield _disk(f"disk of {peer.name}", loaded.resolve(peer.download_dir), least)
     places: list[tuple[str, Places]] = []
     if settings.tracker.run:
         tracker = TrackerPlaces(loaded.base_dir)
@@ -157,7 +157,8 @@ def _tracker(session: Session) -> Check:
     from bus.events import TrackerRow
 
     settings = session.loaded.settings
-    if not settings.tracker.run and not settings.tracker.endpoint:
+    tracker = settings.tracker
+    if not (tracker.run or tracker.endpoint or tracker.others):
         return Check("tracker", False, "none: set tracker.run, or tracker.endpoint and tracker.public_key")
     if not settings.peers or not _running(session.places.lock_file):
         return Check("tracker", True, "not asked: no peer runs here")

@@ -83,7 +83,11 @@ def hashing_bar(session: Session, path: str) -> Iterator[Callable[[Progress], No
 @click.option("--name", metavar="N", help="Offer it under this name (one path only).")
 @click.pass_obj
 def share(session: Session, paths: Sequence[str], name: str | None) -> None:
-    """Hash files or folders and offer them where they lie."""
+    """Hash files or folders and offer them where they lie.
+
+    Left out of a folder, each named in one line: links to what is not a file of it, what is neither file nor folder,
+    downloads in progress, and the folders where Shoal keeps its own state and private keys.
+    """
     from bus.messages import Shared, SharePath
 
     _check_name(name, len(paths))

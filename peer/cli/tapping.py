@@ -46,6 +46,8 @@ def tap(
     """Watch the events of the peer, the tracker or any process, as they happen."""
     if tracker + bool(endpoint) + (replay is not None) > 1:
         raise ShoalError(ERR_USAGE, "give one of --tracker, --endpoint and --replay")
+    if record and replay and _are_same(record, replay):
+        raise ShoalError(ERR_USAGE, f"{plain(str(replay))} cannot be replayed into itself; give --record another file")
     if replay is not None:
         source: Iterator[Envelope | WireRecord] = _replayed(replay, wire)
     else:
@@ -143,6 +145,13 @@ def _replayed(path: Path, wire: bool) -> Iterator[Envelope | WireRecord]:
                     raise ShoalError(ERR_UNREADABLE, message) from None
     except OSError as error:
         raise ShoalError(ERR_UNREADABLE, f"{plain(str(path))} cannot be read: {error.strerror}") from None
+
+
+def _are_same(record: Path, replay: Path) -> bool:
+    try:
+        return record.samefile(replay)
+    except OSError:  # one of them is not there
+        return False
 
 
 def _open(path: Path) -> IO[str]:

@@ -1,4 +1,4 @@
-"""Disks that fail: at the n-th operation, for good, or by losing what was never synced."""
+"""Disks that fail: at the n-th operation, for good, by losing what was never synced, or under another number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from peer.files import FileOps
@@ -59,6 +59,27 @@ def fail_at(number: int, error: int = errno.EIO) -> FailingFiles:
 def fail_always(*names: str, error: int = errno.EIO) -> FailingFiles:
     """These operations fail."""
     return FailingFiles(lambda name, count: error if name in names else 0)
+
+
+class OtherDevice(FileOps):
+    """A disk to which the machine gave another number than before, as it may at each boot or mount."""
+
+    def look(self, name: str, folder: int | None = None) -> os.stat_result:
+        return _renumbered(super().look(name, folder))
+
+    def status(self, descriptor: int) -> os.stat_result:
+        return _renumbered(super().status(descriptor))
+
+    def look_at_all(self, names: Sequence[str], folder: int) -> list[os.stat_result]:
+        return [_renumbered(found) for found in super().look_at_all(names, folder)]
+
+    def read_file(self, path: str, view: memoryview, offset: int) -> tuple[os.stat_result, int]:
+        found, done = super().read_file(path, view, offset)
+        return _renumbered(found), done
+
+
+def _renumbered(found: os.stat_result) -> os.stat_result:
+    return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10]), {"st_mtime_ns": found.st_mtime_ns})
 
 
 class _Write(NamedTuple):

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import supervisor
 from bus.config import PeerSettings, Settings
 from bus.errors import ERR_NOT_FOUND, ERR_USAGE, ShoalError
 from bus.ready import PeerUp, Report, TrackerReady, for_people
-from supervisor import CRASHES, LONGEST_DELAY, Child, Program, chosen_peers, parse, programs_for
+from supervisor import CRASHES, LONGEST_DELAY, Child, Program, Supervisor, chosen_peers, parse, programs_for
 from tests.kit.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,6 +242,19 @@ def test_the_fifth_crash_within_a_minute_is_the_last():
 def test_five_crashes_over_more_than_a_minute_are_no_loop():
     child = Child(Program("peer", "north", (), Path(), Path()))
     assert None not in [child.crashed(now) for now in (1, 16, 31, 46, 61, 76)]
+
+
+def test_a_peer_that_waits_for_a_crashed_tracker_lets_the_loop_sleep(monkeypatch):
+    monkeypatch.setattr(supervisor, "Signals", lambda: None)  # those of this process are pytest's
+    programs = [Program(role, "", (), Path(), Path()) for role in ("tracker", "peer")]
+    loop = Supervisor(programs, Settings(), (), lambda report, first: None)
+    tracker, peer = loop.children
+    tracker.crashed(100.0)
+    assert loop._pause(100.25) == 0.25
+    tracker.ready = TrackerReady("tcp://h:9", "ab", "e", "w", 3, "d")
+    assert loop._pause(100.25) == 0.0
+    peer.down = True
+    assert loop._pause(100.25) == 0.25
 
 
 NORTH, SOUTH = PeerSettings("north", 1, 2), PeerSettings("south", 3, 4)

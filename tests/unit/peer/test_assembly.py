@@ -9,8 +9,9 @@ from msgspec import inspect
 
 from bus.config import load
 from bus.identity import Identity
+from bus.places import TrackerPlaces
 from bus.settings import TransferSettings
-from peer.assembly import link_trackers, node_settings
+from peer.assembly import link_trackers, node_settings, tracker_addresses
 from peer.core.choker import CHOKERS
 from peer.core.picker import PICKERS
 from peer.core.settings import NodeSettings, TrackerAddress
@@ -50,6 +51,17 @@ def test_a_link_names_the_local_tracker_by_an_address_that_others_can_dial(
     tmp_path: Path, listen: str, addresses: tuple[str, ...], advertise: tuple[str, ...], endpoint: str
 ) -> None:
     assert named(tmp_path, listen, addresses, advertise) == endpoint
+
+
+def test_a_peer_that_starts_before_its_tracker_ever_did_knows_it(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("tracker: {run: true, listen: 'tcp://127.0.0.1:5570'}\n")
+    loaded = load(config, {}, tmp_path / "empty")
+    (found,) = tracker_addresses(loaded)
+    tracker = Identity.load_or_create(TrackerPlaces(loaded.base_dir).identity_file)
+    assert found == TrackerAddress("tcp://127.0.0.1:5570", tracker.peer_id)
+    config.write_text("tracker: {run: true, listen: 'tcp://127.0.0.1:0'}\n")
+    assert tracker_addresses(load(config, {}, tmp_path / "empty")) == ()
 
 
 @pytest.mark.parametrize(("key", "classes"), [("picker", PICKERS), ("choker", CHOKERS)])

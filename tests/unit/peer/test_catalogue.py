@@ -138,6 +138,18 @@ def test_finishing_makes_a_download_a_content_in_one_step(path):
     catalogue.close()
 
 
+def test_sharing_what_is_downloaded_ends_the_download_though_a_record_of_it_was_on_its_way(path):
+    catalogue = Catalogue(path)
+    record = replace(RECORD, id=CONTENT.id)
+    catalogue.keep_download(record)
+    catalogue.keep_content(CONTENT, STATS, RAW, [])
+    catalogue.keep_download(record)  # was on its way: too late, and ignored
+    catalogue = reopened(catalogue, path)
+    (content,), downloads = catalogue.load_all()
+    assert (content.id, content.path, downloads) == (CONTENT.id, CONTENT.path, [])
+    catalogue.close()
+
+
 def test_what_was_removed_cannot_be_finished(path):
     catalogue = Catalogue(path)
     with pytest.raises(ShoalError) as caught:

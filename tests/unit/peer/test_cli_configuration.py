@@ -100,14 +100,22 @@ def test_a_folder_that_others_can_enter_fails_as_at_the_start(shoal):
     assert detail.endswith(f"run: chmod 700 {shoal.places.data_dir}")
 
 
-def test_the_disk_of_a_peer_s_own_download_folder_is_looked_at(shoal):
-    shoal.config.write_text("peers: [{name: north, download_dir: /proc/none}]\n")
+@pytest.mark.parametrize("folder", ["/proc/none", "~/none", "mine/none"])
+def test_the_disk_of_a_peer_s_own_download_folder_is_looked_at(shoal, monkeypatch, folder):
+    monkeypatch.setenv("HOME", "/proc")
+    (shoal.base_dir / "mine").symlink_to("/proc")  # relative to the configuration file, not to where the user stands
+    shoal.config.write_text(f"peers: [{{name: north, download_dir: {folder}}}]\n")
     assert checks(shoal)["disk"][0]
     assert checks(shoal)["disk of north"] == (False, "0 B free; downloads leave 512 MiB free")
 
 
 def test_no_tracker_at_all_fails(shoal):
     assert checks(shoal)["tracker"][0] is False
+
+
+def test_a_tracker_that_others_run_is_a_tracker(shoal):
+    shoal.config.write_text(f"tracker: {{others: [{{endpoint: 'tcp://t:1', public_key: {'ab' * 32}}}]}}\npeers: []\n")
+    assert checks(shoal)["tracker"] == (True, "not asked: no peer runs here")
 
 
 def test_a_lost_tracker_fails_with_its_reason(shoal):

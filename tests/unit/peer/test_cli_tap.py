@@ -94,6 +94,18 @@ def test_a_recording_is_shown_again(shoal, recorded, recorded_wire):
     assert len(lines(shoal("tap", "--replay", recorded_wire, "--wire", "--json"))) == 3
 
 
+def test_a_recording_is_never_recorded_over_by_itself(shoal, recorded, tmp_path):
+    before = (tmp_path / "events.jsonl").read_bytes()
+    (tmp_path / "link").symlink_to("events.jsonl")
+    for target in (recorded, str(tmp_path / "link")):
+        done = shoal("tap", "--replay", recorded, "--record", target)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("shoal: ERR_USAGE: ")
+        assert (tmp_path / "events.jsonl").read_bytes() == before
+    assert shoal("tap", "--replay", recorded, "-q", "--record", str(tmp_path / "copy")).code == 0
+    assert (tmp_path / "copy").read_bytes() == before
+
+
 def test_what_is_no_recording_is_one_error(shoal, recorded_wire, tmp_path):
     done = shoal("tap", "--replay", recorded_wire)
     assert (done.code, done.out) == (1, "")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def test_a_child_answers_with_the_digests_of_every_chunk_and_is_gone_in_the_end(
     assert child is not None
     assert child.returncode == 0
     os.close(number)
+
+
+def test_a_child_answers_when_more_files_are_open_than_select_can_watch(file):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+    number = os.open(file, os.O_RDONLY)
+    opened = [os.dup(number) for _ in range(1100)]
+    try:
+        with Mapper(wanted=True) as mapper:
+            digests = eventually(lambda: mapper.digests(number, 0, MIB, MIB), within=10)
+    finally:
+        for one in (number, *opened):
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert digests == expected(file.read_bytes()[:MIB], MIB)
 
 
 def test_a_file_that_is_shorter_than_it_was_has_no_digests_and_ends_the_child_alone(file):

@@ -12,7 +12,7 @@ from peer import files
 from peer.core.interface import DataRemoved, KeepDownload, Prepared, RemoveItem, ReopenContent, Reopened, ReopenFailed
 from peer.core.selection import with_less
 from peer.files import FileOps
-from tests.kit.faults import FailingFiles, fail_always
+from tests.kit.faults import FailingFiles, OtherDevice, fail_always
 from tests.kit.storing import Disk, FailedError, record_of
 
 CHUNK = 128 * 1024
@@ -216,14 +216,15 @@ def test_without_a_sync_of_everything_each_file_and_folder_is_synced_before_the_
     assert before[-5:] == ["sync", "sync", "sync_folder", "sync_folder", "sync_folder"]
 
 
+@pytest.mark.parametrize("files", [FileOps, OtherDevice])
 @pytest.mark.parametrize("kind", ["file", "tree"])
-def test_a_process_that_ends_between_rename_and_record_goes_on_from_there(seed, tmp_path, kind, request):
+def test_a_process_that_ends_between_rename_and_record_goes_on_from_there(seed, tmp_path, kind, files, request):
     content = request.getfixturevalue(kind)
     with Disk(tmp_path, "south", fail_always("sync_folder")) as south:
         with pytest.raises(FailedError) as caught:
             south.fetch(seed, content, tmp_path / "got")
         assert caught.value.event.code == ERR_DISK
-    with Disk(tmp_path, "south", boot="another boot") as again:
+    with Disk(tmp_path, "south", files(), boot="another boot") as again:
         (_, (record,)) = again.storage.load_all()
         assert record.finished == 0
         prepared = again.prepare(record)

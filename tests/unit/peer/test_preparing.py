@@ -16,7 +16,7 @@ from peer.core.interface import CheckSpace, DataRemoved, KeepDownload, RemoveIte
 from peer.core.records import DownloadRecord, KnownContent
 from peer.files import FileOps
 from peer.naming import next_name
-from tests.kit.faults import FailingFiles, fail_always
+from tests.kit.faults import FailingFiles, OtherDevice, fail_always
 from tests.kit.storing import QUICK, Disk, FailedError, record_of
 from tests.kit.waiting import eventually
 
@@ -243,14 +243,6 @@ def test_a_folder_that_is_a_file_or_cannot_be_written_is_refused(seed, tmp_path,
             assert (event.code, "make it writable or choose another folder" in event.message) == (ERR_DISK, True)
 
 
-class OtherDevice(FileOps):
-    """A disk that was unmounted: its folder is there, on the disk below."""
-
-    def look(self, name: str, folder: int | None = None) -> os.stat_result:
-        found = super().look(name, folder)
-        return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10]))
-
-
 def test_nothing_is_written_where_another_disk_is_to_be_mounted(seed, tmp_path, file):
     with Disk(tmp_path, "south") as south:
         fetch(seed, file, 0b1, tmp_path / "got")(south)
@@ -260,6 +252,16 @@ def test_nothing_is_written_where_another_disk_is_to_be_mounted(seed, tmp_path, 
         event = failure(south, record_of(file, tmp_path / "got"))
     assert (event.code, "another disk than before" in event.message) == (ERR_DISK, True)
     assert os.listdir(tmp_path / "got") == []
+
+
+def test_a_disk_that_has_another_number_now_is_the_same_disk(seed, tmp_path, file):
+    with Disk(tmp_path, "south") as south:
+        fetch(seed, file, 0b11, tmp_path / "got")(south)
+    with Disk(tmp_path, "south", OtherDevice(), boot="another boot") as south:
+        record = record_of(file, tmp_path / "got")
+        assert south.prepare(record).held == 0b11
+        south.store_all(seed, file.id, 0b11100, file.layout)
+        assert south.finish(file.id).path == str(tmp_path / "got" / "file.bin")
 
 
 def test_two_peers_never_write_to_the_same_temporary_file(seed, tmp_path, file, tree):

@@ -21,7 +21,8 @@ from peer.core.interface import (
 )
 from peer.core.layout import Layout
 from peer.core.records import DownloadRecord
-from tests.kit.faults import fail_always
+from peer.files import FileOps
+from tests.kit.faults import OtherDevice, fail_always
 from tests.kit.payload import differences
 from tests.kit.storing import Disk
 
@@ -128,8 +129,10 @@ def test_of_a_damaged_tree_what_is_wrong_or_gone_is_fetched_again_and_what_was_a
 
 
 @pytest.mark.parametrize("when", ["before it is prepared", "while chunks are missing"])
-@pytest.mark.parametrize("boot", ["this boot", "another boot"])
-def test_a_process_that_ends_in_the_middle_of_it_goes_on_with_the_right_chunks(north, tmp_path, when, boot):
+@pytest.mark.parametrize(
+    ("boot", "files"), [("this boot", FileOps), ("another boot", FileOps), ("another boot", OtherDevice)]
+)
+def test_a_process_that_ends_in_the_middle_of_it_goes_on_with_the_right_chunks(north, tmp_path, when, boot, files):
     path = a_file(tmp_path)
     content = north.share(path)
     with Disk(tmp_path, "south") as south:
@@ -139,11 +142,24 @@ def test_a_process_that_ends_in_the_middle_of_it_goes_on_with_the_right_chunks(n
         assert isinstance(reopened, Reopened)
         if when == "while chunks are missing":
             south.prepare(reopened.record)
-    with Disk(tmp_path, "south", boot=boot) as south:
+    with Disk(tmp_path, "south", files(), boot=boot) as south:
         known, (record,) = south.storage.load_all()
         assert (known, record.finished, record.path) == ([], 0.0, str(got))
         assert mended(south, north, record, content.layout) == 1
         assert got.read_bytes() == path.read_bytes()
+
+
+def test_what_is_damaged_is_mended_on_a_disk_that_has_another_number_now(north, tmp_path):
+    path = a_file(tmp_path)
+    content = north.share(path)
+    with Disk(tmp_path, "south") as south:
+        got = south.fetch(north, content, tmp_path / "got")
+    damage(got, CHUNK)
+    with Disk(tmp_path, "south", OtherDevice()) as south:
+        reopened = verify(south, content.id)
+        assert isinstance(reopened, Reopened)
+        assert mended(south, north, reopened.record, content.layout) == 1
+    assert got.read_bytes() == path.read_bytes()
 
 
 def test_a_part_of_a_tree_is_mended_as_that_part(north, tmp_path):

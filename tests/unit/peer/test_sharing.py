@@ -9,11 +9,11 @@ import pytest
 
 from bus.errors import ERR_CHANGED, ERR_LIMIT, ERR_NOT_FOUND, ERR_PATH, ERR_UNREADABLE, ShoalError
 from peer import walking
-from peer.core.interface import ContentAdded, DataRemoved, RemoveItem
+from peer.core.interface import ContentAdded, DataRemoved, KeepDownload, RemoveItem
 from peer.files import FileOps
 from peer.hashing import Hashing
 from tests.kit.faults import fail_always
-from tests.kit.storing import Disk, record_of
+from tests.kit.storing import Disk, FailedError, record_of
 
 KIB = 1024
 
@@ -155,6 +155,37 @@ def test_downloads_in_progress_are_left_out(north, tmp_path):
     assert len(skipped) == 2
 
 
+def test_the_folders_with_private_keys_are_left_out(north, tmp_path):
+    root = tree_of(tmp_path / "checkout", "file", "var/tracker/lock", "var/peers/south/downloads/file")
+    for folder in ("var/tracker", "var/peers/south"):
+        (root / folder / "identity.key").write_bytes(bytes(32))
+    (root / "link").symlink_to("var/peers/south/identity.key")
+    content, skipped = north.share_and_see(root)
+    assert [entry.path for entry in content.layout.entries] == ["file", "var/peers"]
+    assert sorted(skipped) == [
+        "link: a symbolic link to Shoal's own state, left out",
+        "var/peers/south: Shoal's own state, left out",
+        "var/tracker: Shoal's own state, left out",
+    ]
+    (root / "var" / "supervisor.lock").touch()
+    _, skipped = north.share_and_see(root)
+    assert "var: Shoal's own state, left out" in skipped
+
+
+def test_private_keys_and_what_lies_beside_them_are_refused(north, tmp_path):
+    folder = tree_of(tmp_path / "north", "gateway.token", "downloads/file")
+    (folder / "identity.key").write_bytes(bytes(32))
+    for path in (folder, folder / "gateway.token", folder / "identity.key"):
+        assert (
+            refusal(north, path).message == f"{path} is Shoal's own state, private keys too; share what lies elsewhere"
+        )
+    assert paths_of(north, folder / "downloads") == ["file"]
+    (tmp_path / "supervisor.lock").touch()
+    assert refusal(north, tmp_path).code == ERR_PATH
+    (tmp_path / "file").touch()
+    assert north.share(tmp_path / "file").name == "file"
+
+
 def test_a_link_that_the_user_names_is_followed(north, tmp_path):
     root = tree_of(tmp_path / "tree", "file")
     (tmp_path / "link").symlink_to(root)
@@ -286,6 +317,22 @@ def test_sharing_what_is_being_downloaded_ends_the_download(north, tmp_path):
         south.store_all(north, content.id, 0b1, content.layout)
         south.share(tmp_path / "mine")
         assert os.listdir(tmp_path / "got") == []
+    with Disk(tmp_path, "south") as again:
+        ((kept,), downloads) = again.storage.load_all()
+        assert (kept.path, downloads) == (str(tmp_path / "mine"), [])
+
+
+def test_what_a_download_still_asks_for_when_it_was_shared_brings_it_not_back(north, tmp_path):
+    (tmp_path / "mine").write_bytes(bytes(300 * KIB))
+    content = north.share(tmp_path / "mine")
+    record = record_of(content, tmp_path / "got")
+    with Disk(tmp_path, "south") as south:
+        south.begin(north, record)
+        south.share(tmp_path / "mine")
+        with pytest.raises(FailedError, match="was shared meanwhile"):
+            south.prepare(record)
+        south.perform(KeepDownload(record))
+    assert os.listdir(tmp_path / "got") == []
     with Disk(tmp_path, "south") as again:
         ((kept,), downloads) = again.storage.load_all()
         assert (kept.path, downloads) == (str(tmp_path / "mine"), [])
