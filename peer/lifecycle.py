@@ -43,7 +43,7 @@ from peer.placing import finish
 from peer.preparing import Disk, has_space, prepare
 from peer.removing import path_of, remove_content, remove_temporary, remove_upload
 from peer.reopening import reopen
-from peer.shared import SharedFiles, record_at, record_of
+from peer.shared import SharedFiles, record_at, same_file
 from peer.sharing import Hashed
 from peer.syncing import SyncThread
 from peer.temporary import TemporaryFiles
@@ -319,7 +319,7 @@ class Lifecycle:
         """Whether all files still look as they did when they were hashed."""
         try:
             return all(
-                record_of(self._disk.files.look(source.path_of(number))) == record_at(source.stats, number)
+                same_file(record_at(source.stats, number), self._disk.files.look(source.path_of(number)))
                 for number, entry in enumerate(source.layout.entries)
                 if not entry.directory
             )

@@ -21,7 +21,7 @@ from peer.files import ANY_FOLDER, FOLDER, UPDATE, FileOps, shown
 from peer.manifest import FILE, TREE, parse
 from peer.naming import names_beside, temporary_name
 from peer.preparing import Disk, claim
-from peer.shared import ABSENT, SharedFiles, record_at, record_of
+from peer.shared import ABSENT, SharedFiles, record_at, record_of, same_file
 
 
 def remove_temporary(disk: Disk, kept: KeptDownload, data: bool) -> str:
@@ -182,7 +182,7 @@ def _is_hole(files: FileOps, number: int, size: int) -> bool:
 
 def _remove_file(files: FileOps, source: SharedFiles) -> int:
     try:
-        if record_of(files.look(source.content.path)) != record_at(source.stats, 0):
+        if not same_file(record_at(source.stats, 0), files.look(source.content.path)):
             return 1
         files.remove(source.content.path)
     except FileNotFoundError:
@@ -218,7 +218,7 @@ def _remove_entry(top: Folder, source: SharedFiles, number: int) -> bool:
     if entry.directory or record == ABSENT:
         return True
     try:
-        if record_of(top.look(entry.path)) != record:
+        if not same_file(record, top.look(entry.path)):
             return False
         top.remove(entry.path)
     except FileNotFoundError:
