@@ -90,6 +90,8 @@ def carry_out(chosen: argparse.Namespace) -> int:
 
     folder: Path = chosen.folder if chosen.command == "report" else chosen.output
     result = command.COMMANDS[chosen.command](chosen)
+    if isinstance(result, Swept) and not result.done and not chosen.json:
+        result.raise_if_failed()  # repetitions without a result have no report
     _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
     if isinstance(result, Swept):
         result.raise_if_failed()

@@ -41,7 +41,7 @@ def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary], figur
     runs = Table(["run", "seed", "finished", "median", "last"], each, f"{RUNS}/*/report.html has each of them")
     sections = [
         Section("Numbers", [numbers]),
-        Section("Figure", list(figures)),
+        *([Section("Figure", list(figures))] if figures else []),
         Section("Runs", [runs]),
         *conditions(repetitions),
     ]

@@ -18,7 +18,7 @@ def carry_out(plan: Plan, job: Job) -> None:
         ShoalError: why it failed.
     """
     scenario = scenario_of(job.point.document)
-    run(scenario, plan.scenario, job.folder, seed=job.seed, report=not plan.axes)
+    run(scenario, plan.scenario, job.folder, seed=job.seed, report=plan.draws)
 
 
 def main() -> int:
