@@ -1,5 +1,6 @@
 """The folder that an experiment leaves: tables, figures, report and summary, all made from its cast and its events.
 
+    run.json                         what was begun; all that is sure to be in the folder of a run that was cut short
     cast.json  events/*.jsonl        what was recorded
     tables/*.parquet                 the events as typed columns
     figures/*.svg, *.png             drawn from the tables

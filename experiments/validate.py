@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bus.errors import ERR_USAGE, FAILURE, OK, ShoalError
+from bus.errors import ERR_USAGE, FAILURE, INTERRUPTED, OK, ShoalError
 from bus.units import format_size
 from experiments.agreement import Agreement, agreement
 from experiments.busy import Busy
@@ -178,8 +178,21 @@ def write_part(page: Path, lines: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 if a limit is missed."""
-    chosen = parse(arguments)
+    try:
+        return carry_out(parse(arguments))
+    except ShoalError as error:
+        print(f"shoal: {error}", file=sys.stderr)
+        return error.outcome.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def carry_out(chosen: argparse.Namespace) -> int:
+    """The exit code: 1 if a limit is missed.
+
+    Raises:
+        ShoalError: a run failed.
+    """
     check_drawing()
     folder = chosen.output
     names = chosen.only or NAMES
@@ -198,8 +211,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except ShoalError as error:
-        print(f"shoal: {error}", file=sys.stderr)
-        sys.exit(error.outcome.exit_code)
+    sys.exit(main(sys.argv[1:]))

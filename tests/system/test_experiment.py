@@ -106,6 +106,39 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
     assert (folder / "summary.json").read_bytes() == before
 
 
+def test_what_a_run_left_is_replaced_whether_it_was_finished_or_not(tmp_path):
+    slow, fast = tmp_path / "slow.yaml", tmp_path / "fast.yaml"
+    slow.write_text(f"{SMALL.replace('1 min', '1 ms')}backend: sim\n")
+    fast.write_text(f"{SMALL}backend: sim\n")
+    (tmp_path / "twice.yaml").write_text(f"{SMALL}backend: sim\nrepetitions: 2\n")
+    out = tmp_path / "out"
+    assert experiment("run", slow, "-o", out).code == 6
+    unasked = experiment("run", fast, "-o", out)
+    assert (unasked.code, "say --replace" in unasked.err) == (2, True)
+    for name in ("slow", "twice", "fast"):
+        ended = experiment("run", tmp_path / f"{name}.yaml", "-o", out, "--replace")
+        assert ended.code == (6 if name == "slow" else 0), ended.err
+    assert not (out / "runs").exists()
+
+
+def test_a_folder_that_is_no_result_is_never_deleted(tmp_path):
+    (tmp_path / "fast.yaml").write_text(f"{SMALL}backend: sim\n")
+    (tmp_path / "events").mkdir()
+    ended = experiment("run", tmp_path / "fast.yaml", "-o", tmp_path, "--replace")
+    assert (ended.code, ended.err) == (2, f"shoal: ERR_PATH: {tmp_path} is not empty; choose another folder\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"fast.yaml", "events"}
+
+
+def test_a_run_that_was_refused_leaves_room_for_the_next(tmp_path):
+    (tmp_path / "disk.yaml").write_text(
+        f"{SMALL.replace('leecher: {', 'leecher: {disk: {read: 1 MiB/s}, ')}backend: sim\n"
+    )
+    arguments = ["run", tmp_path / "disk.yaml", "-o", tmp_path / "out"]
+    refused = experiment(*arguments, "--backend", "inproc")
+    assert (refused.code, "only with backend: sim" in refused.err) == (2, True)
+    assert experiment(*arguments).code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
