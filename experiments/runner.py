@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
+from bus.errors import ERR_DISK_FULL, ERR_PATH, ERR_USAGE, ShoalError
 from experiments.backends import simulated
 from experiments.backends.recording import Recording
 from experiments.cast import write_cast
@@ -21,6 +22,8 @@ from experiments.scenario import Scenario
 from experiments.summary import write_whole
 from experiments.sweeping.plan import PLAN
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says when there is no room for what is written."""
 BEGUN: Final = "run.json"
 RESULT: Final = (BEGUN, SUMMARY, PLAN)
 """Files of which each says that a folder is a result, or what is left of one, and nothing else."""
@@ -83,6 +86,18 @@ def run(
     if chosen not in BACKENDS:
         raise ShoalError(ERR_USAGE, f"backend: expected one of {', '.join(BACKENDS)}, found {chosen!r}")
     _prepare(folder, Begun(name, chosen, seed), replace)
+    try:
+        return _carry_out(scenario, name, folder, chosen, seed, report)
+    except OSError as error:
+        if error.errno in FULL:
+            told = f"{folder} has not enough room for this experiment ({error.strerror}); free some, or choose another"
+            raise ShoalError(ERR_DISK_FULL, told) from error
+        if error.filename is None:  # it is not about a file
+            raise
+        raise ShoalError(ERR_PATH, f"{error.filename} cannot be used: {error.strerror}") from error
+
+
+def _carry_out(scenario: Scenario, name: str, folder: Path, chosen: str, seed: int, report: bool) -> Summary:
     recording = BACKENDS[chosen](scenario, seed, name, folder)
     write_cast(folder, recording.cast)
     conditions = Conditions(

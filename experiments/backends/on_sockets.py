@@ -46,9 +46,9 @@ def on_sockets(
             check_offered(wires)
         base_dir, source = folder / STATE / "base", folder / STATE / name
         base_dir.mkdir(parents=True)
-        write_content(source, scenario.content, seed)
         reactor = Reactor()
         try:
+            write_content(source, scenario.content, seed)
             note(f"starting a tracker and {len(cast)} peers")
             with make(base_dir, roles) as fleet, Collector(reactor, fleet, folder) as collector:
                 RealRun(scenario, cast, seed, fleet, reactor, collector).carry_out(source)

@@ -23,6 +23,8 @@ from experiments.sweeping.plan import Job
 PROGRAM: Final = "experiments.sweeping.single"
 _POLL: Final = 0.02
 """Seconds between two looks at the processes."""
+PUT_AWAY: Final = 15.0
+"""Seconds in which a run that is cut short may end its peers and delete their state."""
 
 
 class Outcome(Struct, frozen=True):
@@ -53,8 +55,17 @@ def run_locally(folder: Path, jobs: Sequence[Job], at_once: int) -> Generator[Ou
             if not ended:
                 time.sleep(_POLL)
     finally:
-        for child in running:
-            child.kill()
+        _end(running)
+
+
+def _end(running: Sequence[Child]) -> None:
+    for child in running:
+        child.terminate()
+    deadline = time.monotonic() + PUT_AWAY
+    while time.monotonic() < deadline and not all(child.ended for child in running):
+        time.sleep(_POLL)
+    for child in running:
+        child.kill()
 
 
 class Child:
@@ -70,6 +81,10 @@ class Child:
     @property
     def ended(self) -> bool:
         return self._process.ended() is not None
+
+    def terminate(self) -> None:
+        """Ask it to put everything away and end."""
+        self._process.terminate()
 
     def kill(self) -> None:
         self._process.kill()

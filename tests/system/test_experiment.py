@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -174,6 +175,34 @@ def test_an_experiment_that_takes_too_long_fails_and_leaves_its_events_but_no_pr
     assert "ERR_TIMEOUT: waited 1 s for all downloads to end" in ended.err
     assert (tmp_path / "out" / "events" / "leecher-1.jsonl").stat().st_size > 0
     assert not (tmp_path / "out" / "state").exists()
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
+
+
+def test_a_content_that_the_disk_has_no_room_for_is_one_line_and_is_not_left_there(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "small.yaml", "-o", tmp_path / "out"],
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"shoal: ERR_DISK_FULL: {tmp_path / 'out'} has not enough room for this experiment")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(("repetitions", "place"), [(1, "out"), (2, "out/runs/5")])
+def test_a_run_that_is_terminated_leaves_no_state_and_no_process(tmp_path, repetitions, place):
+    slow = SMALL.replace("complete: true", "complete: true, up: 64 KiB/s")
+    (tmp_path / "slow.yaml").write_text(f"{slow}repetitions: {repetitions}\n")
+    command = [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    eventually((tmp_path / place / "events" / "leecher-1.jsonl").exists, within=60)
+    assert (tmp_path / place / "state").exists()
+    running.terminate()
+    _, told = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in told) == (130, False)
+    assert not (tmp_path / place / "state").exists()
     assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 
