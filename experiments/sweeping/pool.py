@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from bus.errors import ERR_FAILURE, ShoalError
 from bus.process import Process, told_by
+from experiments.backends.state import remove_state
 from experiments.sweeping.plan import Job
 
 PROGRAM: Final = "experiments.sweeping.single"
@@ -86,12 +87,15 @@ class Child:
         """Ask it to put everything away and end."""
         self._process.terminate()
 
-    def kill(self) -> None:
-        self._process.kill()
+    def kill(self) -> int:
+        """End it, if it has not ended, and delete what it had no time for; its exit code."""
+        code = self._process.kill()
+        remove_state(self.job.folder)
+        return code
 
     def outcome(self) -> Outcome:
         """How it ended; its log is kept only if it failed."""
-        code = self._process.kill()  # it has ended: this is its exit code
+        code = self.kill()  # it has ended: this is its exit code
         error = ""
         if code < 0:
             error = f"{ERR_FAILURE}: its process was ended by {signal.Signals(-code).name}"

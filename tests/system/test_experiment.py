@@ -206,6 +206,21 @@ def test_a_run_that_is_terminated_leaves_no_state_and_no_process(tmp_path, repet
     assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 
+def test_a_repetition_that_is_killed_leaves_no_state(tmp_path):
+    slow = SMALL.replace("complete: true", "complete: true, up: 64 KiB/s")
+    (tmp_path / "slow.yaml").write_text(f"{slow}repetitions: 2\n")
+    command = [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out"]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    first = tmp_path / "out" / "runs" / "5"
+    eventually((first / "events" / "leecher-1.jsonl").exists, within=60)
+    (run,) = psutil.Process(running.pid).children()
+    run.kill()
+    eventually(lambda: not (first / "state").exists(), within=30)
+    running.terminate()
+    assert running.wait(60) == 130
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
+
+
 def test_the_command_line_leads_to_the_experiments(tmp_path):
     command = [str(Path(sys.executable).with_name("shoal")), "experiment", "report", str(tmp_path), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
