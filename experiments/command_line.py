@@ -33,7 +33,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     running.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="empty, or not there yet")
     running.add_argument("--backend", choices=("processes", "inproc", "sim"), help="instead of the scenario's")
     running.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
-    running.add_argument("--replace", action="store_true", help="DIR may hold an earlier result, which is deleted")
+    running.add_argument("--replace", action="store_true", help="DIR may hold a result, whole or not, which is deleted")
     reporting = commands.add_parser("report", help="make all but the recorded events anew from them")
     reporting.add_argument("folder", type=Path, metavar="DIR")
     comparing = commands.add_parser("compare", help="what changed from one result to another; 1 if it got worse")
@@ -90,6 +90,8 @@ def carry_out(chosen: argparse.Namespace) -> int:
 
     folder: Path = chosen.folder if chosen.command == "report" else chosen.output
     result = command.COMMANDS[chosen.command](chosen)
+    if isinstance(result, Swept) and not result.done and not chosen.json:
+        result.raise_if_failed()  # repetitions without a result have no report
     _print(msgspec.json.encode(result).decode() + "\n" if chosen.json else (folder / REPORT).read_text())
     if isinstance(result, Swept):
         result.raise_if_failed()

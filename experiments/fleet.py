@@ -7,6 +7,7 @@ asked through their control sockets.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ STOP: Final = 8.0
 """Seconds within which all must have ended; the supervisor promises 5."""
 ANSWER: Final = 30.0
 """Seconds without an answer or progress after which a peer is stuck."""
+CLOSE: Final = 1.0
+"""Seconds in which its own sockets must have closed."""
 _POLL: Final = 0.05
 
 M = TypeVar("M", bound=Message)
@@ -106,7 +109,10 @@ class Fleet:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
-        self.context.destroy(0)
+        # Not here: it waits for ever for a socket that an interrupt met in its making, for nobody can close that one.
+        ending = threading.Thread(target=self.context.destroy, args=(0,), daemon=True)
+        ending.start()
+        ending.join(CLOSE)
 
     def _start(self) -> None:
         self.base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,5 +1,6 @@
 """The folder that an experiment leaves: tables, figures, report and summary, all made from its cast and its events.
 
+    run.json                         what was begun; all that is sure to be in the folder of a run that was cut short
     cast.json  events/*.jsonl        what was recorded
     tables/*.parquet                 the events as typed columns
     figures/*.svg, *.png             drawn from the tables
@@ -36,7 +37,8 @@ from experiments.summary import (
     run_folders,
     write_summary,
 )
-from experiments.tables.folder import make_tables, read_tables
+from experiments.tables.folder import TABLES, make_tables, read_tables
+from experiments.tables.recording import FOLDER as EVENTS
 
 __all__ = ["PAGE", "REPORT", "SUMMARY", "Conditions", "Summary", "write_anew", "write_repetitions", "write_result"]
 
@@ -69,6 +71,8 @@ def write_result(folder: Path, conditions: Conditions, report: bool = True) -> S
 def write_repetitions(folder: Path, anew: bool = True) -> Repetitions:
     """Make everything of every run in runs/, and of all together.
 
+    Runs of a cluster come without events and tables: they stay as they are, and there is no figure of all.
+
     Args:
         folder: with runs/.
         anew: make that of every run again; else it is as it should be.
@@ -79,7 +83,10 @@ def write_repetitions(folder: Path, anew: bool = True) -> Repetitions:
     runs = run_folders(folder)
     if not runs or runs == [folder]:
         raise ShoalError(ERR_UNREADABLE, f"{folder} holds no repetitions: no folder in {RUNS}/")
-    summaries = [write_result(run, read_conditions(run)) if anew else read_summary(run) for run in runs]
+    summaries = [
+        write_result(run, read_conditions(run)) if anew and (run / EVENTS).is_dir() else read_summary(run)
+        for run in runs
+    ]
     conditions = msgspec.structs.replace(
         _conditions(summaries[0]),
         seed=None,
@@ -89,7 +96,8 @@ def write_repetitions(folder: Path, anew: bool = True) -> Repetitions:
     names = [run.name for run in runs]
     found = series_of(summaries)
     bounds = [summary.metrics.bound_seconds for summary in summaries]
-    figures = draw_repetitions(folder, [read_tables(run) for run in runs], bounds)
+    recorded = all((run / TABLES).is_dir() for run in runs)
+    figures = draw_repetitions(folder, [read_tables(run) for run in runs], bounds) if recorded else []
     files = _files(folder, [SUMMARY, REPORT, PAGE])
     repetitions = Repetitions(**_fields(conditions), runs=names, series=found, files=files)
     write_report(folder, of_repetitions(repetitions, summaries, figures))

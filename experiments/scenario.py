@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta, Struct, inspect
@@ -21,6 +21,7 @@ from bus.schema import read_value
 from bus.settings import PeerName, Rate, Seconds
 from bus.strict_yaml import read_yaml
 from bus.units import format_duration, parse_duration, unexpected
+from experiments.metrics.names import name_problems
 
 MAX_PROCESSES: Final = 200
 """Peers in processes or threads of their own; larger swarms are for the simulator."""
@@ -246,7 +247,8 @@ class Scenario(Strict, frozen=True):
     """What it runs on, unless the command line says otherwise: `processes`, real ones; `inproc`, real sockets and a
     thread for each peer; or `sim`, the simulator."""
     metrics: tuple[Text, ...] = ()
-    """Names of the metrics to report; empty: all."""
+    """Names of the numbers that reports show, in this order, such as `goodput` or `median_completion.group.NAME`;
+    empty: the usual ones."""
 
     @property
     def peers(self) -> int:
@@ -319,6 +321,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
         yield from (f"groups.{name}.{problem}" for problem in _group_problems(name, group))
     for number, failure in enumerate(scenario.failures):
         yield from (f"failures[{number}].{problem}" for problem in _failure_problems(failure, scenario.groups))
+    yield from name_problems(scenario.metrics, scenario.groups, get_args(Behaviour))
     yield from backend_problems(scenario, scenario.backend)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bus.errors import ERR_USAGE, FAILURE, OK, ShoalError
+from bus.errors import ERR_USAGE, FAILURE, INTERRUPTED, OK, ShoalError
 from bus.units import format_size
 from experiments.agreement import Agreement, agreement
 from experiments.busy import Busy
@@ -178,8 +179,21 @@ def write_part(page: Path, lines: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 if a limit is missed."""
-    chosen = parse(arguments)
+    try:
+        return carry_out(parse(arguments))
+    except ShoalError as error:
+        print(f"shoal: {error}", file=sys.stderr)
+        return error.outcome.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def carry_out(chosen: argparse.Namespace) -> int:
+    """The exit code: 1 if a limit is missed.
+
+    Raises:
+        ShoalError: a run failed.
+    """
     check_drawing()
     folder = chosen.output
     names = chosen.only or NAMES
@@ -198,8 +212,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except ShoalError as error:
-        print(f"shoal: {error}", file=sys.stderr)
-        sys.exit(error.outcome.exit_code)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: so that everything is put away
+    sys.exit(main(sys.argv[1:]))

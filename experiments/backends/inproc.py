@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,8 @@ class Threads(Actors):
         self._stops: list[Callable[[], object]] = []
         self._changed = threading.Condition()
         self._ready: dict[str, PeerReady] = {}
-        self._error: BaseException | None = None
+        self._ended: tuple[str, BaseException] | None = None
+        """The first that ended before it was stopped, and by what."""
 
     def _start(self) -> None:
         self.base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,6 +55,14 @@ class Threads(Actors):
             PeerUp(**msgspec.structs.asdict(self._ready[name]), url=None, token_file=None, gateway_pid=None)
             for name in self._roles
         ]
+
+    def check(self) -> None:
+        if self._ended is None:
+            return
+        name, error = self._ended
+        if isinstance(error, ShoalError):
+            raise error
+        raise ShoalError(ERR_FAILURE, f"the thread of {name} ended: {error!r}; see logs/{name}.log") from error
 
     def _stop(self) -> None:
         self.close_clients()
@@ -69,8 +79,10 @@ class Threads(Actors):
                 body()
             except BaseException as error:  # noqa: BLE001  told to the main thread, whatever it is
                 with self._changed:
-                    self._error = error
+                    self._ended = self._ended or (name, error)
                     self._changed.notify_all()
+                self.logs.mkdir(exist_ok=True)
+                (self.logs / f"{name}.log").write_text(traceback.format_exc())
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads.append(thread)
@@ -115,9 +127,6 @@ class Threads(Actors):
     def _await(self, reached: Callable[[], bool]) -> None:
         with self._changed:
             within = self.patience
-            if not self._changed.wait_for(lambda: reached() or self._error is not None, within):
+            if not self._changed.wait_for(lambda: reached() or self._ended is not None, within):
                 raise ShoalError(ERR_TIMEOUT, f"not all of {len(self._roles)} peers serve within {within:g} s")
-        if isinstance(self._error, ShoalError):
-            raise self._error
-        if self._error is not None:
-            raise ShoalError(ERR_FAILURE, f"a peer's thread ended: {self._error!r}") from self._error
+        self.check()

@@ -16,13 +16,13 @@ from experiments.acting import Role
 from experiments.backends.namespaces import check_offered
 from experiments.backends.real import Actors, RealRun, note, roles_of, shaping_of
 from experiments.backends.recording import Recording
+from experiments.backends.state import STATE, remove_state
 from experiments.casting import Player, players
 from experiments.collector import Collector
 from experiments.material import write_content
 from experiments.scenario import Scenario, backend_problems
 from experiments.tables.recording import FOLDER
 
-STATE: Final = "state"
 LOGS: Final = "logs"
 
 
@@ -46,9 +46,9 @@ def on_sockets(
             check_offered(wires)
         base_dir, source = folder / STATE / "base", folder / STATE / name
         base_dir.mkdir(parents=True)
-        write_content(source, scenario.content, seed)
         reactor = Reactor()
         try:
+            write_content(source, scenario.content, seed)
             note(f"starting a tracker and {len(cast)} peers")
             with make(base_dir, roles) as fleet, Collector(reactor, fleet, folder) as collector:
                 RealRun(scenario, cast, seed, fleet, reactor, collector).carry_out(source)
@@ -79,4 +79,4 @@ def _put_away(base_dir: Path, folder: Path) -> None:
     """Keep the logs, delete the peers' state and the files."""
     if (base_dir / LOGS).exists():
         shutil.move(base_dir / LOGS, folder / LOGS)
-    shutil.rmtree(folder / STATE)
+    remove_state(folder)

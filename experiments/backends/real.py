@@ -63,6 +63,9 @@ class Actors(Fleet):
     def order(self, peer: PeerUp, order: Order) -> None:
         self.ask(peer, Instruct(0, write_order(order)), Done)
 
+    def check(self) -> None:
+        """Raises ShoalError if an actor ended that nobody starts again."""
+
 
 class RealRun:
     """One run, from the first tap to the last heartbeat; a Stage (experiments/directing.py)."""
@@ -224,6 +227,7 @@ class RealRun:
 
     def _look(self) -> None:
         self._completions()
+        self._try(self._fleet.check)
         if self._failure is not None:
             self._reactor.stop()
         elif self._wanted is not None and self._wanted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -19,6 +20,8 @@ from experiments.tables.folder import file_of
 from experiments.tables.making import Tables
 
 Part = tuple[str, int, list[float]]
+TOGETHER: Final = 1.0
+"""Seconds within which leechers begin whose own starts are as good as one."""
 
 
 def draw_all(folder: Path, tables: Tables, metrics: Metrics, told: bool) -> list[Figure]:
@@ -33,7 +36,8 @@ def draw_all(folder: Path, tables: Tables, metrics: Metrics, told: bool) -> list
     place = folder / FIGURES
     leechers = leechers_of(tables)
     progress = tables.progress.filter(pl.col("content") == 0)
-    swarm.draw_completion(place / "completion", completion_parts(leechers), metrics.bound_seconds)
+    bound = metrics.bound_seconds if began_together(leechers) else None
+    swarm.draw_completion(place / "completion", completion_parts(leechers), bound)
     drawn = [figure("completion", "Who finished within what time", "completion.durations", "transfers", "members")]
     if told:
         bands = series.progress_bands(progress, leechers["member"].to_list(), metrics.size)
@@ -78,13 +82,14 @@ def _draw_tracker(place: Path, tables: Tables) -> Iterator[Figure]:
 
 def draw_repetitions(folder: Path, runs: Sequence[Tables], bounds: Sequence[float | None]) -> list[Figure]:
     """Draw the completion of all runs' members together; the bound only if it is the same in all."""
-    together: dict[str, Part] = {}
-    for tables in runs:
-        for name, members, seconds in completion_parts(leechers_of(tables)):
-            before = together.get(name, (name, 0, []))
-            together[name] = name, before[1] + members, before[2] + seconds
-    bound = bounds[0] if len(set(bounds)) == 1 else None
-    swarm.draw_completion(folder / FIGURES / "completion", list(together.values()), bound)
+    parts: dict[str, Part] = {}
+    leechers = [leechers_of(tables) for tables in runs]
+    for rows in leechers:
+        for name, members, seconds in completion_parts(rows):
+            before = parts.get(name, (name, 0, []))
+            parts[name] = name, before[1] + members, before[2] + seconds
+    bound = bounds[0] if len(set(bounds)) == 1 and all(map(began_together, leechers)) else None
+    swarm.draw_completion(folder / FIGURES / "completion", list(parts.values()), bound)
     named = f"{RUNS}/*/{source('completion.durations', 'transfers')}"
     return [Figure(f"{FIGURES}/completion.svg", "Who finished within what time, all runs together", named)]
 
@@ -101,6 +106,12 @@ def completion_parts(leechers: pl.DataFrame) -> list[Part]:
         if len(names) > 1:
             return [_part(name.replace("_", " "), leechers.filter(pl.col(column) == name)) for name in names]
     return [_part("leechers", leechers)]
+
+
+def began_together(leechers: pl.DataFrame) -> bool:
+    """Whether a time since the first start is one since everybody's own, on which the completion is drawn."""
+    started: list[float] = leechers["started"].drop_nulls().to_list()
+    return max(started, default=0.0) - min(started, default=0.0) < TOGETHER
 
 
 def _came_and_went(leechers: pl.DataFrame, presence: pl.DataFrame) -> bool:

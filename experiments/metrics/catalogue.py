@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -32,8 +33,22 @@ class Quantity(Struct, frozen=True):
     """Its changes are judged as they are, not as a part of what it was: a share of waste, or a count that must be 0."""
 
 
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def asked_for(found: Iterable[N], names: Sequence[str]) -> list[N]:
+    """Of what was found that of these names, in their order."""
+    known = {row.name: row for row in found}
+    return [known[name] for name in names if name in known]
+
+
 def quantities(metrics: Metrics) -> list[Quantity]:
-    """All of them, in the order in which people want to see them."""
+    """All of them, in the order in which people want to see them; experiments/metrics/names.py has their names."""
     return [
         *_times(metrics),
         *_late(metrics),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bus.units import format_rate, format_size
-from experiments.metrics.catalogue import quantities
+from experiments.metrics.catalogue import asked_for, quantities
 from experiments.metrics.measure import Metrics
 from experiments.provenance import Provenance
 from experiments.report.document import Document, Figure, Section, Table, source
@@ -23,7 +23,7 @@ def of_run(summary: Summary, tables: Tables, figures: Sequence[Figure]) -> Docum
     """The report of one run."""
     metrics = summary.metrics
     sections = [
-        Section("Numbers", [_numbers(metrics), *_remarks(metrics)]),
+        Section("Numbers", [_numbers(summary), *_remarks(metrics)]),
         Section("Completion", [_completion(metrics)]),
         *_behaviours(metrics),
         Section("Figures", list(figures)),
@@ -100,11 +100,14 @@ def flat(value: object, key: str = "") -> list[tuple[str, str]]:
     return [(key, str(value))]
 
 
-def _numbers(metrics: Metrics) -> Table:
+def _numbers(summary: Summary) -> Table:
+    told = [row for row in quantities(summary.metrics) if row.value is not None]
+    names = summary.config.metrics or [
+        row.name for row in told if "." not in row.name
+    ]  # parts have tables of their own
     rows = [
         [row.label, amount(row.value, row.unit), row.better or UNKNOWN, row.source, ", ".join(row.tables) or "summary"]
-        for row in quantities(metrics)
-        if row.value is not None and "." not in row.name
+        for row in asked_for(told, names)
     ]
     named = "the last two columns: the function below experiments.metrics and the files in tables/"
     return Table(["number", "value", "better", "function", "tables"], rows, named)

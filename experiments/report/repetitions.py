@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.metrics.catalogue import Quantity, quantities
+from experiments.metrics.catalogue import Quantity, asked_for, quantities
 from experiments.report.content import conditions, foot
 from experiments.report.document import Document, Figure, Section, Table
 from experiments.report.wording import UNKNOWN, amount, interval
@@ -28,9 +28,10 @@ def series_of(summaries: Sequence[Summary]) -> list[Series]:
 
 def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary], figures: Sequence[Figure]) -> Document:
     """The report of all runs together."""
+    names = repetitions.config.metrics or [row.name for row in repetitions.series]
     rows = [
         [row.label, amount(row.mean.value, row.unit), interval(row.mean, row.unit), _range(row), str(len(row.values))]
-        for row in repetitions.series
+        for row in asked_for(repetitions.series, names)
     ]
     head = ["number", "mean", "95% interval", "range", "runs"]
     numbers = Table(head, rows, f"{RUNS}/*/summary.json, by experiments.statistics.mean_interval (Student's t)")
@@ -41,7 +42,7 @@ def of_repetitions(repetitions: Repetitions, summaries: Sequence[Summary], figur
     runs = Table(["run", "seed", "finished", "median", "last"], each, f"{RUNS}/*/report.html has each of them")
     sections = [
         Section("Numbers", [numbers]),
-        Section("Figure", list(figures)),
+        *([Section("Figure", list(figures))] if figures else []),
         Section("Runs", [runs]),
         *conditions(repetitions),
     ]

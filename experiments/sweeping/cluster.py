@@ -48,9 +48,7 @@ def run_on_cluster(address: str, plan: Plan, jobs: Sequence[Job]) -> Generator[O
     with _client(address) as client:
         from distributed import as_completed
 
-        waiting = {
-            client.submit(run_here, plan.scenario, job.point.document, job.seed, pure=False): job for job in jobs
-        }
+        waiting = {client.submit(run_here, alone(plan, job), pure=False): job for job in jobs}
         try:
             for future in as_completed(waiting, loop=client.loop):
                 error = future.exception()
@@ -61,11 +59,15 @@ def run_on_cluster(address: str, plan: Plan, jobs: Sequence[Job]) -> Generator[O
             client.cancel(list(waiting))
 
 
-def run_here(scenario: str, document: object, seed: int) -> Brought:
-    """At a worker: one run."""
+def alone(plan: Plan, job: Job) -> Plan:
+    """A plan of nothing but one run of another."""
+    return Plan(plan.scenario, job.point.document, [], [job.seed], of_grid=not plan.draws)
+
+
+def run_here(plan: Plan) -> Brought:
+    """At a worker: the one run of a plan."""
     with TemporaryDirectory(prefix="shoal-sweep-") as place:
         folder = Path(place) / "sweep"
-        plan = Plan(scenario, document, [], [seed])
         keep_plan(folder, plan)
         (job,) = jobs_of(plan, folder)
         (outcome,) = run_locally(folder, [job], 1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bus.errors import ERR_PATH, ERR_USAGE, ShoalError
+from bus.errors import ERR_USAGE, ShoalError
 from experiments import runner
 from experiments.result import write_anew
 from experiments.scenario import read_scenario
@@ -33,8 +32,8 @@ def run(chosen: argparse.Namespace) -> Result:
         return runner.run(scenario, file.stem, folder, chosen.replace, chosen.backend, seed)
     seeds = "" if seed is None else f"{seed}-{seed + scenario.repetitions - 1}"
     plan = parse_plan(file.stem, read_document(file), seeds=seeds, backend=chosen.backend or "")
-    if chosen.replace and (folder / PLAN).exists():
-        _remove(folder)
+    if chosen.replace:
+        runner.remove_result(folder)
     return _told(plan, folder)
 
 
@@ -75,13 +74,6 @@ def _cluster(address: str, plan: Plan) -> Runner:
     from experiments.sweeping.cluster import run_on_cluster
 
     return partial(run_on_cluster, address, plan)
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise ShoalError(ERR_PATH, f"{folder} cannot be replaced: {error.strerror}") from None
 
 
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], Result]]] = {"run": run, "sweep": sweep, "report": report}

@@ -43,6 +43,13 @@ class Plan(Struct, frozen=True):
     """The scenario as its file says it, with the backend that was chosen."""
     axes: list[Axis]
     seeds: list[int]
+    of_grid: bool = False
+    """It is one run of a grid, at a worker of a cluster."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether each run has figures and a report of its own."""
+        return not (self.axes or self.of_grid)
 
     def points(self) -> list[Point]:
         """All of the grid.

@@ -18,11 +18,14 @@ from msgspec import Struct
 
 from bus.errors import ERR_FAILURE, ShoalError
 from bus.process import Process, told_by
+from experiments.backends.state import remove_state
 from experiments.sweeping.plan import Job
 
 PROGRAM: Final = "experiments.sweeping.single"
 _POLL: Final = 0.02
 """Seconds between two looks at the processes."""
+PUT_AWAY: Final = 15.0
+"""Seconds in which a run that is cut short may end its peers and delete their state."""
 
 
 class Outcome(Struct, frozen=True):
@@ -53,8 +56,17 @@ def run_locally(folder: Path, jobs: Sequence[Job], at_once: int) -> Generator[Ou
             if not ended:
                 time.sleep(_POLL)
     finally:
-        for child in running:
-            child.kill()
+        _end(running)
+
+
+def _end(running: Sequence[Child]) -> None:
+    for child in running:
+        child.terminate()
+    deadline = time.monotonic() + PUT_AWAY
+    while time.monotonic() < deadline and not all(child.ended for child in running):
+        time.sleep(_POLL)
+    for child in running:
+        child.kill()
 
 
 class Child:
@@ -71,12 +83,19 @@ class Child:
     def ended(self) -> bool:
         return self._process.ended() is not None
 
-    def kill(self) -> None:
-        self._process.kill()
+    def terminate(self) -> None:
+        """Ask it to put everything away and end."""
+        self._process.terminate()
+
+    def kill(self) -> int:
+        """End it, if it has not ended, and delete what it had no time for; its exit code."""
+        code = self._process.kill()
+        remove_state(self.job.folder)
+        return code
 
     def outcome(self) -> Outcome:
         """How it ended; its log is kept only if it failed."""
-        code = self._process.kill()  # it has ended: this is its exit code
+        code = self.kill()  # it has ended: this is its exit code
         error = ""
         if code < 0:
             error = f"{ERR_FAILURE}: its process was ended by {signal.Signals(-code).name}"

@@ -11,7 +11,7 @@ import polars as pl
 from experiments.figures.against import Line, draw_against
 from experiments.figures.efficiency import Point, draw_efficiency
 from experiments.figures.style import FIGURES
-from experiments.metrics.catalogue import Quantity, quantities
+from experiments.metrics.catalogue import Quantity, asked_for, quantities
 from experiments.report.content import conditions, foot
 from experiments.report.document import Document, Figure, Section, Table
 from experiments.report.wording import UNKNOWN, amount
@@ -60,8 +60,8 @@ def draw_sweep(folder: Path, plan: Plan, frame: pl.DataFrame, points: Sequence[A
 def shown_numbers(plan: Plan, summary: Summary, points: Sequence[AtPoint]) -> list[Quantity]:
     """Those that the scenario names, or the usual ones, as far as any run could tell them."""
     wanted = scenario_of(plan.points()[0].document).metrics or SHOWN
-    known = {quantity.name: quantity for quantity in quantities(summary.metrics)}
-    return [known[name] for name in wanted if name in known and any(name in point.metrics for point in points)]
+    told = [row for row in quantities(summary.metrics) if any(row.name in point.metrics for point in points)]
+    return asked_for(told, wanted)
 
 
 def _answer(plan: Plan, done: int, points: Sequence[AtPoint], shown: Sequence[Quantity]) -> str:

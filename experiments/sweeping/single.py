@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
-from bus.errors import OK, ShoalError
+from bus.errors import INTERRUPTED, OK, ShoalError
 from experiments.runner import run
 from experiments.scenario import scenario_of
 from experiments.sweeping.plan import Job, Plan, jobs_of, read_plan
@@ -18,7 +19,7 @@ def carry_out(plan: Plan, job: Job) -> None:
         ShoalError: why it failed.
     """
     scenario = scenario_of(job.point.document)
-    run(scenario, plan.scenario, job.folder, seed=job.seed, report=not plan.axes)
+    run(scenario, plan.scenario, job.folder, seed=job.seed, report=plan.draws)
 
 
 def main() -> int:
@@ -29,8 +30,11 @@ def main() -> int:
     except ShoalError as error:
         print(f"shoal: {error}", file=sys.stderr)
         return error.outcome.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return OK
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is put away
     sys.exit(main())

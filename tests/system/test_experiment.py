@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,39 @@ def test_an_earlier_result_is_not_overwritten_unasked(folder):
     assert (folder / "summary.json").read_bytes() == before
 
 
+def test_what_a_run_left_is_replaced_whether_it_was_finished_or_not(tmp_path):
+    slow, fast = tmp_path / "slow.yaml", tmp_path / "fast.yaml"
+    slow.write_text(f"{SMALL.replace('1 min', '1 ms')}backend: sim\n")
+    fast.write_text(f"{SMALL}backend: sim\n")
+    (tmp_path / "twice.yaml").write_text(f"{SMALL}backend: sim\nrepetitions: 2\n")
+    out = tmp_path / "out"
+    assert experiment("run", slow, "-o", out).code == 6
+    unasked = experiment("run", fast, "-o", out)
+    assert (unasked.code, "say --replace" in unasked.err) == (2, True)
+    for name in ("slow", "twice", "fast"):
+        ended = experiment("run", tmp_path / f"{name}.yaml", "-o", out, "--replace")
+        assert ended.code == (6 if name == "slow" else 0), ended.err
+    assert not (out / "runs").exists()
+
+
+def test_a_folder_that_is_no_result_is_never_deleted(tmp_path):
+    (tmp_path / "fast.yaml").write_text(f"{SMALL}backend: sim\n")
+    (tmp_path / "events").mkdir()
+    ended = experiment("run", tmp_path / "fast.yaml", "-o", tmp_path, "--replace")
+    assert (ended.code, ended.err) == (2, f"shoal: ERR_PATH: {tmp_path} is not empty; choose another folder\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"fast.yaml", "events"}
+
+
+def test_a_run_that_was_refused_leaves_room_for_the_next(tmp_path):
+    (tmp_path / "disk.yaml").write_text(
+        f"{SMALL.replace('leecher: {', 'leecher: {disk: {read: 1 MiB/s}, ')}backend: sim\n"
+    )
+    arguments = ["run", tmp_path / "disk.yaml", "-o", tmp_path / "out"]
+    refused = experiment(*arguments, "--backend", "inproc")
+    assert (refused.code, "only with backend: sim" in refused.err) == (2, True)
+    assert experiment(*arguments).code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -141,6 +175,49 @@ def test_an_experiment_that_takes_too_long_fails_and_leaves_its_events_but_no_pr
     assert "ERR_TIMEOUT: waited 1 s for all downloads to end" in ended.err
     assert (tmp_path / "out" / "events" / "leecher-1.jsonl").stat().st_size > 0
     assert not (tmp_path / "out" / "state").exists()
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
+
+
+def test_a_content_that_the_disk_has_no_room_for_is_one_line_and_is_not_left_there(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "small.yaml", "-o", tmp_path / "out"],
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"shoal: ERR_DISK_FULL: {tmp_path / 'out'} has not enough room for this experiment")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(("repetitions", "place"), [(1, "out"), (2, "out/runs/5")])
+def test_a_run_that_is_terminated_leaves_no_state_and_no_process(tmp_path, repetitions, place):
+    slow = SMALL.replace("complete: true", "complete: true, up: 64 KiB/s")
+    (tmp_path / "slow.yaml").write_text(f"{slow}repetitions: {repetitions}\n")
+    command = [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    eventually((tmp_path / place / "events" / "leecher-1.jsonl").exists, within=60)
+    assert (tmp_path / place / "state").exists()
+    running.terminate()
+    _, told = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in told) == (130, False)
+    assert not (tmp_path / place / "state").exists()
+    assert eventually(lambda: not processes_at(tmp_path), within=30)
+
+
+def test_a_repetition_that_is_killed_leaves_no_state(tmp_path):
+    slow = SMALL.replace("complete: true", "complete: true, up: 64 KiB/s")
+    (tmp_path / "slow.yaml").write_text(f"{slow}repetitions: 2\n")
+    command = [sys.executable, "-P", "-m", "experiments", "run", tmp_path / "slow.yaml", "-o", tmp_path / "out"]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    first = tmp_path / "out" / "runs" / "5"
+    eventually((first / "events" / "leecher-1.jsonl").exists, within=60)
+    (run,) = psutil.Process(running.pid).children()
+    run.kill()
+    eventually(lambda: not (first / "state").exists(), within=30)
+    running.terminate()
+    assert running.wait(60) == 130
     assert eventually(lambda: not processes_at(tmp_path), within=30)
 
 

@@ -7,9 +7,12 @@ from typing import TypeVar
 import pytest
 
 from bus.codec import event_of
+from bus.errors import ShoalError
 from bus.events import ChunkRejected, Envelope, Event, PeerStarted, TransferCompleted
 from experiments.runner import BACKENDS
 from experiments.scenario import scenario_of
+from peer.core.interface import Stored
+from peer.core.node import PeerNode
 from tests.kit.scenes import envelopes_in
 from tests.kit.waiting import eventually
 from tests.system.test_experiment import processes_at
@@ -104,3 +107,22 @@ def test_threads_of_one_process_are_a_swarm_too(tmp_path):
     assert recording.shaped_by == "Shoal's own limits, and each sender delays its messages"
     completed = {name: of(events, TransferCompleted) for name, events in envelopes_in(tmp_path).items()}
     assert {name for name, events in completed.items() if events} == {"good-1", "good-2", "churning-1"}
+
+
+def test_a_thread_that_ends_by_a_mistake_ends_the_run_and_leaves_its_log(tmp_path, monkeypatch):
+    handle = PeerNode.handle
+
+    def mistaken(core, event, now):
+        if isinstance(event, Stored):
+            raise RuntimeError("a mistake")
+        return handle(core, event, now)
+
+    monkeypatch.setattr(PeerNode, "handle", mistaken)
+    groups = {"seed": {"peers": 1, "complete": True}, "good": {"peers": 1}}
+    scenario = scenario_of({"content": {"size": "2 MiB"}, "groups": groups, "timeout": "1 min"})
+    with pytest.raises(ShoalError) as raised:
+        BACKENDS["inproc"](scenario, 1, "mistaken", tmp_path)
+    told = "ERR_FAILURE: the thread of good-1 ended: RuntimeError('a mistake'); see logs/good-1.log"
+    assert str(raised.value) == told  # and not, after a minute, that not all downloads have ended
+    assert "in mistaken" in (tmp_path / "logs" / "good-1.log").read_text()
+    assert not (tmp_path / "state").exists()

@@ -110,6 +110,16 @@ def test_a_failed_run_is_told_the_others_go_on_and_the_command_fails(scenario, t
     assert pl.read_parquet(tmp_path / "out" / "results.parquet")["timeout"].to_list() == [20.0]
 
 
+def test_when_all_repetitions_fail_the_command_ends_with_one_line(tmp_path):
+    (tmp_path / "twice.yaml").write_text(f"{SMALL.replace('20 s', '1 s')}repetitions: 2\n")
+    for arguments in (["run", tmp_path / "twice.yaml", "-o", tmp_path / "out"], ["report", tmp_path / "out"]):
+        ended = experiment(*arguments)
+        assert (ended.code, ended.out) == (1, "")
+        told = [line for line in ended.err.splitlines() if not line.startswith("sweep: ")]
+        assert len(told) == 1
+        assert told[0].startswith("shoal: ERR_FAILURE: 2 of 2 runs have no result")
+
+
 def test_a_repetition_that_crashes_ends_only_itself(tmp_path):
     (tmp_path / "twice.yaml").write_text(f"{SMALL}seed: 7\nrepetitions: 2\n")
     command, runs = command_of("run", tmp_path / "twice.yaml", "-o", tmp_path / "out"), tmp_path / "out" / "runs"
@@ -152,7 +162,7 @@ def test_what_is_wrong_with_a_sweep_is_one_line_and_nothing_is_started(scenario,
 
 def test_the_workers_of_a_dask_cluster_hand_back_what_matters(scenario, swept, tmp_path):
     distributed = pytest.importorskip("distributed", reason="DASK NOT TESTED: distributed is not installed")
-    out, one_point = tmp_path / "out", "groups.leecher.peers=3"
+    out, twice, one_point = tmp_path / "out", tmp_path / "twice", "groups.leecher.peers=3"
     # The worker is a thread here, for a second that a process would take; its runs are processes anyway.
     with distributed.LocalCluster(
         n_workers=1,
@@ -164,8 +174,14 @@ def test_the_workers_of_a_dask_cluster_hand_back_what_matters(scenario, swept, t
     ) as cluster:
         address = cluster.scheduler_address
         ended = experiment("sweep", scenario, "--set", one_point, "--seeds", "1-2", "-o", out, "--dask", address)
+        again = experiment("sweep", scenario, "--seeds", "1-2", "-o", twice, "--dask", address)
     assert ended.code == 0, ended.err
     here, there = (pl.read_parquet(folder / "results.parquet") for folder in (swept[0], out))
     assert here.filter(pl.col("groups.leecher.peers") == 3).equals(there)
     assert not list(out.rglob("events"))
     assert list(out.rglob("cast.json"))
+    assert list(out.rglob("report.html")) == [out / "report.html"]  # as in any grid
+    assert again.code == 0, again.err
+    assert "In 2 runs 4 of 4 leechers finished" in again.out
+    assert "In 2 runs 4 of 4 leechers finished" in experiment("report", twice).out
+    assert [(twice / "runs" / seed / "report.html").exists() for seed in "12"] == [True, True]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import msgspec
 import polars as pl
 import pytest
 
 from experiments.figures.against import Line, draw_against
 from experiments.figures.changes import SAME, WORSE, Shift, draw_changes
-from experiments.figures.drawn import completion_parts
+from experiments.figures.drawn import completion_parts, draw_all, draw_repetitions
 from experiments.figures.efficiency import Point, draw_efficiency
 from experiments.figures.matrix import draw_bytes
 from experiments.figures.swarm import (
@@ -21,11 +22,13 @@ from experiments.figures.swarm import (
     draw_taken,
     draw_tracker,
 )
+from experiments.metrics.measure import measure
 from experiments.metrics.population import Population
 from experiments.metrics.series import Bands
 from experiments.metrics.tracker import Rate
 from experiments.metrics.volume import Matrix
 from experiments.statistics import Interval
+from tests.unit.experiments.hand_made import CAST, downloads, tables_of
 
 pytest.importorskip("matplotlib")
 
@@ -52,6 +55,24 @@ def test_the_completion_curve_names_every_part_and_how_many_finished(tmp_path):
 def test_without_limits_there_is_no_bound_to_draw(tmp_path):
     draw_completion(tmp_path / "a", [("leechers", 2, [])], bound=None)
     assert "least time possible" not in texts_of(tmp_path / "a.svg")
+
+
+def test_the_bound_is_not_drawn_on_the_clock_of_members_who_began_at_different_times(tmp_path):
+    for place, later in (("together", 0.4), ("staggered", 24.0)):
+        events = [
+            msgspec.structs.replace(event, time=event.time + later) if event.source == "id of c" else event
+            for event in downloads()
+            if event.source != "id of x"
+        ]
+        tables = tables_of(events, [member for member in CAST if member.name != "x"])
+        metrics = measure(tables)
+        assert metrics.bound_seconds
+        draw_all(tmp_path / place, tables, metrics, True)
+        draw_repetitions(tmp_path / place / "all", [tables, tables], [metrics.bound_seconds] * 2)
+        drawn = [tmp_path / place / "figures", tmp_path / place / "all" / "figures"]
+        marked = ["least time possible" in texts_of(figures / "completion.svg") for figures in drawn]
+        assert marked == [place == "together"] * 2
+        assert "least time possible" in texts_of(drawn[0] / "progress.svg")
 
 
 def test_the_matrix_shows_who_gave_what(tmp_path):

@@ -22,9 +22,9 @@ pytest.importorskip("matplotlib")
 MADE = Provenance("2026-01-01T00:00:00+00:00", "abc", "3.11", {"shoal": "1"}, "Linux", "a <processor>", 2, 2**30, {})
 
 
-def conditions(seed=1):
+def conditions(seed=1, metrics=()):
     return Conditions(
-        "small", Scenario({"leecher": Group(3)}), "sim", MADE, {"all": 9}, {"all": 0},
+        "small", Scenario({"leecher": Group(3)}, metrics=metrics), "sim", MADE, {"all": 9}, {"all": 0},
         question="Is <this> a question?", shaped_by="the simulator", seed=seed, wrong_bytes=0,
     )  # fmt: skip
 
@@ -130,6 +130,23 @@ def test_repetitions_have_means_with_student_s_intervals(tmp_path):
     assert "| last completion since the first start | 6.00 s | -0.35 s to 12.35 s | 5.50 s to 6.50 s | 2 |" in text
     assert msgspec.json.decode((tmp_path / "summary.json").read_bytes(), type=Repetitions) == found
     assert run_folders(tmp_path)[1].name == "10"
+
+
+def numbers_in(folder):
+    """The first column of the report's first table."""
+    section = (folder / "report.md").read_text().partition("## Numbers\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    return rows[1:]
+
+
+def test_reports_show_the_numbers_that_the_scenario_names(tmp_path):
+    names = ("median_completion.behaviour.corrupter", "goodput", "finished.behaviour.corrupter")
+    for seed in ("1", "2"):
+        write(tmp_path / "runs" / seed, recorded())
+        write_result(tmp_path / "runs" / seed, conditions(int(seed), names), report=seed == "1")
+    assert numbers_in(tmp_path / "runs" / "1") == ["goodput of all", "finished, behaviour corrupter"]
+    write_repetitions(tmp_path, anew=False)
+    assert numbers_in(tmp_path) == ["goodput of all", "finished, behaviour corrupter"]
 
 
 def test_repetitions_without_a_run_are_no_result(tmp_path):

@@ -40,6 +40,8 @@ def test_every_key_of_a_scenario_is_read(tmp_path):
     assert (scenario.description, scenario.network.latency, scenario.stop) == ("why", 0.005, "time")
     assert (scenario.timeout, scenario.seed, scenario.repetitions) == (120.0, 9, 3)
     assert (scenario.backend, scenario.metrics) == ("inproc", ("goodput",))
+    of_parts = "finished.group.a, median_completion.behaviour.slow, score.sybil"
+    assert given(tmp_path, LEAST + f"\nmetrics: [{of_parts}]").metrics == tuple(of_parts.split(", "))
     assert given(tmp_path, LEAST + "\nbackend: sim\nnetwork: {shaped_by: world}").network.shaped_by == "world"
 
 
@@ -132,6 +134,12 @@ GROUP_PROBLEMS = [
             "network.shaped_by: expected limits, kernel only with backend: processes",
         ),
         (LEAST + "\nleechers: 5", "leechers: unknown key"),
+        (
+            LEAST + "\nmetrics: [goodputt]",
+            "metrics: expected the name of a number, found 'goodputt'; did you mean goodput?",
+        ),
+        (LEAST + "\nmetrics: [goodput, hope]", "found 'hope'; there are finished, median_completion, "),
+        (LEAST + "\nmetrics: [finished.group.b]", "found 'finished.group.b'; did you mean finished.group."),
         (LEAST + "\nseed: 1\nseed: 2", "stands twice"),
         (
             "content: {size: 1}\ngroups: {s: {peers: 1, complete: true}, a: {peers: 200}}",

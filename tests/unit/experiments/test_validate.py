@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bus.errors import ShoalError
+from bus.errors import INTERRUPTED, ShoalError
+from experiments import validate
 from experiments.agreement import Agreement, Peer
 from experiments.figures.agreement import Panel, draw_agreement
 from experiments.provenance import provenance
@@ -41,6 +42,17 @@ def test_only_the_part_between_the_marks_is_replaced(tmp_path):
     page.write_text("no marks\n")
     with pytest.raises(ShoalError, match="has no lines"):
         write_part(page, ["new"])
+
+
+def test_an_interrupted_validation_says_no_more(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "run", interrupted)
+    assert validate.main(["-o", str(tmp_path)]) == INTERRUPTED
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_figure_is_drawn(tmp_path):
