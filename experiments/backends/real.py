@@ -43,8 +43,6 @@ LISTEN: Final = 10.0
 """Seconds within which every tap must have heard its process."""
 ANNOUNCED: Final = 30.0
 """Seconds within which the tracker must count the seeds."""
-AGAIN: Final = 0.5
-"""Seconds after which a peer that could not be reached is told to fetch once more."""
 
 M = TypeVar("M", bound=Message)
 
@@ -119,14 +117,12 @@ class RealRun:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self._reactor.call_later(seconds, lambda: self._try(call))
 
-    def enter(self, player: Player) -> None:
+    def enter(self, player: Player) -> bool:
         peer = self._peers[player.name]
         if player.config.complete:
-            self._content = self._fleet.ask(peer, SharePath(0, str(self._source)), Shared).id
-        else:
-            self._fetching[player.name] = player
-            if not self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done)):
-                self.later(AGAIN, lambda: self.enter(player))
+            return self._reached(player, lambda: self._share(peer))
+        self._fetching[player.name] = player
+        return self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done))
 
     def leave(self, player: Player, away: float) -> None:
         self.order(player, Order("leave", away))
@@ -148,8 +144,11 @@ class RealRun:
         newest = [self._collector.last[player.name].values() for player in players]
         return tuple(max(events, key=lambda event: event.time).source for events in newest if events)
 
+    def _share(self, peer: PeerUp) -> None:
+        self._content = self._fleet.ask(peer, SharePath(0, str(self._source)), Shared).id
+
     def _reached(self, player: Player, ask: Callable[[], object]) -> bool:
-        """Ask a peer; False if it is not there: who returns may need longer than it was told."""
+        """Ask a peer; False if it is not there."""
         try:
             ask()
         except ShoalError as error:

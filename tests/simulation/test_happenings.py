@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bus.errors import ERR_TIMEOUT, ShoalError
-from bus.events import ChunkRejected, LinkIsLost, PeerStarted, PeerStopping, TransferStarted
+from bus.events import ChunkRejected, ContentShared, LinkIsLost, PeerStarted, PeerStopping, TransferStarted
 from experiments.backends import simulated
 from experiments.runner import run
 from experiments.scenario import scenario_of
@@ -95,6 +95,50 @@ def test_who_does_not_linger_leaves_on_completion(tmp_path):
         stopped = [time for _, time, _ in played.events(PeerStopping, name)]
         assert stopped == [pytest.approx(completed + 0.25, abs=0.01)]
     assert not list(played.events(PeerStopping, "good"))
+
+
+def late(folder, arrives, **more):
+    """One of the bad comes so late, and something happens to it at 1 s."""
+    failures = [{"at": "1 s", "peers": ["bad-2"], **more}]
+    return scene(folder, bad={"arrival": {"trace": ["0 s", arrives]}}, failures=failures, content={"size": "8 MiB"})
+
+
+def test_who_is_killed_for_good_before_it_arrives_never_comes(tmp_path):
+    played = late(tmp_path, "3 s", do="kill")
+    assert len(played.completed("")) == ALL - 1
+    assert not [name for name, _, _ in played.events(PeerStarted, "bad-2")]
+    assert list(played.completed("bad")) == ["bad-1"]
+
+
+@pytest.mark.parametrize(("lasts", "begins"), [("1 s", 3.0), ("2500 ms", 3.5)])
+def test_who_is_killed_before_it_arrives_runs_idle_once_it_returns_and_begins_when_it_is_to(tmp_path, lasts, begins):
+    played = late(tmp_path, "3 s", do="kill", lasts=lasts)
+    [(_, time, _)] = played.events(TransferStarted, "bad-2")
+    assert time - start_of(played) == pytest.approx(begins, abs=0.05)
+    assert len(list(played.events(PeerStarted, "bad-2"))) == 1
+    assert len(played.completed("")) == ALL
+
+
+def test_what_strikes_a_peer_before_it_arrives_holds_when_it_is_there(tmp_path):
+    whole = late(tmp_path / "whole", "2 s", do="cap", rate="32 KiB/s", lasts="100 ms").given("bad-2", "good")
+    capped = late(tmp_path / "capped", "2 s", do="cap", rate="32 KiB/s").given("bad-2", "good")
+    assert capped < 0.3 * whole
+    parted = late(tmp_path / "parted", "2 s", do="partition", lasts="30 s")
+    assert parted.completed("bad")["bad-2"] - start_of(parted) > 31.0
+    corrupt = late(tmp_path / "corrupt", "2 s", do="corrupt")
+    [bad_2] = next(member.ids for member in corrupt.recording.cast if member.name == "bad-2")
+    assert {event.peer for _, _, event in corrupt.events(ChunkRejected)} == {bad_2}
+
+
+def test_a_seed_that_is_killed_before_it_arrives_shares_from_its_arrival_on(tmp_path):
+    seeds = {"peers": 1, "up": "2 MiB/s", "complete": True}
+    groups = {"seed": seeds, "late": {**seeds, "arrival": {"at": "2 s"}}, "good": {"peers": GOOD, "up": "1 MiB/s"}}
+    for lasts, begins in (("500 ms", 2.0), ("2 s", 2.5)):
+        failures = [{"at": "500 ms", "do": "kill", "group": "late", "lasts": lasts}]
+        played = scene(tmp_path / lasts, groups=groups, failures=failures, content={"size": "16 MiB"})
+        [shared] = [time for _, time, _ in played.events(ContentShared, "late")]
+        assert shared - start_of(played) == pytest.approx(begins, abs=0.05)
+        assert played.given("late", "good")
 
 
 def test_peers_arrive_when_they_are_to(tmp_path):
