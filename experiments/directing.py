@@ -23,7 +23,7 @@ class Stage(Protocol):
     def enter(self, player: Player) -> bool:
         """Let a peer begin: to share if it is complete, else to fetch."""
 
-    def leave(self, player: Player, away: float) -> None:
+    def leave(self, player: Player, away: float) -> bool:
         """Let a peer say good-bye and go; it returns after `away` seconds, never if that is 0."""
 
     def kill(self, player: Player, away: float) -> None:
@@ -35,7 +35,7 @@ class Stage(Protocol):
     def order(self, player: Player, order: Order) -> None:
         """Give an order."""
 
-    def cap(self, player: Player, rate: int | None) -> None:
+    def cap(self, player: Player, rate: int | None) -> bool:
         """Set an upload limit; None: the configured one again."""
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ class Director:
         self.awaited.pop(name, None)
         linger = player.config.leave.linger
         if linger >= 0 and not player.config.complete:
-            self._stage.later(linger, lambda: self._go(player))
+            self._stage.later(linger, lambda: self._tell(player, lambda: self._leave(player, 0.0)))
 
     @property
     def over(self) -> bool:
@@ -100,10 +100,11 @@ class Director:
         elif not call():
             self._stage.later(AGAIN, lambda: self._tell(player, call))
 
-    def _go(self, player: Player) -> None:
-        if player.name not in self._absent:
-            self._stage.leave(player, 0.0)
-            self._away(player, 0.0)
+    def _leave(self, player: Player, away: float) -> bool:
+        told = self._stage.leave(player, away)
+        if told:
+            self._away(player, away)
+        return told
 
     def _churn(self, player: Player) -> None:
         drawn = sessions(player, self._seed)
@@ -114,8 +115,7 @@ class Director:
 
         def go(pause: float) -> None:
             if player.name not in self._absent:
-                self._stage.leave(player, pause)
-                self._away(player, pause)
+                self._leave(player, pause)
             self._stage.later(pause, stay)
 
         stay()
@@ -153,7 +153,7 @@ class Director:
             case "cap":
                 stage.cap(player, failure.rate)
                 if lasts:
-                    stage.later(lasts, lambda: stage.cap(player, None))
+                    stage.later(lasts, lambda: self._tell(player, lambda: stage.cap(player, None)))
             case "partition" | "corrupt" | "delay":
                 stage.order(player, Order(failure.do, lasts, failure.delay, side))
                 if failure.do == "partition" and not lasts:

@@ -124,8 +124,8 @@ class RealRun:
         self._fetching[player.name] = player
         return self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done))
 
-    def leave(self, player: Player, away: float) -> None:
-        self.order(player, Order("leave", away))
+    def leave(self, player: Player, away: float) -> bool:
+        return self._reached(player, lambda: self._fleet.order(self._peers[player.name], Order("leave", away)))
 
     def kill(self, player: Player, away: float) -> None:
         self._fleet.kill(self._peers[player.name], away)
@@ -136,9 +136,9 @@ class RealRun:
     def order(self, player: Player, order: Order) -> None:
         self._reached(player, lambda: self._fleet.order(self._peers[player.name], order))
 
-    def cap(self, player: Player, rate: int | None) -> None:
+    def cap(self, player: Player, rate: int | None) -> bool:
         change = ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate)
-        self._reached(player, lambda: self._fleet.ask(self._peers[player.name], change, Limits))
+        return self._reached(player, lambda: self._fleet.ask(self._peers[player.name], change, Limits))
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
         newest = [self._collector.last[player.name].values() for player in players]

@@ -169,8 +169,9 @@ class SimulatedRun:
             self._command(player, Get(0, self.content))
         return True
 
-    def leave(self, player: Player, away: float) -> None:
+    def leave(self, player: Player, away: float) -> bool:
         self._go(self.peers[player.name], True, away)
+        return True
 
     def kill(self, player: Player, away: float) -> None:
         self._go(self.peers[player.name], False, away)
@@ -181,8 +182,9 @@ class SimulatedRun:
     def order(self, player: Player, order: Order) -> None:
         self._command(player, Instruct(0, write_order(order)))
 
-    def cap(self, player: Player, rate: int | None) -> None:
+    def cap(self, player: Player, rate: int | None) -> bool:
         self._command(player, ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate))
+        return True
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
         return tuple(self.peers[player.name].id for player in players)

@@ -81,6 +81,15 @@ def test_delay_and_cap_are_felt_by_whom_they_strike(tmp_path):
     assert capped.given("bad", "good") < 0.3 * plain.given("bad", "good")
 
 
+def test_a_cap_that_ends_while_its_peer_is_away_is_gone_when_it_is_back(tmp_path):
+    failures = [
+        {"at": "500 ms", "do": "cap", "group": "seed", "rate": "32 KiB/s", "lasts": "2 s"},
+        {"at": "1 s", "do": "kill", "group": "seed", "lasts": "3 s"},
+    ]
+    played = scene(tmp_path, failures=failures)
+    assert max(played.completed("").values()) - start_of(played) < 12.0  # 4 MiB of a capped seed take 2 minutes
+
+
 def test_churn_takes_peers_away_and_brings_them_back(tmp_path):
     leave = {"session": "1 s", "pause": "500 ms"}
     played = scene(tmp_path, bad={"leave": leave}, content={"size": "6 MiB"})

@@ -103,3 +103,35 @@ def test_who_cannot_be_reached_is_told_again_until_it_hears_or_is_gone_for_good(
     lost = Directed(LATE, {"at": "20200 ms", "do": "kill"})
     lost.stage.unreachable_until = 100.0
     assert lost.told(100.0) == [(20.0, "enter"), (20.2, "kill")]
+
+
+def test_who_is_away_when_it_has_lingered_long_enough_leaves_when_it_is_back():
+    directed = Directed({"leave": {"linger": "10 s"}}, {"at": "15 s", "do": "pause", "lasts": "20 s"})
+    assert directed.told(8.0) == [(0.0, "enter")]
+    directed.director.completed("leecher-1")
+    assert directed.told(100.0)[1:] == [(15.0, "pause"), (35.0, "leave")]
+
+
+def test_who_comes_and_goes_leaves_for_good_though_it_was_away_when_it_was_to():
+    directed = Directed({"leave": {"linger": "10 s", "session": "5 s", "pause": "30 s"}})
+    directed.told(1.0)
+    directed.director.completed("leecher-1")
+    told = directed.told(10_000.0)
+    assert [what for _, what in told] == ["enter", "leave", "leave"]
+    assert told[1][0] < 11.0 < told[2][0]  # away when it had lingered
+
+
+def test_who_cannot_be_reached_when_it_is_to_leave_is_not_taken_for_gone():
+    directed = Directed({"leave": {"linger": "10 s"}})
+    directed.told(1.0)
+    directed.stage.unreachable_until = 11.0 + 0.5 * AGAIN
+    directed.director.completed("leecher-1")
+    assert directed.told(100.0)[1:] == [(11.0, "leave"), (11.0 + AGAIN, "leave")]
+
+
+def test_a_cap_that_ends_while_its_peer_is_away_ends_when_it_is_back():
+    cap = {"at": "5 s", "do": "cap", "rate": "1 KiB/s", "lasts": "10 s"}
+    for do in ("kill", "pause"):
+        told = Directed({}, cap, {"at": "10 s", "do": do, "lasts": "30 s"}).told(100.0)
+        assert told[1:] == [(5.0, "cap 1024"), (10.0, do), (40.0, "cap None")]
+    assert Directed({}, cap, {"at": "10 s", "do": "kill"}).told(100.0)[1:] == [(5.0, "cap 1024"), (10.0, "kill")]
