@@ -210,6 +210,8 @@ class SimulatedRun:
         peer_id = peer.id
         if peer_id not in peer.ids:
             peer.ids.append(peer_id)
+        if (before := world.hosts.get(peer_id)) is not None:  # its last messages are still leaving
+            world.remove(before)
         self._by_id[peer_id] = peer
         rng = random.Random(f"{self._seed} {player.name} {world.now}")
         contents = [self._known(player)] if peer.complete and peer.entered else []

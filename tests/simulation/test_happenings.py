@@ -10,7 +10,15 @@ import sys
 import pytest
 
 from bus.errors import ERR_TIMEOUT, ShoalError
-from bus.events import ChunkRejected, ContentShared, LinkIsLost, PeerStarted, PeerStopping, TransferStarted
+from bus.events import (
+    ChunkRejected,
+    ContentShared,
+    LinkIsLost,
+    PeerStarted,
+    PeerStopping,
+    TransferStarted,
+    UploadProgress,
+)
 from experiments.backends import simulated
 from experiments.runner import run
 from experiments.scenario import scenario_of
@@ -96,6 +104,19 @@ def test_churn_takes_peers_away_and_brings_them_back(tmp_path):
     assert len(played.completed("")) == ALL
     assert len(list(played.events(PeerStarted, "bad"))) > 4
     assert len(list(played.events(PeerStopping, "bad"))) > 4
+
+
+def test_a_seed_that_is_back_at_once_serves_at_once(tmp_path):
+    groups = {
+        # It leaves after 1.1 s, is away for 0.3 s, and stays for 2.1 s then.
+        "giver": {"peers": 1, "complete": True, "up": "1 MiB/s", "leave": {"session": "800 ms", "pause": "240 ms"}},
+        "good": {"peers": GOOD, "up": "1 MiB/s"},
+    }
+    played = scene(tmp_path, groups=groups)
+    stopped = min(time for _, time, _ in played.events(PeerStopping, "giver"))
+    returned = min(time for _, time, _ in played.events(PeerStarted, "giver") if time > stopped)
+    assert returned - stopped == pytest.approx(0.3, abs=0.01)
+    assert [time for _, time, _ in played.events(UploadProgress, "giver") if returned < time < returned + 2.0]
 
 
 def test_who_does_not_linger_leaves_on_completion(tmp_path):
