@@ -65,7 +65,7 @@ SAMPLE: Final = 1.0
 SEPARATE: Final = 200
 """Peers whose events go to a file each; of more, all go to one."""
 WHOLE_CHUNKS: Final = 50
-"""Peers from which on a data message is a whole chunk wherever it fits into one."""
+"""Peers above which data messages are as large as they may be, so that of most contents they have whole chunks."""
 SILENT: Final = 1000
 """Peers above which nobody tells of rates and progress, only of what was completed."""
 SIMULATED: Final = {"network.bind": "127.0.0.1", "limits.exempt_networks": "[10.0.0.0/8]"}
@@ -352,7 +352,7 @@ class SimulatedRun:
             software="sim",
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", self._tracker),),
             data_message_min=settings.data_message_max
-            if self._scenario.peers > WHOLE_CHUNKS
+            if _in_whole_chunks(self._scenario)
             else settings.data_message_min,
             progress_interval=inf if _silent(self._scenario) else settings.progress_interval,
         )
@@ -369,10 +369,20 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
     with EventWriter(folder, single=scenario.peers > SEPARATE) as writer:
         run = SimulatedRun(scenario, seed, name, writer)
         run.carry_out()
-    shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
     cast = [peer.player.member(peer.ids) for peer in run.peers.values()]
     lost = dict.fromkeys(writer.written, 0)
-    return Recording(shaped_by, writer.written, lost, cast, progress=not _silent(scenario), trace=run.world.trace)
+    return Recording(
+        _shaping_of(scenario), writer.written, lost, cast, progress=not _silent(scenario), trace=run.world.trace
+    )
+
+
+def _shaping_of(scenario: Scenario) -> str:
+    shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
+    return shaped_by + (", in messages of whole chunks" if _in_whole_chunks(scenario) else "")
+
+
+def _in_whole_chunks(scenario: Scenario) -> bool:
+    return scenario.peers > WHOLE_CHUNKS
 
 
 def _silent(scenario: Scenario) -> bool:
