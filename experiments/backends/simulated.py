@@ -28,6 +28,7 @@ from bus.events import (
 )
 from bus.messages import LIMIT_DEFAULT, ChangeLimits, ControlFailed, Get, Instruct, Message
 from experiments.backends.recording import Recording
+from experiments.backends.simulated_peer import SimulatedPeer
 from experiments.backends.writing import EventWriter
 from experiments.behaviours.orders import Order, write_order
 from experiments.behaviours.playing import on_stage, playing
@@ -42,11 +43,9 @@ from experiments.sim.world import Host, HostRates, World
 from peer.assembly import node_settings
 from peer.core.interface import Command, ContentAdded, KeepDownload, KeepLimits, Prepare, Prepared, Reply
 from peer.core.layout import Entry, Layout
-from peer.core.limit_record import LimitRecord
 from peer.core.node import PeerNode
 from peer.core.records import DownloadRecord, KnownContent
 from peer.core.settings import NodeSettings, TrackerAddress
-from peer.core.standing import Standing
 from tracker.core.interface import SearchFailed, SearchStore
 from tracker.core.node import TrackerCore
 from tracker.limits import limits_of
@@ -70,43 +69,6 @@ SILENT: Final = 1000
 """Peers above which nobody tells of rates and progress, only of what was completed."""
 SIMULATED: Final = {"network.bind": "127.0.0.1", "limits.exempt_networks": "[10.0.0.0/8]"}
 """What the configuration of simulated peers says beside a scenario."""
-
-
-class SimulatedPeer:
-    """One peer: what is kept of it while it is away, and its host while it is there."""
-
-    def __init__(self, player: Player, peer_id: str, settings: NodeSettings, staged: bool) -> None:
-        """`peer_id` is its first one; `staged`: something may happen to it."""
-        self.player = player
-        self.id = peer_id
-        self.settings = settings
-        self.staged = staged
-        self.ids: list[str] = []
-        """Under which it has run."""
-        self.entered = False
-        """It was told to begin: to share if it is complete, else to fetch."""
-        self.away = False
-        """It left or was killed, and has not returned."""
-        self.host: Host | None = None
-        self.node: PeerNode | None = None
-        self.record: DownloadRecord | None = None
-        self.limits: dict[str, LimitRecord] = {}
-        self.held = 0
-        """Chunks, as a bitmask."""
-        self.complete = player.config.complete
-        self.standings: dict[str, Standing] = {}
-        self.running_time = 0.0
-
-    def keep(self) -> None:
-        """Remember what a peer has on its disk."""
-        node = self.node
-        if node is None:
-            return
-        offers = list(node.shelf.offers.values())
-        self.held = offers[0].held if offers else self.held
-        book = node.opinions.book
-        self.standings = {peer: standing for peer in book.known() if (standing := book.standing(peer))}
-        self.running_time = node.opinions.running_time
 
 
 class SimulatedRun:
