@@ -43,8 +43,6 @@ LISTEN: Final = 10.0
 """Seconds within which every tap must have heard its process."""
 ANNOUNCED: Final = 30.0
 """Seconds within which the tracker must count the seeds."""
-AGAIN: Final = 0.5
-"""Seconds after which a peer that could not be reached is told to fetch once more."""
 
 M = TypeVar("M", bound=Message)
 
@@ -122,17 +120,15 @@ class RealRun:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self._reactor.call_later(seconds, lambda: self._try(call))
 
-    def enter(self, player: Player) -> None:
+    def enter(self, player: Player) -> bool:
         peer = self._peers[player.name]
         if player.config.complete:
-            self._content = self._fleet.ask(peer, SharePath(0, str(self._source)), Shared).id
-        else:
-            self._fetching[player.name] = player
-            if not self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done)):
-                self.later(AGAIN, lambda: self.enter(player))
+            return self._reached(player, lambda: self._share(peer))
+        self._fetching[player.name] = player
+        return self._reached(player, lambda: self._fleet.ask(peer, Get(0, self._content), Done))
 
-    def leave(self, player: Player, away: float) -> None:
-        self.order(player, Order("leave", away))
+    def leave(self, player: Player, away: float) -> bool:
+        return self._reached(player, lambda: self._fleet.order(self._peers[player.name], Order("leave", away)))
 
     def kill(self, player: Player, away: float) -> None:
         self._fleet.kill(self._peers[player.name], away)
@@ -143,16 +139,19 @@ class RealRun:
     def order(self, player: Player, order: Order) -> None:
         self._reached(player, lambda: self._fleet.order(self._peers[player.name], order))
 
-    def cap(self, player: Player, rate: int | None) -> None:
+    def cap(self, player: Player, rate: int | None) -> bool:
         change = ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate)
-        self._reached(player, lambda: self._fleet.ask(self._peers[player.name], change, Limits))
+        return self._reached(player, lambda: self._fleet.ask(self._peers[player.name], change, Limits))
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
         newest = [self._collector.last[player.name].values() for player in players]
         return tuple(max(events, key=lambda event: event.time).source for events in newest if events)
 
+    def _share(self, peer: PeerUp) -> None:
+        self._content = self._fleet.ask(peer, SharePath(0, str(self._source)), Shared).id
+
     def _reached(self, player: Player, ask: Callable[[], object]) -> bool:
-        """Ask a peer; False if it is not there: who returns may need longer than it was told."""
+        """Ask a peer; False if it is not there."""
         try:
             ask()
         except ShoalError as error:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec.structs import astuple, replace
 
 from bus.boundary import LinkId
-from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TIMEOUT, ShoalError
+from bus.errors import ERR_CONFIG, ERR_FAILURE, ERR_TIMEOUT, ERR_UNREACHABLE, ShoalError
 from bus.events import (
     ContentAnnounced,
     Event,
@@ -26,27 +26,26 @@ from bus.events import (
     TransferCompleted,
     TransferFailed,
 )
-from bus.messages import LIMIT_DEFAULT, ChangeLimits, Get, Instruct, Message
+from bus.messages import LIMIT_DEFAULT, ChangeLimits, ControlFailed, Get, Instruct, Message
 from experiments.backends.recording import Recording
+from experiments.backends.simulated_peer import SimulatedPeer
 from experiments.backends.writing import EventWriter
 from experiments.behaviours.orders import Order, write_order
 from experiments.behaviours.playing import on_stage, playing
 from experiments.behaviours.wrapping import Means, Part, PeerCore
 from experiments.casting import Player, players, struck
 from experiments.collector import TRACKER
-from experiments.directing import Director
+from experiments.directing import AGAIN, Director
 from experiments.scenario import Scenario, backend_problems, configured
 from experiments.sim.disk import WRITE_SECONDS, DiskRates, SimulatedDisk, known_content
 from experiments.sim.network import CORRUPT
 from experiments.sim.world import Host, HostRates, World
 from peer.assembly import node_settings
-from peer.core.interface import Command, KeepDownload, KeepLimits, Prepare, Prepared
+from peer.core.interface import Command, ContentAdded, KeepDownload, KeepLimits, Prepare, Prepared, Reply
 from peer.core.layout import Entry, Layout
-from peer.core.limit_record import LimitRecord
 from peer.core.node import PeerNode
-from peer.core.records import DownloadRecord
+from peer.core.records import DownloadRecord, KnownContent
 from peer.core.settings import NodeSettings, TrackerAddress
-from peer.core.standing import Standing
 from tracker.core.interface import SearchFailed, SearchStore
 from tracker.core.node import TrackerCore
 from tracker.limits import limits_of
@@ -65,42 +64,11 @@ SAMPLE: Final = 1.0
 SEPARATE: Final = 200
 """Peers whose events go to a file each; of more, all go to one."""
 WHOLE_CHUNKS: Final = 50
-"""Peers from which on a data message is a whole chunk wherever it fits into one."""
+"""Peers above which data messages are as large as they may be, so that of most contents they have whole chunks."""
 SILENT: Final = 1000
 """Peers above which nobody tells of rates and progress, only of what was completed."""
 SIMULATED: Final = {"network.bind": "127.0.0.1", "limits.exempt_networks": "[10.0.0.0/8]"}
 """What the configuration of simulated peers says beside a scenario."""
-
-
-class SimulatedPeer:
-    """One peer: what is kept of it while it is away, and its host while it is there."""
-
-    def __init__(self, player: Player, settings: NodeSettings, staged: bool) -> None:
-        """`staged`: something may happen to it."""
-        self.player = player
-        self.settings = settings
-        self.staged = staged
-        self.ids: list[str] = []
-        self.host: Host | None = None
-        self.node: PeerNode | None = None
-        self.record: DownloadRecord | None = None
-        self.limits: dict[str, LimitRecord] = {}
-        self.held = 0
-        """Chunks, as a bitmask."""
-        self.complete = player.config.complete
-        self.standings: dict[str, Standing] = {}
-        self.running_time = 0.0
-
-    def keep(self) -> None:
-        """Remember what a peer has on its disk."""
-        node = self.node
-        if node is None:
-            return
-        offers = list(node.shelf.offers.values())
-        self.held = offers[0].held if offers else self.held
-        book = node.opinions.book
-        self.standings = {peer: standing for peer in book.known() if (standing := book.standing(peer))}
-        self.running_time = node.opinions.running_time
 
 
 class SimulatedRun:
@@ -138,7 +106,7 @@ class SimulatedRun:
             raise ShoalError(ERR_TIMEOUT, f"waited {ANNOUNCED:g} s for the tracker to count the seeds")
         for peer in self.peers.values():
             if not peer.complete:
-                world.at(peer.player.arrives, partial(self._arrive, peer, idle=True))
+                world.at(peer.player.arrives, self._arrive, peer)
         world.run(world.now + IDLE, lambda: False)
         self._director.begin()
         over = world.run(world.now + scenario.timeout, lambda: self._director.over or self._failure is not None)
@@ -152,15 +120,20 @@ class SimulatedRun:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self.world.at(seconds, call)
 
-    def enter(self, player: Player) -> None:
+    def enter(self, player: Player) -> bool:
         peer = self.peers[player.name]
+        peer.entered = True
         if peer.host is None:
             self._arrive(peer)
+        elif player.config.complete:
+            self.world.feed(peer.host, ContentAdded(self._known(player)))
         else:
             self._command(player, Get(0, self.content))
+        return True
 
-    def leave(self, player: Player, away: float) -> None:
+    def leave(self, player: Player, away: float) -> bool:
         self._go(self.peers[player.name], True, away)
+        return True
 
     def kill(self, player: Player, away: float) -> None:
         self._go(self.peers[player.name], False, away)
@@ -171,32 +144,43 @@ class SimulatedRun:
     def order(self, player: Player, order: Order) -> None:
         self._command(player, Instruct(0, write_order(order)))
 
-    def cap(self, player: Player, rate: int | None) -> None:
+    def cap(self, player: Player, rate: int | None) -> bool:
         self._command(player, ChangeLimits(0, up=LIMIT_DEFAULT if rate is None else rate))
+        return True
 
     def ids_of(self, players: Sequence[Player]) -> tuple[str, ...]:
-        return tuple(peer_id for player in players for peer_id in self.peers[player.name].ids[-1:])
+        return tuple(self.peers[player.name].id for player in players)
 
     def _command(self, player: Player, message: Message) -> None:
-        host = self.peers[player.name].host
-        if host is not None:
-            self.world.feed(host, Command((LinkId(0), 0), message))
+        peer = self.peers[player.name]
+        self._arrive(peer)  # what happens to it before it arrives finds it idle, as it finds a real one
+        if peer.host is not None:
+            self.world.feed(peer.host, Command((LinkId(0), 0), message))
 
     # -- coming and going --
 
-    def _arrive(self, peer: SimulatedPeer, *, anew: bool = False, idle: bool = False) -> None:
-        """A peer joins, or comes back with what it had; `idle`: it does not begin to fetch."""
+    def _arrive(self, peer: SimulatedPeer, *, anew: bool = False) -> None:
+        """A peer joins, or comes back with what it had; idle, if it was not told to begin.
+
+        Nothing happens if it is there, or away.
+        """
+        if peer.host is not None or peer.away:
+            return
         player, world = peer.player, self.world
-        if anew or not peer.ids:
-            peer.ids.append(_digest(self._seed, player.name, len(peer.ids)))
-        peer_id = peer.ids[-1]
+        if anew:
+            peer.id = self._id_of(player, len(peer.ids))
+        peer_id = peer.id
+        if peer_id not in peer.ids:
+            peer.ids.append(peer_id)
+        if (before := world.hosts.get(peer_id)) is not None:  # its last messages are still leaving
+            world.remove(before)
         self._by_id[peer_id] = peer
         rng = random.Random(f"{self._seed} {player.name} {world.now}")
-        contents = [known_content(self.content, self.layout, downloaded=not player.config.complete)]
+        contents = [self._known(player)] if peer.complete and peer.entered else []
         fresh = DownloadRecord(self.content, self.layout.kind, "/sim", "", (), (), False, 0.0)
-        records = [] if player.config.complete or idle else [peer.record or fresh]
+        records = [peer.record or fresh] if peer.entered and not player.config.complete else []
         node = peer.node = PeerNode(
-            replace(peer.settings, peer=peer_id), rng, world.now, world.now, contents if peer.complete else [], records,
+            replace(peer.settings, peer=peer_id), rng, world.now, world.now, contents, records,
             peer.standings, peer.running_time, list(peer.limits.values()),
         )  # fmt: skip
         core = self._core_of(peer, node)
@@ -207,6 +191,9 @@ class SimulatedRun:
         self._published(host, PeerStarted(player.name, peer_id, "sim", world.now, "", "/sim"))
         world.add(host, core.start_effects())
 
+    def _known(self, player: Player) -> KnownContent:
+        return known_content(self.content, self.layout, downloaded=not player.config.complete)
+
     def _core_of(self, peer: SimulatedPeer, node: PeerNode) -> PeerCore:
         means = Means(lambda payload: CORRUPT, lambda: self._renew(peer), partial(self._go, peer))
         config = peer.player.config
@@ -215,9 +202,14 @@ class SimulatedRun:
 
     def _go(self, peer: SimulatedPeer, polite: bool, away: float) -> None:
         """A peer leaves, and comes back after `away` seconds unless that is 0."""
+        peer.away = True
         self._end(peer, polite)
         if away:
-            self.world.at(away, self._arrive, peer)
+            self.world.at(away, self._return, peer)
+
+    def _return(self, peer: SimulatedPeer) -> None:
+        peer.away = False
+        self._arrive(peer)
 
     def _renew(self, peer: SimulatedPeer) -> None:
         """It leaves and comes back as somebody else, once the event that it acts on has been dealt with."""
@@ -249,6 +241,8 @@ class SimulatedRun:
                 layout = self.layout
                 prepared = Prepared(record.id, layout.kind, layout, "/sim/file", peer.held, layout.all_chunks, ())
                 self.world.at(WRITE_SECONDS, self._feed, host, prepared)
+            case Reply(message=ControlFailed(code=code)) if code in (ERR_TIMEOUT, ERR_UNREACHABLE):
+                self.world.at(AGAIN, self._director.enter, peer.player)  # it was told to fetch and found no tracker
             case KeepDownload():
                 peer.record = effect.record
             case KeepLimits():
@@ -304,8 +298,12 @@ class SimulatedRun:
             if player.group not in settings:  # all peers of a group are configured alike
                 settings[player.group] = self._settings(player)
             own = replace(settings[player.group], name=player.name)
-            peers[player.name] = SimulatedPeer(player, own, player.name in struck_names or _may_go(player))
+            staged = player.name in struck_names or _may_go(player)
+            peers[player.name] = SimulatedPeer(player, self._id_of(player, 0), own, staged)
         return peers
+
+    def _id_of(self, player: Player, number: int) -> str:
+        return _digest(self._seed, player.name, number)
 
     def _settings(self, player: Player) -> NodeSettings:
         more = player.settings(self._scenario.network.shaped_by == "limits")
@@ -316,7 +314,7 @@ class SimulatedRun:
             software="sim",
             trackers=(TrackerAddress("tcp://10.0.0.1:5570", self._tracker),),
             data_message_min=settings.data_message_max
-            if self._scenario.peers > WHOLE_CHUNKS
+            if _in_whole_chunks(self._scenario)
             else settings.data_message_min,
             progress_interval=inf if _silent(self._scenario) else settings.progress_interval,
         )
@@ -333,10 +331,20 @@ def record(scenario: Scenario, seed: int, name: str, folder: Path) -> Recording:
     with EventWriter(folder, single=scenario.peers > SEPARATE) as writer:
         run = SimulatedRun(scenario, seed, name, writer)
         run.carry_out()
-    shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
     cast = [peer.player.member(peer.ids) for peer in run.peers.values()]
     lost = dict.fromkeys(writer.written, 0)
-    return Recording(shaped_by, writer.written, lost, cast, progress=not _silent(scenario), trace=run.world.trace)
+    return Recording(
+        _shaping_of(scenario), writer.written, lost, cast, progress=not _silent(scenario), trace=run.world.trace
+    )
+
+
+def _shaping_of(scenario: Scenario) -> str:
+    shaped_by = "the simulated world" if scenario.network.shaped_by == "world" else "Shoal's own limits, simulated"
+    return shaped_by + (", in messages of whole chunks" if _in_whole_chunks(scenario) else "")
+
+
+def _in_whole_chunks(scenario: Scenario) -> bool:
+    return scenario.peers > WHOLE_CHUNKS
 
 
 def _silent(scenario: Scenario) -> bool:

@@ -17,7 +17,8 @@ LATE: Final = 0.9
 """The end of an experiment is what comes after this part of its time."""
 
 _CAME, _WENT, _BEGAN, _HAS, _DONE = range(5)
-"""What happened to a member, in the order in which things at one time count."""
+"""What happened to a member, in the order in which things at one time count; who came and went at one time, as the
+table has it."""
 
 
 class Population(NamedTuple):
@@ -60,7 +61,8 @@ def population(leechers: pl.DataFrame, presence: pl.DataFrame, progress: pl.Data
         ]
     held = moved.select("time", "member", "chunks")
     changes += [(time, _HAS, member, chunks_held) for time, member, chunks_held in held.iter_rows()]
-    return _followed(sorted(changes), chunks)
+    changes.sort(key=lambda change: (change[0], max(change[1], _WENT)))
+    return _followed(changes, chunks)
 
 
 def late(rows: Sequence[Population]) -> Late:

@@ -20,13 +20,13 @@ Sample = tuple[float, float, float, float, int]
 
 
 class Holdings:
-    """What each member online holds; times must not fall."""
+    """What each member online holds; at first nobody is, and times must not fall."""
 
-    def __init__(self, complete: list[str]) -> None:
-        """`complete` members have everything from the start, and are online."""
+    def __init__(self) -> None:
         self.samples: list[Sample] = []
-        self._complete = frozenset(complete)
-        self._online = dict.fromkeys(complete, True)
+        self._complete: dict[str, bool] = {}
+        """Who shares what it had from the start."""
+        self._online: dict[str, bool] = {}
         self._held: dict[str, np.ndarray] = {}
         """Of those who fetch."""
         self._copies = np.zeros(0, np.int64)
@@ -44,6 +44,12 @@ class Holdings:
         if held is not None:
             self._copies += held if online else -held
         return True
+
+    def shares(self, time: float, member: str) -> None:
+        """A member has everything, and did not fetch it; it counts while the member is online."""
+        if member not in self._complete:
+            self._sample(time)
+            self._complete[member] = True
 
     def holds(self, time: float, member: str, have: str) -> None:
         """A member's have-map, in hex; it counts while the member is online.
@@ -80,7 +86,7 @@ class Holdings:
         self._next = self.samples[-1][0] + self._step
 
     def _look(self, time: float) -> None:
-        seeds = sum(self._online[member] for member in sorted(self._complete))
+        seeds = sum(self._online.get(member, False) for member in self._complete)
         copies = self._copies / WHOLE + seeds
         low, middle, high = (round(float(value), 3) for value in np.quantile(copies, (0.0, 0.5, 1.0)))
         self.samples.append((time, low, middle, high, sum(self._online.values())))

@@ -95,10 +95,11 @@ class Making:
         self._sent_in_all: dict[tuple[str, str, int], int] = {}
         """(giver, taker, number of the content) -> bytes under all their identities."""
         self._flags: dict[tuple[str, str, str], bool] = {}
-        self._holdings = Holdings([member.name for member in cast if member.complete])
+        self._holdings = Holdings()
         self._identities: dict[str, str] = {}
         """Member -> the peer id under which it came last."""
         self._leechers = {member.name for member in cast if not member.complete}
+        self._seeds = {member.name for member in cast if member.complete}
         self._zero: float | None = None
         self._last = 0.0
         self._readers: dict[str, Callable[[Heard], None]] = {
@@ -158,7 +159,12 @@ class Making:
     def _shared(self, heard: Heard, event: ContentShared) -> None:
         content = self._content(event.id)
         content.size, content.chunks = event.size, event.chunks
-        content.seed = content.seed or self._name(heard.source)
+        member = self._name(heard.source)
+        content.seed = content.seed or member
+        if member in self._seeds:  # taps may have missed the start of its process, never this
+            self._present(heard, heard.source, True)
+            if content.number == 0:
+                self._holdings.shares(heard.time, member)
 
     def _rejected(self, heard: Heard, event: ChunkRejected) -> None:
         number = self._content(event.content).number

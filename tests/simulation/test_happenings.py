@@ -10,7 +10,15 @@ import sys
 import pytest
 
 from bus.errors import ERR_TIMEOUT, ShoalError
-from bus.events import ChunkRejected, LinkIsLost, PeerStarted, PeerStopping, TransferStarted
+from bus.events import (
+    ChunkRejected,
+    ContentShared,
+    LinkIsLost,
+    PeerStarted,
+    PeerStopping,
+    TransferStarted,
+    UploadProgress,
+)
 from experiments.backends import simulated
 from experiments.runner import run
 from experiments.scenario import scenario_of
@@ -81,6 +89,15 @@ def test_delay_and_cap_are_felt_by_whom_they_strike(tmp_path):
     assert capped.given("bad", "good") < 0.3 * plain.given("bad", "good")
 
 
+def test_a_cap_that_ends_while_its_peer_is_away_is_gone_when_it_is_back(tmp_path):
+    failures = [
+        {"at": "500 ms", "do": "cap", "group": "seed", "rate": "32 KiB/s", "lasts": "2 s"},
+        {"at": "1 s", "do": "kill", "group": "seed", "lasts": "3 s"},
+    ]
+    played = scene(tmp_path, failures=failures)
+    assert max(played.completed("").values()) - start_of(played) < 12.0  # 4 MiB of a capped seed take 2 minutes
+
+
 def test_churn_takes_peers_away_and_brings_them_back(tmp_path):
     leave = {"session": "1 s", "pause": "500 ms"}
     played = scene(tmp_path, bad={"leave": leave}, content={"size": "6 MiB"})
@@ -89,12 +106,69 @@ def test_churn_takes_peers_away_and_brings_them_back(tmp_path):
     assert len(list(played.events(PeerStopping, "bad"))) > 4
 
 
+def test_a_seed_that_is_back_at_once_serves_at_once(tmp_path):
+    groups = {
+        # It leaves after 1.1 s, is away for 0.3 s, and stays for 2.1 s then.
+        "giver": {"peers": 1, "complete": True, "up": "1 MiB/s", "leave": {"session": "800 ms", "pause": "240 ms"}},
+        "good": {"peers": GOOD, "up": "1 MiB/s"},
+    }
+    played = scene(tmp_path, groups=groups)
+    stopped = min(time for _, time, _ in played.events(PeerStopping, "giver"))
+    returned = min(time for _, time, _ in played.events(PeerStarted, "giver") if time > stopped)
+    assert returned - stopped == pytest.approx(0.3, abs=0.01)
+    assert [time for _, time, _ in played.events(UploadProgress, "giver") if returned < time < returned + 2.0]
+
+
 def test_who_does_not_linger_leaves_on_completion(tmp_path):
     played = scene(tmp_path, bad={"leave": {"linger": "250 ms"}}, stop="time", timeout="10 s")
     for name, completed in played.completed("bad").items():
         stopped = [time for _, time, _ in played.events(PeerStopping, name)]
         assert stopped == [pytest.approx(completed + 0.25, abs=0.01)]
     assert not list(played.events(PeerStopping, "good"))
+
+
+def late(folder, arrives, **more):
+    """One of the bad comes so late, and something happens to it at 1 s."""
+    failures = [{"at": "1 s", "peers": ["bad-2"], **more}]
+    return scene(folder, bad={"arrival": {"trace": ["0 s", arrives]}}, failures=failures, content={"size": "8 MiB"})
+
+
+def test_who_is_killed_for_good_before_it_arrives_never_comes(tmp_path):
+    played = late(tmp_path, "3 s", do="kill")
+    assert len(played.completed("")) == ALL - 1
+    assert not [name for name, _, _ in played.events(PeerStarted, "bad-2")]
+    assert list(played.completed("bad")) == ["bad-1"]
+
+
+@pytest.mark.parametrize(("lasts", "begins"), [("1 s", 3.0), ("2500 ms", 3.5)])
+def test_who_is_killed_before_it_arrives_runs_idle_once_it_returns_and_begins_when_it_is_to(tmp_path, lasts, begins):
+    played = late(tmp_path, "3 s", do="kill", lasts=lasts)
+    [(_, time, _)] = played.events(TransferStarted, "bad-2")
+    assert time - start_of(played) == pytest.approx(begins, abs=0.05)
+    assert len(list(played.events(PeerStarted, "bad-2"))) == 1
+    assert len(played.completed("")) == ALL
+
+
+def test_what_strikes_a_peer_before_it_arrives_holds_when_it_is_there(tmp_path):
+    whole = late(tmp_path / "whole", "2 s", do="cap", rate="32 KiB/s", lasts="100 ms").given("bad-2", "good")
+    capped = late(tmp_path / "capped", "2 s", do="cap", rate="32 KiB/s").given("bad-2", "good")
+    assert capped < 0.3 * whole
+    parted = late(tmp_path / "parted", "2 s", do="partition", lasts="30 s")
+    assert parted.completed("bad")["bad-2"] - start_of(parted) > 31.0
+    corrupt = late(tmp_path / "corrupt", "2 s", do="corrupt")
+    [bad_2] = next(member.ids for member in corrupt.recording.cast if member.name == "bad-2")
+    assert {event.peer for _, _, event in corrupt.events(ChunkRejected)} == {bad_2}
+
+
+def test_a_seed_that_is_killed_before_it_arrives_shares_from_its_arrival_on(tmp_path):
+    seeds = {"peers": 1, "up": "2 MiB/s", "complete": True}
+    groups = {"seed": seeds, "late": {**seeds, "arrival": {"at": "2 s"}}, "good": {"peers": GOOD, "up": "1 MiB/s"}}
+    for lasts, begins in (("500 ms", 2.0), ("2 s", 2.5)):
+        failures = [{"at": "500 ms", "do": "kill", "group": "late", "lasts": lasts}]
+        played = scene(tmp_path / lasts, groups=groups, failures=failures, content={"size": "16 MiB"})
+        [shared] = [time for _, time, _ in played.events(ContentShared, "late")]
+        assert shared - start_of(played) == pytest.approx(begins, abs=0.05)
+        assert played.given("late", "good")
 
 
 def test_peers_arrive_when_they_are_to(tmp_path):

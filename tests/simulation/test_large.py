@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections import Counter
 from math import inf
+from pathlib import Path
 
 import pytest
 
 from bus.boundary import Received
 from bus.events import Event, LinkProgress, TransferCompleted, TransferProgress, UploadProgress
 from bus.messages import Data, Have, Ping
+from experiments.runner import run
+from experiments.scenario import scenario_of
 from experiments.sim.swarm import SimulatedSwarm, SwarmScenario, peer_id
 from experiments.sim.world import Host
 
@@ -63,6 +66,17 @@ def test_a_chunk_is_one_message_where_the_smallest_message_is_a_chunk(crowd: Cro
     fetched = PEERS * CHUNKS
     # Besides, one for each manifest, and a few that a stream's end cut short.
     assert fetched <= crowd.received[Data] <= fetched + PEERS + 0.05 * fetched
+
+
+def test_the_summary_of_more_than_50_simulated_peers_says_that_messages_have_whole_chunks(tmp_path: Path) -> None:
+    said = {}
+    for leechers in (49, 50):
+        groups = {"seed": {"peers": 1, "complete": True}, "leecher": {"peers": leechers}}
+        scenario = scenario_of({"content": {"size": "128 KiB"}, "groups": groups, "backend": "sim"})
+        said[leechers + 1] = run(scenario, "many", tmp_path / str(leechers), report=False).shaped_by
+    assert said == {
+        50: "Shoal's own limits, simulated", 51: "Shoal's own limits, simulated, in messages of whole chunks",
+    }  # fmt: skip
 
 
 def test_a_chunk_costs_few_calls_of_cores(crowd: Crowd) -> None:

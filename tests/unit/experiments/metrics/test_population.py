@@ -37,6 +37,13 @@ def test_the_population_follows_everyone_who_comes_begins_completes_leaves_and_r
     ]
 
 
+def test_who_goes_and_comes_back_at_one_time_is_still_there():
+    # As a whitewasher does when it changes its identity.
+    changed = pl.DataFrame([(9.5, "b", False), (9.5, "b", True)], schema=PRESENCE.schema, orient="row")
+    rows = population(LEECHERS, PRESENCE.vstack(changed), PROGRESS, 3)
+    assert rows[-2:] == [Population(9.5, 1, 1, 1), Population(10.0, 1, 1, 1)]
+
+
 def test_the_end_is_the_mean_over_the_last_tenth_of_the_time():
     # From 90 to 100 s: 4 wait for 5 s, then 2 for 5 s, of whom 1 lacks one chunk.
     rows = [Population(0.0, 9, 9, 9), Population(50.0, 6, 4, 0), Population(95.0, 6, 2, 1), Population(100.0, 0, 0, 0)]

@@ -11,6 +11,7 @@ from bus.events import (
     Envelope,
     PeerExpired,
     PeerRegistered,
+    PeerStarted,
     PeerStopping,
     TransferCompleted,
     TransferProgress,
@@ -142,13 +143,25 @@ def test_availability_counts_the_copies_of_those_online():
     ]  # fmt: skip
 
 
+def test_a_seed_that_comes_later_counts_from_then_on():
+    cast = [*CAST, Member("late", ["id of late"], "seeds", complete=True)]
+    started = PeerStarted("late", "id of late", "sim", 0.0, "", "/x")
+    events = [*downloads(), envelope("late", 4.2, started), envelope("late", 4.3, shared())]
+    tables = tables_of(events, cast)
+    assert rows(tables.presence.filter(tables.presence["member"] == "late"), "time", "online") == [(4.2, True)]
+    # Just before each time: one seed, and b with everything; who has come, and holds nothing; who holds everything.
+    assert tables.availability.rows()[-4:] == [
+        (4.2, 2.0, 2.0, 3.0, 4), (4.3, 2.0, 2.0, 3.0, 5), (5.5, 3.0, 3.0, 4.0, 5), (5.5, 4.0, 4.0, 5.0, 5),
+    ]  # fmt: skip
+
+
 def test_who_leaves_takes_its_copies_along():
     gone = PeerStopping("told to")
     lost = PeerExpired("id of s", "silent")
     events = [*downloads(), envelope("b", 4.6, gone), envelope("tracker", 4.8, lost), envelope("c", 5.8, shared())]
     tables = tables_of(events)
     assert tables.presence.rows() == [
-        (0.0, "b", True), (0.5, "c", True), (1.0, "x", True), (4.6, "b", False), (4.8, "s", False),
+        (-10.0, "s", True), (0.0, "b", True), (0.5, "c", True), (1.0, "x", True), (4.6, "b", False), (4.8, "s", False),
     ]  # fmt: skip
     samples = {row[0]: row[1:] for row in tables.availability.rows()}
     assert samples[5.5] == (0.0, 0.0, 1.0, 2)
@@ -164,7 +177,7 @@ def test_the_end_of_an_old_identity_is_not_the_end_of_its_member():
         envelope("tracker", 4.8, PeerExpired("id of y", "silent")),
     ]
     assert tables_of(events, cast).presence.rows()[-1] == (4.8, "x", False)
-    assert len(tables_of(events, cast).presence) == 4
+    assert len(tables_of(events, cast).presence) == 5
 
 
 def test_other_contents_have_rows_of_their_own_and_do_not_change_the_first():
