@@ -52,12 +52,12 @@ class Gate(Generic[C]):
             self._timer.cancel()
 
     def _look(self) -> None:
-        self._timer = None
         now = self._reactor.now
         late = [connection for connection, until in self._until.items() if until <= now]
         for connection in late:
             self.leave(connection)
             self._end(connection)
+        self._timer = None  # not before: who enters meanwhile would start one more
         if self._until:
             oldest = next(iter(self._until.values()))
             self._timer = self._reactor.call_later(oldest - now, self._look)

@@ -37,6 +37,17 @@ def test_a_connection_that_is_not_proved_in_time_is_ended_once():
     assert len(one.gate) == 0
 
 
+def test_there_is_one_timer_although_a_connection_enters_while_others_are_ended():
+    one = Clocked()
+    one.gate._end = lambda connection: one.gate.enter(connection + 100)
+    for number in range(20):
+        one.gate.enter(number)
+        one.pass_(0.25)
+    one.pass_(4 * PATIENCE)
+    assert len(one.gate) == 20
+    assert len([timer for _, _, timer in one.reactor._timers if timer.function is not None]) == 1
+
+
 def test_a_connection_that_is_proved_or_gone_is_left_alone():
     one = Clocked()
     one.gate.enter(1)
