@@ -7,6 +7,7 @@ when the other side has proved who it is (bus/proof.py).
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 import zmq
@@ -23,6 +24,7 @@ from bus.sockets import client_role, make_socket
 
 TIME_LIMIT: Final = 2.0
 """Seconds for one endpoint, from the first packet to the end of the handshake, and of the proof in clear text."""
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
 FAREWELL: Final = 1000
 """Milliseconds that a closed link still has to send what it was given before."""
 EVENTS: Final = (
@@ -110,8 +112,18 @@ class _Call:
             return
         self._endpoint = self._endpoints.pop(0)
         self._answered = False
-        dialler, channel, peer = self._dialler, self._effect.channel, self._effect.peer
         self._timer = self._reactor.call_later(TIME_LIMIT, self._time_out)
+        try:
+            self._connect()
+        except zmq.ZMQError as error:
+            if error.errno in _EXHAUSTED:
+                self._fail("cannot be dialled: too many sockets or files are open here; lower transfer.links")
+            else:
+                self._fail(f"is no address to connect to ({error.strerror})")
+
+    def _connect(self) -> None:
+        """Make the sockets and connect; what was made before a ZMQError is `_close`'s."""
+        dialler, channel, peer = self._dialler, self._effect.channel, self._effect.peer
         if self._clear:
             self._socket = make_socket(dialler.context, client_role(channel, clear=True), hwm=dialler.hwm)
         else:
@@ -121,10 +133,7 @@ class _Call:
         self._monitor = open_monitor(self._socket, EVENTS)
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(self._socket, self._drain, PRIORITIES[channel])
-        try:
-            self._socket.connect(self._endpoint)
-        except zmq.ZMQError as error:
-            self._fail(f"is no address to connect to ({error.strerror})")
+        self._socket.connect(self._endpoint)
 
     def _time_out(self) -> None:
         if self._link is None:
@@ -153,11 +162,12 @@ class _Call:
     def _close(self, linger: int) -> None:
         self._stop_timer()
         self._proof = self._unopened = None
-        if self._socket is None or self._monitor is None:
+        if self._socket is None:
             return
-        self._reactor.remove(self._monitor)
-        self._reactor.remove(self._socket)
-        close_monitor(self._socket, self._monitor)
+        if self._monitor is not None:
+            self._reactor.remove(self._monitor)
+            self._reactor.remove(self._socket)
+            close_monitor(self._socket, self._monitor)
         self._socket.close(linger)
         self._socket = self._monitor = None
 

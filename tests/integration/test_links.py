@@ -103,6 +103,33 @@ def test_a_dial_without_endpoints_fails_after_the_effect_not_within_it():
         assert client.of(DialFailed)[0].reason == "no endpoint is known"
 
 
+@pytest.mark.parametrize("sockets", [7, 8, 9], ids=["none left", "none for its events", "none to hear them"])
+def test_a_dial_for_which_no_socket_is_left_fails_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch, sockets: int):
+    # The zap loop's, three of the listener, three of a dial.
+    monkeypatch.setattr("bus.sockets.MAX_SOCKETS", sockets)
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        dial = Dial("data", server.identity.peer_id, (server.links.listen("data", "tcp://127.0.0.1:0"),))
+        client.links.perform(dial)
+        client.links.perform(dial)
+        bench.until(lambda: client.of(DialFailed) and client.of(LinkUp))
+        assert len(client.events) == 2
+        assert "too many sockets or files are open here" in client.of(DialFailed)[0].reason
+        assert not client.of(DialFailed)[0].wrong_key
+        client.links.perform(HangUp(client.of(LinkUp)[0].link))
+
+        client.events.clear()
+
+        def linked_again() -> bool:  # libzmq gives sockets back a little later
+            if client.of(DialFailed):
+                client.events.clear()
+                client.links.perform(dial)
+            return bool(client.of(LinkUp))
+
+        client.links.perform(dial)
+        bench.until(linked_again)
+
+
 def test_a_program_that_takes_the_connection_and_says_nothing_costs_two_seconds():
     with Bench() as bench, socket.create_server(("127.0.0.1", 0)) as silent:
         client = End(bench, 1)
