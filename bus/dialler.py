@@ -14,6 +14,7 @@ import zmq
 
 from bus.boundary import Dial, DialFailed
 from bus.errors import RemoteProtocolError
+from bus.guard import ENDLESS, Growth, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Message
@@ -53,6 +54,7 @@ class Dialler:
         self.hwm = hwm
         self.encryption = encryption
         self._calls: dict[_Call, None] = {}
+        self._growth = Growth(book.reactor, self._look)
 
     def dial(self, effect: Dial) -> None:
         """Try the endpoints in order; answered by LinkUp or DialFailed, never before this returns."""
@@ -62,11 +64,16 @@ class Dialler:
 
     def close(self, linger: int) -> None:
         """Close all; `linger` is milliseconds for what is still to be sent."""
+        self._growth.close()
         for call in list(self._calls):
             call.hang_up(linger)
 
     def forget(self, call: _Call) -> None:
         self._calls.pop(call, None)
+
+    def _look(self) -> None:
+        for call in list(self._calls):
+            call.look()
 
 
 class _Call:
@@ -90,6 +97,8 @@ class _Call:
         self._over = False
         self._socket: ZmqSocket | None = None
         self._monitor: ZmqSocket | None = None
+        self._standing: Standing | None = None
+        """The connection, if there is one."""
         self._link: Link | None = None
         self._timer: Timer | None = None
 
@@ -161,7 +170,7 @@ class _Call:
 
     def _close(self, linger: int) -> None:
         self._stop_timer()
-        self._proof = self._unopened = None
+        self._proof = self._unopened = self._standing = None
         if self._socket is None:
             return
         if self._monitor is not None:
@@ -180,6 +189,7 @@ class _Call:
         for event, value in read_monitor(watcher):
             if event == zmq.EVENT_CONNECTED:
                 self._answered = True
+                self._standing = Standing(value)
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._rise()
             elif event & HANDSHAKE_FAILED:
@@ -259,6 +269,21 @@ class _Call:
             pass  # what came before the end is heard before it
         self._book.lose(self._link, "the other side closed the connection")
 
+    def look(self) -> None:
+        """End the connection if its other side sends without end."""
+        standing, socket = self._standing, self._socket
+        if standing is None or socket is None or not standing.swollen(2 * int(socket.get(zmq.MAXMSGSIZE))):
+            return
+        while not standing.heard and self._drain():
+            pass
+        if standing.heard or self._standing is not standing:
+            return
+        if self._link is None:
+            self._fail(f"is no peer or tracker: {ENDLESS}")
+        else:
+            self.hang_up(0)
+            self._book.lose(self._link, ENDLESS)
+
     def _drain(self) -> bool:
         socket, reactor = self._socket, self._reactor
         if socket is None:
@@ -273,6 +298,8 @@ class _Call:
                 first = socket.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return False
+            if self._standing is not None:
+                self._standing.heard = True
             frames = receive_frames(socket, first, keep_first=True)
             if link is not None:
                 self._book.receive(link, frames)

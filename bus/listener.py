@@ -28,6 +28,7 @@ import zmq
 
 from bus.errors import RemoteProtocolError
 from bus.gate import Gate
+from bus.guard import ENDLESS, Guard, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Channel
@@ -54,13 +55,13 @@ _COUNTED: Final = {
 }
 
 
-class _Connection:
+class _Connection(Standing):
     """One accepted connection, from ACCEPTED until its end counts."""
 
-    __slots__ = ("address", "descriptor", "ended_at", "link", "proof", "route", "unopened", "user")
+    __slots__ = ("address", "ended_at", "link", "proof", "route", "unopened", "user")
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        super().__init__(descriptor)
         self.route = b""
         """Empty until its first message."""
         self.user = ""
@@ -96,6 +97,7 @@ class Listener:
         self._ending: list[_Connection] = []
         self._identity = identity
         self._gate = None if identity is None else Gate(self._reactor, self._too_late)
+        self._guard = None if channel == "control" else self._make_guard()
         self.admitting = True
         self._heard_last = 0
         """The monitor's newest event: a failed handshake and the end after it may come in two batches."""
@@ -104,8 +106,17 @@ class Listener:
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(socket, self._drain, PRIORITIES[channel])
 
+    def _make_guard(self) -> Guard[_Connection]:
+        # The limit is one frame's; the others of a message are short beside the longest.
+        most = 2 * int(self._socket.get(zmq.MAXMSGSIZE))
+        return Guard(
+            self._reactor, self._connections, most, lambda: self._reactor.revisit(self._socket), self._end_endless
+        )
+
     def close(self, linger: int) -> None:
         """Close the sockets; `linger` is milliseconds for what is still to be sent."""
+        if self._guard is not None:
+            self._guard.close()
         if self._gate is not None:
             self._gate.close()
         self._reactor.remove(self._socket)
@@ -127,12 +138,12 @@ class Listener:
 
     def _drain(self) -> bool:
         receive, socket, reactor, book = self._socket.recv, self._socket, self._reactor, self._book
-        for _ in range(BATCH):
+        read = 0
+        while read < BATCH:
             try:
                 first = receive(zmq.DONTWAIT, copy=False)
             except zmq.Again:
-                if self._ending:
-                    self._bury(reactor.now)
+                self._settle(None)
                 return False
             frames = receive_frames(socket, first)
             link = self._sender_of(first)
@@ -142,17 +153,25 @@ class Listener:
                 self._hear_proof(first, frames)
             if socket.closed:
                 return False
+            read += 1
             if reactor.slice_over():
                 break
-        if self._ending:
-            self._bury(reactor.now - _PATIENCE)
+        self._settle(read)
         return True
+
+    def _settle(self, read: int | None) -> None:
+        """Do what waited until so many more messages were read, or all that there are."""
+        if self._guard is not None and self._guard.suspects:
+            self._guard.judge(read)
+        if self._ending:
+            self._bury(self._reactor.now - (0.0 if read is None else _PATIENCE))
 
     def _sender_of(self, first: zmq.Frame) -> Link | None:
         """The link of a message, opened if it is the first of its connection; None if nobody should hear it."""
         descriptor = int(first.get(zmq.SRCFD))
         connection = self._by_route.get(first.bytes)
         if connection is not None and connection.descriptor == descriptor:
+            connection.heard = True
             link = connection.link
             if link is not None and connection.user == self._user_of(first):
                 return link
@@ -184,7 +203,7 @@ class Listener:
         previous = self._by_route.get(route)
         if previous is not None and previous.link is not None:  # a client that claims the same id on each connection
             self._book.lose(previous.link, "replaced by a newer connection")
-        connection.route, connection.user = route, user
+        connection.route, connection.user, connection.heard = route, user, True
         self._by_route[route] = connection
         connection.address = plain_host(str(first.get("Peer-Address"))) if self._channel != "control" else "local"
         peer = user if self._identity is None else ""
@@ -266,6 +285,17 @@ class Listener:
             self.counts["refused_crowd"] += 1
             self._shut(connection, _remote_of(connection.descriptor))
         return False
+
+    def _end_endless(self, connection: _Connection) -> None:
+        """End a connection now: it has sent so much of a message that it is none."""
+        self.counts["endless"] += 1
+        if connection.proof is not None:
+            self._refuse(connection, ENDLESS)
+            return
+        self._book.note(self._channel, connection.user, f"ended {connection.address or 'a connection'}: {ENDLESS}")
+        self._cut(connection, _remote_of(connection.descriptor))
+        if connection.link is not None:
+            self._book.lose(connection.link, ENDLESS)
 
     def _say_unequal(self) -> None:
         self.counts["refused_encryption"] += 1

@@ -8,6 +8,8 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,15 @@ from bus.boundary import (
     Received,
     Send,
 )
-from bus.codec import encode
+from bus.codec import decode, encode
 from bus.errors import ERR_PORT_IN_USE, ShoalError
+from bus.guard import ENDLESS
 from bus.identity import Identity
 from bus.listener import _COUNTED
-from bus.messages import ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
+from bus.messages import Channel, ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
+from bus.proof import Proof
 from tests.kit.bench import Bench, End, Stranger
+from tests.kit.endless import Raw
 from tests.kit.waiting import eventually
 
 MIB = 2**20
@@ -533,6 +538,94 @@ def test_a_frame_over_the_limit_ends_its_connection_only():
         server.send(there, TrackerPing(2))
         bench.until(lambda: TrackerPing(2) in client.messages())
         stranger.close()
+
+
+# --- messages that never end --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["data", "tracker"])
+@pytest.mark.parametrize("first", [True, False], ids=["at once", "after others"])
+def test_a_message_that_never_ends_is_cut_off_and_an_honest_link_goes_on(channel: Channel, first: bool):
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen(channel, "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, channel, endpoint)
+        ping = Ping if channel == "data" else TrackerPing
+        with Raw.dial(endpoint, Identity(b"e" * 32), server.identity.peer_id) as hostile:
+            if not first:
+                hostile.say(*encode(ping(1)))
+                bench.until(lambda: len(server.of(LinkUp)) == 2)
+            hostile.begin_endless()
+            bench.until(lambda: server.links.counts.get("disconnected"), within=5)
+            assert server.links.counts["endless"] == 1
+            assert [lost.reason for lost in server.of(LinkLost)] == ([] if first else [ENDLESS])
+        server.send(there, ping(7))
+        bench.until(lambda: Received(here, ping(7)) in client.events)
+
+
+def test_a_server_whose_message_never_ends_is_hung_up_on():
+    peer = Identity(b"e" * 32)
+    with Bench() as bench, socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        client = End(bench, 1, encryption=False)
+
+        def attack() -> None:
+            hostile = stack.enter_context(Raw(listener.accept()[0], b"ROUTER"))
+            proof = Proof(peer)
+            while not proof.done:
+                message = decode([hostile.hear(), hostile.hear()], "proof", "client")
+                assert message is not None
+                answer = proof.answer(message)
+                assert answer is not None
+                hostile.say(*encode(answer))
+            hostile.begin_endless()
+
+        attacker = threading.Thread(target=attack, daemon=True)
+        attacker.start()
+        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        client.links.perform(Dial("data", peer.peer_id, (endpoint,)))
+        bench.until(lambda: client.of(LinkLost), within=10)
+        assert client.of(LinkLost)[0].reason == ENDLESS
+        attacker.join(5)
+
+
+def test_what_was_said_whole_and_is_not_read_yet_ends_nobody():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        [listener] = server.links._listeners
+        assert listener._guard is not None
+        count, payload = 20, bytes(MIB)
+        for end, link in ((client, here), (server, there)):
+            for index in range(count):
+                end.send(link, a_part(index * MIB), payload)
+        # From here the loop stands still, until all has arrived.
+        [call] = client.links._dialler._calls
+        for connection in (*listener._connections.values(), call._standing):
+            assert connection is not None
+            connection.heard = False
+            eventually(lambda: connection.swollen(8 * MIB), within=10)  # noqa: B023 - called before the next one
+        listener._guard._look()
+        assert listener._guard.suspects
+        client.links._dialler._look()
+        bench.until(lambda: len(server.of(Received)) == 1 + count and len(client.of(Received)) == count)
+        assert not listener._guard.suspects
+        assert server.of(LinkLost) == client.of(LinkLost) == []
+
+
+def test_a_message_that_takes_its_time_is_heard_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bus.guard.GROWTH", -(2**40))  # so that all connections are looked at all the time
+    monkeypatch.setattr("bus.guard.LOOK", 0.02)
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        with Raw.dial(endpoint, Identity(b"s" * 32), server.identity.peer_id) as slow:
+            payload = os.urandom(MIB)
+            message = slow.framed(*encode(a_part(0)), payload)
+            for begin in range(0, len(message), 2**18):
+                slow.push(message[begin : begin + 2**18])
+                bench.turn_for(0.1)
+            bench.until(lambda: server.of(Received))
+            assert server.of(Received)[0].payload == payload
 
 
 def test_after_stop_listening_links_go_on_and_new_ones_are_ended():

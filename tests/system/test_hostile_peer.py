@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bus.codec import encode
@@ -11,8 +12,10 @@ from bus.identity import Identity
 from bus.messages import Hello
 from tests.integration.test_links import unseeded_routing_ids
 from tests.kit.bench import Bench, Stranger
+from tests.kit.endless import Raw
 from tests.kit.payload import MIB, differences, random_file
 from tests.kit.swarm import Swarm
+from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -36,3 +39,26 @@ def test_a_thousand_claimed_routing_ids_leave_the_peer_alive_and_serving(tmp_pat
             stranger.close()
         assert swarm.pid("north") == pid, "it was restarted"
         swarm.cli("status", peer="north")
+
+
+def test_a_message_that_never_ends_takes_little_memory_and_the_peer_goes_on_serving(tmp_path: Path) -> None:
+    sample = random_file(tmp_path / "sample.bin", 8 * MIB)
+    with Swarm(tmp_path) as swarm:
+        content = swarm.cli("share", str(sample)).data[0]["id"]
+        north, process = swarm.peer("north"), psutil.Process(swarm.pid("north"))
+        before = process.memory_info().rss
+        most = 0
+        with Raw.dial(north.data, Identity(b"l" * 32), north.id) as hostile:
+            hostile.say(*encode(Hello("liar", "liar")))
+            hostile.begin_endless()
+
+            def cut() -> bool:
+                nonlocal most
+                most = max(most, process.memory_info().rss)
+                return hostile.address not in [one.raddr for one in process.net_connections("tcp")]
+
+            eventually(cut, within=30)
+            swarm.cli("get", content, peer="south")
+        assert differences(sample, Path(swarm.peer("south").download_dir) / sample.name) == ""
+        assert swarm.pid("north") == process.pid, "it was restarted"
+        assert most - before < 256 * MIB, f"{(most - before) / MIB:.0f} MiB"

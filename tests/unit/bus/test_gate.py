@@ -39,7 +39,11 @@ def test_a_connection_that_is_not_proved_in_time_is_ended_once():
 
 def test_there_is_one_timer_although_a_connection_enters_while_others_are_ended():
     one = Clocked()
-    one.gate._end = lambda connection: one.gate.enter(connection + 100)
+
+    def enter_another(connection: int) -> None:
+        one.gate.enter(connection + 100)
+
+    one.gate._end = enter_another
     for number in range(20):
         one.gate.enter(number)
         one.pass_(0.25)
