@@ -14,7 +14,7 @@ import zmq
 
 from bus.boundary import Dial, DialFailed
 from bus.errors import RemoteProtocolError
-from bus.guard import ENDLESS, Growth, Standing
+from bus.guard import ENDLESS, LOOK, Memory, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Message
@@ -54,7 +54,8 @@ class Dialler:
         self.hwm = hwm
         self.encryption = encryption
         self._calls: dict[_Call, None] = {}
-        self._growth = Growth(book.reactor, self._look)
+        self._memory = Memory()
+        self._timer = book.reactor.every(LOOK, self._look)
 
     def dial(self, effect: Dial) -> None:
         """Try the endpoints in order; answered by LinkUp or DialFailed, never before this returns."""
@@ -64,7 +65,8 @@ class Dialler:
 
     def close(self, linger: int) -> None:
         """Close all; `linger` is milliseconds for what is still to be sent."""
-        self._growth.close()
+        self._timer.cancel()
+        self._memory.close()
         for call in list(self._calls):
             call.hang_up(linger)
 
@@ -72,8 +74,9 @@ class Dialler:
         self._calls.pop(call, None)
 
     def _look(self) -> None:
-        for call in list(self._calls):
-            call.look()
+        if self._memory.grown():
+            for call in list(self._calls):
+                call.look()
 
 
 class _Call:
@@ -228,10 +231,13 @@ class _Call:
             other, ours = ("encrypts its links", "false") if self._clear else ("does not encrypt its links", "true")
             self._fail(f"{other}, and security.encryption is {ours} here; it must be the same on both sides")
         elif self._answered and self._clear:
-            self._fail("ended the connection before it greeted: it encrypts its links, or is another kind of program")
+            self._fail(
+                "ended the connection before it greeted: it encrypts its links, takes no more connections from here, "
+                "or is another kind of program"
+            )
         elif self._answered:
             self._wrong_key = True
-            self._fail(f"{self._another_key()}, or is another kind of program")
+            self._fail(f"{self._another_key()}, takes no more connections from here, or is another kind of program")
 
     def _another_key(self) -> str:
         return f"has another key than {self._effect.peer[:16]}..."

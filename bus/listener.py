@@ -5,7 +5,7 @@ never the routing id, which the client chooses.  A link is (routing id, User-Id,
 
 In clear text the User-Id proves nothing: it is the connection's own name (bus/auth.py).  The
 connection is then a link once it has proved who is at its other end (bus/proof.py), and is
-ended if it says anything else before, or takes too long (bus/gate.py).
+ended if it says anything else before, or takes too long (bus/guard.py).
 
 A connection's end is heard from the socket's monitor, which names it by its descriptor.  Two
 races follow from that, and the order below settles both:
@@ -27,8 +27,7 @@ from typing import Final
 import zmq
 
 from bus.errors import RemoteProtocolError
-from bus.gate import Gate
-from bus.guard import ENDLESS, Guard, Standing
+from bus.guard import ENDLESS, Guard, Room, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Channel
@@ -81,10 +80,13 @@ class Listener:
         book: where the links go.
         socket: with all its options set, and not yet bound; it belongs to this object.
         channel: what is spoken on it.
+        room: how many connections there is room for.
         identity: our keys, if it is in clear text; libzmq then proves nothing, and we do.
     """
 
-    def __init__(self, book: LinkBook, socket: ZmqSocket, channel: Channel, identity: Identity | None = None) -> None:
+    def __init__(
+        self, book: LinkBook, socket: ZmqSocket, channel: Channel, room: Room, identity: Identity | None = None
+    ) -> None:
         self._book = book
         self._reactor = book.reactor
         self._socket = socket
@@ -96,8 +98,7 @@ class Listener:
         """Those that have said something, until their end counts; also those whose link is forgotten."""
         self._ending: list[_Connection] = []
         self._identity = identity
-        self._gate = None if identity is None else Gate(self._reactor, self._too_late)
-        self._guard = None if channel == "control" else self._make_guard()
+        self._guard = None if channel == "control" else self._make_guard(room)
         self.admitting = True
         self._heard_last = 0
         """The monitor's newest event: a failed handshake and the end after it may come in two batches."""
@@ -106,19 +107,18 @@ class Listener:
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(socket, self._drain, PRIORITIES[channel])
 
-    def _make_guard(self) -> Guard[_Connection]:
+    def _make_guard(self, room: Room) -> Guard[_Connection]:
         # The limit is one frame's; the others of a message are short beside the longest.
-        most = 2 * int(self._socket.get(zmq.MAXMSGSIZE))
+        longest = 2 * int(self._socket.get(zmq.MAXMSGSIZE))
         return Guard(
-            self._reactor, self._connections, most, lambda: self._reactor.revisit(self._socket), self._end_endless
-        )
+            self._reactor, self._connections, longest, self._identity is not None, room,
+            lambda: self._reactor.revisit(self._socket), self._end,
+        )  # fmt: skip
 
     def close(self, linger: int) -> None:
         """Close the sockets; `linger` is milliseconds for what is still to be sent."""
         if self._guard is not None:
             self._guard.close()
-        if self._gate is not None:
-            self._gate.close()
         self._reactor.remove(self._socket)
         self._reactor.remove(self._monitor)
         close_monitor(self._socket, self._monitor)
@@ -211,6 +211,8 @@ class Listener:
         if self._identity is not None:
             connection.proof, connection.unopened = Proof(self._identity), link
             return None
+        if self._guard is not None:
+            self._guard.known(connection)
         connection.link = link
         self._book.open(link, connection.address)
         return connection.link
@@ -242,14 +244,11 @@ class Listener:
         if answer is not None and not self._book.send_proof(link, answer):
             self._refuse(connection, "it takes no messages")
         elif proof.done:
-            assert self._gate is not None
-            self._gate.leave(connection)
+            assert self._guard is not None
+            self._guard.known(connection)
             connection.proof = connection.unopened = None
             connection.link = link
             self._book.open(link, connection.address)
-
-    def _too_late(self, connection: _Connection) -> None:
-        self._refuse(connection, "it did not prove who it is in time")
 
     def _refuse(self, connection: _Connection, why: str) -> None:
         """End a connection that has not proved who it is; what it still says is dropped."""
@@ -261,19 +260,18 @@ class Listener:
     # --- connections ----------------------------------------------------------------------------
 
     def _hear(self) -> bool:
-        crowd: list[_Connection] = []
+        crowd: dict[_Connection, str] = {}
         for event, value in read_monitor(self._monitor):
             self.counts[_COUNTED.get(event, "other")] += 1
             if event == zmq.EVENT_ACCEPTED:
+                self._forget(value)
                 connection = self._connections[value] = _Connection(value)
-                if self._gate is not None and not self._gate.enter(connection):
-                    crowd.append(connection)
+                if self._guard is not None and (why := self._guard.enter(connection, _host_of(value))):
+                    crowd[connection] = why
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == OTHER_ENCRYPTION:
                 self._say_unequal()
             elif event == zmq.EVENT_DISCONNECTED:
-                gone = self._connections.pop(value, None)
-                if gone is not None and self._gate is not None:
-                    self._gate.leave(gone)
+                gone = self._forget(value)
                 # One that ends in the middle of its handshake has said nothing.  With one I/O thread nothing else is
                 # reported between its failure and its end.
                 if gone is not None and self._heard_last not in _NEVER_SPOKE:
@@ -281,21 +279,30 @@ class Listener:
                     self._ending.append(gone)
                     self._reactor.revisit(self._socket)
             self._heard_last = event
-        for connection in crowd:
+        for connection, why in crowd.items():
             self.counts["refused_crowd"] += 1
+            self._book.note(self._channel, "", f"refused a connection: {why}")
+            log.warning("a connection to the %s port was refused: %s", self._channel, why)
             self._shut(connection, _remote_of(connection.descriptor))
         return False
 
-    def _end_endless(self, connection: _Connection) -> None:
-        """End a connection now: it has sent so much of a message that it is none."""
-        self.counts["endless"] += 1
-        if connection.proof is not None:
-            self._refuse(connection, ENDLESS)
+    def _forget(self, descriptor: int) -> _Connection | None:
+        """The connection that had this descriptor stands no more."""
+        gone = self._connections.pop(descriptor, None)
+        if gone is not None and self._guard is not None:
+            self._guard.leave(gone)
+        return gone
+
+    def _end(self, connection: _Connection, why: str) -> None:
+        """End a connection now, because the guard says so."""
+        self.counts["endless" if why == ENDLESS else "late"] += 1
+        if self._identity is not None and connection.link is None:
+            self._refuse(connection, why)
             return
-        self._book.note(self._channel, connection.user, f"ended {connection.address or 'a connection'}: {ENDLESS}")
+        self._book.note(self._channel, connection.user, f"ended {connection.address or 'a connection'}: {why}")
         self._cut(connection, _remote_of(connection.descriptor))
         if connection.link is not None:
-            self._book.lose(connection.link, ENDLESS)
+            self._book.lose(connection.link, why)
 
     def _say_unequal(self) -> None:
         self.counts["refused_encryption"] += 1
@@ -354,3 +361,9 @@ def _remote_of(descriptor: int) -> object:
         return None
     finally:
         borrowed.detach()
+
+
+def _host_of(descriptor: int) -> str:
+    """The host at the other end of a TCP connection; empty if the descriptor is none."""
+    remote = _remote_of(descriptor)
+    return plain_host(str(remote[0])) if isinstance(remote, tuple) else ""

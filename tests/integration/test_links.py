@@ -28,7 +28,7 @@ from bus.boundary import (
 )
 from bus.codec import decode, encode
 from bus.errors import ERR_PORT_IN_USE, ShoalError
-from bus.guard import ENDLESS
+from bus.guard import ENDLESS, Room
 from bus.identity import Identity
 from bus.listener import _COUNTED
 from bus.messages import Channel, ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
@@ -619,13 +619,99 @@ def test_a_message_that_takes_its_time_is_heard_whole(monkeypatch: pytest.Monkey
         server = End(bench, 1)
         endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
         with Raw.dial(endpoint, Identity(b"s" * 32), server.identity.peer_id) as slow:
+            slow.say(*encode(HELLO))
+            bench.until(lambda: server.of(Received))
             payload = os.urandom(MIB)
             message = slow.framed(*encode(a_part(0)), payload)
             for begin in range(0, len(message), 2**18):
                 slow.push(message[begin : begin + 2**18])
                 bench.turn_for(0.1)
-            bench.until(lambda: server.of(Received))
-            assert server.of(Received)[0].payload == payload
+            bench.until(lambda: len(server.of(Received)) == 2)
+            assert server.of(Received)[1].payload == payload
+
+
+# --- crowds, and who says nothing ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["data", "tracker"])
+def test_who_has_a_key_and_says_nothing_is_cut_in_time(monkeypatch: pytest.MonkeyPatch, channel: Channel):
+    monkeypatch.setattr("bus.guard.PATIENCE", 0.3)
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen(channel, "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, channel, endpoint)
+        silent = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        bench.until(lambda: bench.zap.counts["allowed"] == 2)
+        bench.until(lambda: server.links.counts.get("disconnected"), within=5)
+        assert server.links.counts["late"] == 1
+        bench.turn_for(0.5)
+        ping = Ping if channel == "data" else TrackerPing
+        server.send(there, ping(1))
+        bench.until(lambda: Received(here, ping(1)) in client.events)
+        silent.close()
+
+
+def test_who_spoke_in_time_is_not_late_although_nobody_read_it_yet(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bus.guard.PATIENCE", 0.3)
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        [listener] = server.links._listeners
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        bench.until(lambda: bench.zap.counts["allowed"])
+        assert listener._guard is not None
+        # From here the loop stands still, and the clock does not.
+        stranger.say(*encode(HELLO))
+        eventually(server.has_news, within=5)
+        bench.reactor.now += 1
+        listener._guard._look()
+        assert listener._guard.suspects
+        bench.until(lambda: server.messages() == [HELLO])
+        bench.turn_for(0.5)
+        assert server.of(LinkLost) == []
+        stranger.close()
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+def test_one_address_has_room_for_so_many_connections_unless_it_is_exempt(exempt: bool):
+    room = Room(3, ("10.0.0.0/8", "127.0.0.0/8") if exempt else ("10.0.0.0/8",))
+    with Bench() as bench:
+        server = End(bench, 1, room=room)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        ends = [End(bench, seed) for seed in range(2, 6)]
+        for end in ends:
+            end.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
+        bench.until(lambda: all(end.events for end in ends))
+        failed = [end for end in ends if end.of(DialFailed)]
+        assert len(failed) == (0 if exempt else 1)
+        if not exempt:
+            assert server.links.counts["refused_crowd"] == 1
+            assert "takes no more connections from here" in failed[0].of(DialFailed)[0].reason
+            bench.until(lambda: server.links.counts.get("disconnected") == 1)
+            up = next(end for end in ends if end.of(LinkUp))
+            up.links.perform(HangUp(up.of(LinkUp)[0].link))
+            bench.until(lambda: server.links.counts["disconnected"] == 2)
+            bench.link(server, failed[0], "tracker", endpoint)
+
+
+@pytest.mark.parametrize("most", ["MAX_SILENT", "MAX_STANDING"])
+def test_there_is_room_for_so_many_connections_altogether(monkeypatch: pytest.MonkeyPatch, most: str):
+    monkeypatch.setattr(f"bus.guard.{most}", 20)
+    with Bench() as bench:
+        server, client, late = End(bench, 1), End(bench, 2), End(bench, 3)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, "tracker", endpoint)
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        crowd = [socket.create_connection((host, int(port))) for _ in range(30)]
+        refused = 10 if most == "MAX_SILENT" else 11
+        bench.until(lambda: server.links.counts.get("disconnected") == refused)
+        assert server.links.counts["refused_crowd"] == refused
+        server.send(there, TrackerPing(1))
+        bench.until(lambda: Received(here, TrackerPing(1)) in client.events)
+        for one in crowd:
+            one.close()
+        bench.until(lambda: server.links.counts["disconnected"] == 30)
+        bench.link(server, late, "tracker", endpoint)
 
 
 def test_after_stop_listening_links_go_on_and_new_ones_are_ended():

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from random import Random
+
 from bus.boundary import LinkBlocked, LinkWritable
 from bus.errors import ERR_LIMIT, ERR_RATE
 from bus.messages import SwarmChanged, TrackerFailed, Unwatch, Watch
 from tests.unit.tracker.world import World, announce, entry, identity, limits, name_of, register, renew
-from tracker.core.watches import Pace
+from tracker.core.watches import Pace, Watched
 
 
 def summary(push: SwarmChanged) -> tuple[int, int, list[str], list[str]]:
@@ -107,6 +109,12 @@ def test_a_content_that_nobody_has_yet_can_be_watched():
     world.say(watcher, Watch([identity("x")]))
     world.join("b", entry("x"))
     assert [summary(one) for one in world.sent_of(watcher, SwarmChanged)] == [(1, 0, ["b"], [])]
+
+
+def test_a_watched_content_that_never_changes_keeps_no_list_of_changes():
+    watched = Watched()
+    assert watched.since(0, 32, Random(1)) == []
+    assert watched.changed is None
 
 
 def test_unwatch_and_the_end_of_the_link_end_pushes():
