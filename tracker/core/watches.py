@@ -44,6 +44,10 @@ class Pace:
         self._full_at = max(self._full_at, now) + self._step
         return max(now, self._full_at - self._span)
 
+    def ahead(self, now: float) -> float:
+        """Seconds until there is a free slot."""
+        return max(0.0, self._full_at - self._span - now)
+
 
 class Watching:
     """One link's interest in one content."""

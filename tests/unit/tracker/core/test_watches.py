@@ -193,6 +193,24 @@ def test_a_second_seed_of_everything_does_not_overflow_a_watchers_link():
     assert at_once + in_the_next_second + len(world.sent_of(watcher, SwarmChanged)) == 300
 
 
+def test_watching_and_unwatching_what_changes_piles_up_no_timers():
+    world = World(contents_per_key=20, exempt_networks=("192.168.0.0/16",))
+    contents = [f"c{n}" for n in range(20)]
+    ids = [identity(one) for one in contents]
+    seed, watcher = world.join("b", *map(entry, contents)), world.up("a")
+    for n in range(2, 202):
+        world.pass_time(0.005)
+        world.say(watcher, Unwatch(ids), Watch(ids))
+        world.say(seed, announce(*[entry(one, complete=n % 2 == 0) for one in contents], n=n))
+    assert len(world.core._timers._heap) < 200
+    world.say(watcher, Unwatch(ids))
+    [answer] = world.say(watcher, Watch(ids))
+    assert isinstance(answer, TrackerFailed)
+    assert (answer.request, answer.code) == (0, ERR_RATE)
+    world.pass_time(1.0)
+    assert world.say(watcher, Watch(ids)) == []
+
+
 def test_a_pace_gives_64_slots_at_once_and_then_one_every_5_ms():
     pace = Pace(limits())
     slots = [round(pace.reserve(10.0) - 10.0, 6) for _ in range(67)]
