@@ -43,7 +43,7 @@ class Raw:
     ) -> None:
         connection.settimeout(PATIENCE)
         self._socket = connection
-        self.address: tuple[str, int] = connection.getsockname()
+        self.port: int = connection.getsockname()[1]
         self._key = b""
         self._nonces = itertools.count(1)
         self._thread: threading.Thread | None = None
