@@ -7,12 +7,14 @@ when the other side has proved who it is (bus/proof.py).
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 import zmq
 
 from bus.boundary import Dial, DialFailed
 from bus.errors import RemoteProtocolError
+from bus.guard import ENDLESS, LOOK, Memory, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Message
@@ -23,6 +25,7 @@ from bus.sockets import client_role, make_socket
 
 TIME_LIMIT: Final = 2.0
 """Seconds for one endpoint, from the first packet to the end of the handshake, and of the proof in clear text."""
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
 FAREWELL: Final = 1000
 """Milliseconds that a closed link still has to send what it was given before."""
 EVENTS: Final = (
@@ -51,6 +54,8 @@ class Dialler:
         self.hwm = hwm
         self.encryption = encryption
         self._calls: dict[_Call, None] = {}
+        self._memory = Memory()
+        self._timer = book.reactor.every(LOOK, self._look)
 
     def dial(self, effect: Dial) -> None:
         """Try the endpoints in order; answered by LinkUp or DialFailed, never before this returns."""
@@ -60,11 +65,18 @@ class Dialler:
 
     def close(self, linger: int) -> None:
         """Close all; `linger` is milliseconds for what is still to be sent."""
+        self._timer.cancel()
+        self._memory.close()
         for call in list(self._calls):
             call.hang_up(linger)
 
     def forget(self, call: _Call) -> None:
         self._calls.pop(call, None)
+
+    def _look(self) -> None:
+        if self._memory.grown():
+            for call in list(self._calls):
+                call.look()
 
 
 class _Call:
@@ -88,6 +100,8 @@ class _Call:
         self._over = False
         self._socket: ZmqSocket | None = None
         self._monitor: ZmqSocket | None = None
+        self._standing: Standing | None = None
+        """The connection, if there is one."""
         self._link: Link | None = None
         self._timer: Timer | None = None
 
@@ -110,8 +124,18 @@ class _Call:
             return
         self._endpoint = self._endpoints.pop(0)
         self._answered = False
-        dialler, channel, peer = self._dialler, self._effect.channel, self._effect.peer
         self._timer = self._reactor.call_later(TIME_LIMIT, self._time_out)
+        try:
+            self._connect()
+        except zmq.ZMQError as error:
+            if error.errno in _EXHAUSTED:
+                self._fail("cannot be dialled: too many sockets or files are open here; lower transfer.links")
+            else:
+                self._fail(f"is no address to connect to ({error.strerror})")
+
+    def _connect(self) -> None:
+        """Make the sockets and connect; what was made before a ZMQError is `_close`'s."""
+        dialler, channel, peer = self._dialler, self._effect.channel, self._effect.peer
         if self._clear:
             self._socket = make_socket(dialler.context, client_role(channel, clear=True), hwm=dialler.hwm)
         else:
@@ -121,10 +145,7 @@ class _Call:
         self._monitor = open_monitor(self._socket, EVENTS)
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(self._socket, self._drain, PRIORITIES[channel])
-        try:
-            self._socket.connect(self._endpoint)
-        except zmq.ZMQError as error:
-            self._fail(f"is no address to connect to ({error.strerror})")
+        self._socket.connect(self._endpoint)
 
     def _time_out(self) -> None:
         if self._link is None:
@@ -152,12 +173,13 @@ class _Call:
 
     def _close(self, linger: int) -> None:
         self._stop_timer()
-        self._proof = self._unopened = None
-        if self._socket is None or self._monitor is None:
+        self._proof = self._unopened = self._standing = None
+        if self._socket is None:
             return
-        self._reactor.remove(self._monitor)
-        self._reactor.remove(self._socket)
-        close_monitor(self._socket, self._monitor)
+        if self._monitor is not None:
+            self._reactor.remove(self._monitor)
+            self._reactor.remove(self._socket)
+            close_monitor(self._socket, self._monitor)
         self._socket.close(linger)
         self._socket = self._monitor = None
 
@@ -170,6 +192,7 @@ class _Call:
         for event, value in read_monitor(watcher):
             if event == zmq.EVENT_CONNECTED:
                 self._answered = True
+                self._standing = Standing(value)
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._rise()
             elif event & HANDSHAKE_FAILED:
@@ -208,10 +231,13 @@ class _Call:
             other, ours = ("encrypts its links", "false") if self._clear else ("does not encrypt its links", "true")
             self._fail(f"{other}, and security.encryption is {ours} here; it must be the same on both sides")
         elif self._answered and self._clear:
-            self._fail("ended the connection before it greeted: it encrypts its links, or is another kind of program")
+            self._fail(
+                "ended the connection before it greeted: it encrypts its links, takes no more connections from here, "
+                "or is another kind of program"
+            )
         elif self._answered:
             self._wrong_key = True
-            self._fail(f"{self._another_key()}, or is another kind of program")
+            self._fail(f"{self._another_key()}, takes no more connections from here, or is another kind of program")
 
     def _another_key(self) -> str:
         return f"has another key than {self._effect.peer[:16]}..."
@@ -249,6 +275,21 @@ class _Call:
             pass  # what came before the end is heard before it
         self._book.lose(self._link, "the other side closed the connection")
 
+    def look(self) -> None:
+        """End the connection if its other side sends without end."""
+        standing, socket = self._standing, self._socket
+        if standing is None or socket is None or not standing.swollen(2 * int(socket.get(zmq.MAXMSGSIZE))):
+            return
+        while not standing.heard and self._drain():
+            pass
+        if standing.heard or self._standing is not standing:
+            return
+        if self._link is None:
+            self._fail(f"is no peer or tracker: {ENDLESS}")
+        else:
+            self.hang_up(0)
+            self._book.lose(self._link, ENDLESS)
+
     def _drain(self) -> bool:
         socket, reactor = self._socket, self._reactor
         if socket is None:
@@ -263,6 +304,8 @@ class _Call:
                 first = socket.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return False
+            if self._standing is not None:
+                self._standing.heard = True
             frames = receive_frames(socket, first, keep_first=True)
             if link is not None:
                 self._book.receive(link, frames)

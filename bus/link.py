@@ -8,6 +8,7 @@ import zmq
 
 from bus.boundary import Dial, HangUp, LinkEvent, Send
 from bus.dialler import Dialler
+from bus.guard import Room
 from bus.identity import Identity
 from bus.linkbook import LinkBook, ZmqSocket
 from bus.listener import Listener
@@ -28,6 +29,7 @@ class Links:
         hwm: messages that each connection may queue each way inside libzmq; 1 must do.
         wire: gets a record of every message, while somebody watches.
         encryption: of data links; without it their two ends prove who they are by signatures (bus/proof.py).
+        room: for how many connections of an address there is room at each of our ports.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Links:
         hwm: int,
         wire: WireStream | None = None,
         encryption: bool = True,
+        room: Room = Room(),  # noqa: B008
     ) -> None:
         self._context = context
         self._identity = identity
         self._hwm = hwm
         self._book = LinkBook(reactor, on_event, wire)
         self._encryption = encryption
+        self._room = room
         self._dialler = Dialler(self._book, context, identity, hwm, encryption)
         self._listeners: list[Listener] = []
 
@@ -58,7 +62,7 @@ class Links:
         clear = channel == "data" and not self._encryption
         identity = None if clear or channel == "control" else self._identity
         socket = make_socket(self._context, server_role(channel, clear=clear), hwm=self._hwm, identity=identity)
-        listener = Listener(self._book, socket, channel, self._identity if clear else None)
+        listener = Listener(self._book, socket, channel, self._room, self._identity if clear else None)
         try:
             bound = bind(socket, endpoint)
         except BaseException:

@@ -5,7 +5,7 @@ never the routing id, which the client chooses.  A link is (routing id, User-Id,
 
 In clear text the User-Id proves nothing: it is the connection's own name (bus/auth.py).  The
 connection is then a link once it has proved who is at its other end (bus/proof.py), and is
-ended if it says anything else before, or takes too long (bus/gate.py).
+ended if it says anything else before, or takes too long (bus/guard.py).
 
 A connection's end is heard from the socket's monitor, which names it by its descriptor.  Two
 races follow from that, and the order below settles both:
@@ -27,7 +27,7 @@ from typing import Final
 import zmq
 
 from bus.errors import RemoteProtocolError
-from bus.gate import Gate
+from bus.guard import ENDLESS, Guard, Room, Standing
 from bus.identity import Identity
 from bus.linkbook import PRIORITIES, Link, LinkBook, ZmqSocket, receive_frames
 from bus.messages import Channel
@@ -54,13 +54,13 @@ _COUNTED: Final = {
 }
 
 
-class _Connection:
+class _Connection(Standing):
     """One accepted connection, from ACCEPTED until its end counts."""
 
-    __slots__ = ("address", "descriptor", "ended_at", "link", "proof", "route", "unopened", "user")
+    __slots__ = ("address", "ended_at", "link", "proof", "route", "unopened", "user")
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        super().__init__(descriptor)
         self.route = b""
         """Empty until its first message."""
         self.user = ""
@@ -80,10 +80,13 @@ class Listener:
         book: where the links go.
         socket: with all its options set, and not yet bound; it belongs to this object.
         channel: what is spoken on it.
+        room: how many connections there is room for.
         identity: our keys, if it is in clear text; libzmq then proves nothing, and we do.
     """
 
-    def __init__(self, book: LinkBook, socket: ZmqSocket, channel: Channel, identity: Identity | None = None) -> None:
+    def __init__(
+        self, book: LinkBook, socket: ZmqSocket, channel: Channel, room: Room, identity: Identity | None = None
+    ) -> None:
         self._book = book
         self._reactor = book.reactor
         self._socket = socket
@@ -95,7 +98,7 @@ class Listener:
         """Those that have said something, until their end counts; also those whose link is forgotten."""
         self._ending: list[_Connection] = []
         self._identity = identity
-        self._gate = None if identity is None else Gate(self._reactor, self._too_late)
+        self._guard = None if channel == "control" else self._make_guard(room)
         self.admitting = True
         self._heard_last = 0
         """The monitor's newest event: a failed handshake and the end after it may come in two batches."""
@@ -104,10 +107,18 @@ class Listener:
         self._reactor.add(self._monitor, self._hear, PRIORITIES[channel])
         self._reactor.add(socket, self._drain, PRIORITIES[channel])
 
+    def _make_guard(self, room: Room) -> Guard[_Connection]:
+        # The limit is one frame's; the others of a message are short beside the longest.
+        longest = 2 * int(self._socket.get(zmq.MAXMSGSIZE))
+        return Guard(
+            self._reactor, self._connections, longest, self._identity is not None, room,
+            lambda: self._reactor.revisit(self._socket), self._end,
+        )  # fmt: skip
+
     def close(self, linger: int) -> None:
         """Close the sockets; `linger` is milliseconds for what is still to be sent."""
-        if self._gate is not None:
-            self._gate.close()
+        if self._guard is not None:
+            self._guard.close()
         self._reactor.remove(self._socket)
         self._reactor.remove(self._monitor)
         close_monitor(self._socket, self._monitor)
@@ -127,12 +138,12 @@ class Listener:
 
     def _drain(self) -> bool:
         receive, socket, reactor, book = self._socket.recv, self._socket, self._reactor, self._book
-        for _ in range(BATCH):
+        read = 0
+        while read < BATCH:
             try:
                 first = receive(zmq.DONTWAIT, copy=False)
             except zmq.Again:
-                if self._ending:
-                    self._bury(reactor.now)
+                self._settle(None)
                 return False
             frames = receive_frames(socket, first)
             link = self._sender_of(first)
@@ -142,17 +153,25 @@ class Listener:
                 self._hear_proof(first, frames)
             if socket.closed:
                 return False
+            read += 1
             if reactor.slice_over():
                 break
-        if self._ending:
-            self._bury(reactor.now - _PATIENCE)
+        self._settle(read)
         return True
+
+    def _settle(self, read: int | None) -> None:
+        """Do what waited until so many more messages were read, or all that there are."""
+        if self._guard is not None and self._guard.suspects:
+            self._guard.judge(read)
+        if self._ending:
+            self._bury(self._reactor.now - (0.0 if read is None else _PATIENCE))
 
     def _sender_of(self, first: zmq.Frame) -> Link | None:
         """The link of a message, opened if it is the first of its connection; None if nobody should hear it."""
         descriptor = int(first.get(zmq.SRCFD))
         connection = self._by_route.get(first.bytes)
         if connection is not None and connection.descriptor == descriptor:
+            connection.heard = True
             link = connection.link
             if link is not None and connection.user == self._user_of(first):
                 return link
@@ -184,7 +203,7 @@ class Listener:
         previous = self._by_route.get(route)
         if previous is not None and previous.link is not None:  # a client that claims the same id on each connection
             self._book.lose(previous.link, "replaced by a newer connection")
-        connection.route, connection.user = route, user
+        connection.route, connection.user, connection.heard = route, user, True
         self._by_route[route] = connection
         connection.address = plain_host(str(first.get("Peer-Address"))) if self._channel != "control" else "local"
         peer = user if self._identity is None else ""
@@ -192,6 +211,8 @@ class Listener:
         if self._identity is not None:
             connection.proof, connection.unopened = Proof(self._identity), link
             return None
+        if self._guard is not None:
+            self._guard.known(connection)
         connection.link = link
         self._book.open(link, connection.address)
         return connection.link
@@ -223,14 +244,11 @@ class Listener:
         if answer is not None and not self._book.send_proof(link, answer):
             self._refuse(connection, "it takes no messages")
         elif proof.done:
-            assert self._gate is not None
-            self._gate.leave(connection)
+            assert self._guard is not None
+            self._guard.known(connection)
             connection.proof = connection.unopened = None
             connection.link = link
             self._book.open(link, connection.address)
-
-    def _too_late(self, connection: _Connection) -> None:
-        self._refuse(connection, "it did not prove who it is in time")
 
     def _refuse(self, connection: _Connection, why: str) -> None:
         """End a connection that has not proved who it is; what it still says is dropped."""
@@ -242,19 +260,18 @@ class Listener:
     # --- connections ----------------------------------------------------------------------------
 
     def _hear(self) -> bool:
-        crowd: list[_Connection] = []
+        crowd: dict[_Connection, str] = {}
         for event, value in read_monitor(self._monitor):
             self.counts[_COUNTED.get(event, "other")] += 1
             if event == zmq.EVENT_ACCEPTED:
+                self._forget(value)
                 connection = self._connections[value] = _Connection(value)
-                if self._gate is not None and not self._gate.enter(connection):
-                    crowd.append(connection)
+                if self._guard is not None and (why := self._guard.enter(connection, _host_of(value))):
+                    crowd[connection] = why
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == OTHER_ENCRYPTION:
                 self._say_unequal()
             elif event == zmq.EVENT_DISCONNECTED:
-                gone = self._connections.pop(value, None)
-                if gone is not None and self._gate is not None:
-                    self._gate.leave(gone)
+                gone = self._forget(value)
                 # One that ends in the middle of its handshake has said nothing.  With one I/O thread nothing else is
                 # reported between its failure and its end.
                 if gone is not None and self._heard_last not in _NEVER_SPOKE:
@@ -262,10 +279,30 @@ class Listener:
                     self._ending.append(gone)
                     self._reactor.revisit(self._socket)
             self._heard_last = event
-        for connection in crowd:
+        for connection, why in crowd.items():
             self.counts["refused_crowd"] += 1
+            self._book.note(self._channel, "", f"refused a connection: {why}")
+            log.warning("a connection to the %s port was refused: %s", self._channel, why)
             self._shut(connection, _remote_of(connection.descriptor))
         return False
+
+    def _forget(self, descriptor: int) -> _Connection | None:
+        """The connection that had this descriptor stands no more."""
+        gone = self._connections.pop(descriptor, None)
+        if gone is not None and self._guard is not None:
+            self._guard.leave(gone)
+        return gone
+
+    def _end(self, connection: _Connection, why: str) -> None:
+        """End a connection now, because the guard says so."""
+        self.counts["endless" if why == ENDLESS else "late"] += 1
+        if self._identity is not None and connection.link is None:
+            self._refuse(connection, why)
+            return
+        self._book.note(self._channel, connection.user, f"ended {connection.address or 'a connection'}: {why}")
+        self._cut(connection, _remote_of(connection.descriptor))
+        if connection.link is not None:
+            self._book.lose(connection.link, why)
 
     def _say_unequal(self) -> None:
         self.counts["refused_encryption"] += 1
@@ -324,3 +361,9 @@ def _remote_of(descriptor: int) -> object:
         return None
     finally:
         borrowed.detach()
+
+
+def _host_of(descriptor: int) -> str:
+    """The host at the other end of a TCP connection; empty if the descriptor is none."""
+    remote = _remote_of(descriptor)
+    return plain_host(str(remote[0])) if isinstance(remote, tuple) else ""

@@ -33,6 +33,8 @@ Rate = Annotated[int, Meta(ge=0, extra={"form": forms.RATE, LIVE: True})]
 Seconds = Annotated[float, Meta(ge=0.001, le=366 * DAY, extra={"form": forms.DURATION})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+# A link that is dialled takes three of the process's 4,096 ZeroMQ sockets, and some are for all else.
+Links = Annotated[int, Meta(ge=1, le=1300)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Gain = Annotated[float, Meta(ge=0, le=1)]
 Loss = Annotated[float, Meta(ge=-1, le=0)]
@@ -144,8 +146,8 @@ class TransferSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Threads that read, verify and write."""
     links_per_content: Count = 30
     """Links that one content may use; at most `links`."""
-    links: Count = 200
-    """Links of one peer altogether."""
+    links: Links = 200
+    """Links of one peer: as many that it dialled, and as many that others did."""
     picker: Literal["rarest-first", "random", "sequential"] = "rarest-first"
     """Order in which chunks are wanted; `shoal get --sequential` asks for another for one download."""
     choker: Literal["reputation", "reciprocity", "round-robin", "none"] = "reputation"

@@ -12,6 +12,7 @@ import random
 from bus.auth import ZapLoop
 from bus.config import Loaded
 from bus.forms import split_host_port
+from bus.guard import Room
 from bus.identity import Identity
 from bus.link import Links
 from bus.places import PeerPlaces
@@ -70,6 +71,7 @@ class RunningPeer:
             hwm=settings.network.hwm,
             wire=self._wire,
             encryption=settings.security.encryption,
+            room=Room(exempt=settings.limits.exempt_networks),
         )
         data = links.listen("data", tcp_endpoint(settings.network.bind, settings.peer(name).data_port))
         links.listen("control", places.control)

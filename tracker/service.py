@@ -18,6 +18,7 @@ from bus.driver import Driver
 from bus.errors import ShoalError
 from bus.events import MetricsSample, TrackerHeartbeat
 from bus.forms import split_host_port
+from bus.guard import Room
 from bus.identity import Identity
 from bus.link import Links
 from bus.places import TrackerPlaces
@@ -66,9 +67,12 @@ class TrackerService:
         )  # fmt: skip
         self._wire = WireStream(self._reactor, self._context, places.wire)
         self._driver: Driver[TrackerEvent, TrackerEffect] = Driver(self._core, self._reactor, self._perform)
+        # Twice the identities: each may come again before the end of its old connection is seen.
+        room = Room(2 * settings.tracker.keys_per_address, settings.limits.exempt_networks)
         self._links = Links(
-            self._reactor, self._context, self.identity, self._driver.feed, hwm=settings.network.hwm, wire=self._wire
-        )
+            self._reactor, self._context, self.identity, self._driver.feed,
+            hwm=settings.network.hwm, wire=self._wire, room=room,
+        )  # fmt: skip
 
     def start(self) -> str:
         """Take over what was saved, and listen.  Returns an endpoint at which this machine reaches the tracker."""

@@ -207,7 +207,7 @@ def test_a_proof_overheard_on_one_connection_opens_no_other():
 
 
 def test_a_stranger_who_says_nothing_is_cut_in_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("bus.gate.PATIENCE", 0.3)
+    monkeypatch.setattr("bus.guard.PROOF_PATIENCE", 0.3)
     with Bench() as bench:
         server, client = clear(bench, 1), clear(bench, 2)
         endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
@@ -229,7 +229,7 @@ def test_a_stranger_who_says_nothing_is_cut_in_time(monkeypatch: pytest.MonkeyPa
 
 
 def test_only_so_many_may_wait_to_prove_themselves(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("bus.gate.MAX_UNPROVED", 20)
+    monkeypatch.setattr("bus.guard.MAX_UNPROVED", 20)
     with Bench() as bench:
         server, client, late = clear(bench, 1), clear(bench, 2), clear(bench, 3)
         endpoint = server.links.listen("data", "tcp://127.0.0.1:0")

@@ -8,6 +8,8 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,15 @@ from bus.boundary import (
     Received,
     Send,
 )
-from bus.codec import encode
+from bus.codec import decode, encode
 from bus.errors import ERR_PORT_IN_USE, ShoalError
+from bus.guard import ENDLESS, Room
 from bus.identity import Identity
 from bus.listener import _COUNTED
-from bus.messages import ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
+from bus.messages import Channel, ControlPing, Data, Done, Hello, Leave, Ping, Pong, TrackerPing
+from bus.proof import Proof
 from tests.kit.bench import Bench, End, Stranger
+from tests.kit.endless import Raw
 from tests.kit.waiting import eventually
 
 MIB = 2**20
@@ -101,6 +106,33 @@ def test_a_dial_without_endpoints_fails_after_the_effect_not_within_it():
         assert client.events == []
         bench.until(lambda: client.events)
         assert client.of(DialFailed)[0].reason == "no endpoint is known"
+
+
+@pytest.mark.parametrize("sockets", [7, 8, 9], ids=["none left", "none for its events", "none to hear them"])
+def test_a_dial_for_which_no_socket_is_left_fails_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch, sockets: int):
+    # The zap loop's, three of the listener, three of a dial.
+    monkeypatch.setattr("bus.sockets.MAX_SOCKETS", sockets)
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        dial = Dial("data", server.identity.peer_id, (server.links.listen("data", "tcp://127.0.0.1:0"),))
+        client.links.perform(dial)
+        client.links.perform(dial)
+        bench.until(lambda: client.of(DialFailed) and client.of(LinkUp))
+        assert len(client.events) == 2
+        assert "too many sockets or files are open here" in client.of(DialFailed)[0].reason
+        assert not client.of(DialFailed)[0].wrong_key
+        client.links.perform(HangUp(client.of(LinkUp)[0].link))
+
+        client.events.clear()
+
+        def linked_again() -> bool:  # libzmq gives sockets back a little later
+            if client.of(DialFailed):
+                client.events.clear()
+                client.links.perform(dial)
+            return bool(client.of(LinkUp))
+
+        client.links.perform(dial)
+        bench.until(linked_again)
 
 
 def test_a_program_that_takes_the_connection_and_says_nothing_costs_two_seconds():
@@ -506,6 +538,180 @@ def test_a_frame_over_the_limit_ends_its_connection_only():
         server.send(there, TrackerPing(2))
         bench.until(lambda: TrackerPing(2) in client.messages())
         stranger.close()
+
+
+# --- messages that never end --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["data", "tracker"])
+@pytest.mark.parametrize("first", [True, False], ids=["at once", "after others"])
+def test_a_message_that_never_ends_is_cut_off_and_an_honest_link_goes_on(channel: Channel, first: bool):
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen(channel, "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, channel, endpoint)
+        ping = Ping if channel == "data" else TrackerPing
+        with Raw.dial(endpoint, Identity(b"e" * 32), server.identity.peer_id) as hostile:
+            if not first:
+                hostile.say(*encode(ping(1)))
+                bench.until(lambda: len(server.of(LinkUp)) == 2)
+            hostile.begin_endless()
+            bench.until(lambda: server.links.counts.get("disconnected"), within=5)
+            assert server.links.counts["endless"] == 1
+            assert [lost.reason for lost in server.of(LinkLost)] == ([] if first else [ENDLESS])
+        server.send(there, ping(7))
+        bench.until(lambda: Received(here, ping(7)) in client.events)
+
+
+def test_a_server_whose_message_never_ends_is_hung_up_on():
+    peer = Identity(b"e" * 32)
+    with Bench() as bench, socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        client = End(bench, 1, encryption=False)
+
+        def attack() -> None:
+            hostile = stack.enter_context(Raw(listener.accept()[0], b"ROUTER"))
+            proof = Proof(peer)
+            while not proof.done:
+                message = decode([hostile.hear(), hostile.hear()], "proof", "client")
+                assert message is not None
+                answer = proof.answer(message)
+                assert answer is not None
+                hostile.say(*encode(answer))
+            hostile.begin_endless()
+
+        attacker = threading.Thread(target=attack, daemon=True)
+        attacker.start()
+        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        client.links.perform(Dial("data", peer.peer_id, (endpoint,)))
+        bench.until(lambda: client.of(LinkLost), within=10)
+        assert client.of(LinkLost)[0].reason == ENDLESS
+        attacker.join(5)
+
+
+def test_what_was_said_whole_and_is_not_read_yet_ends_nobody():
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        there, here = bench.link(server, client)
+        [listener] = server.links._listeners
+        assert listener._guard is not None
+        count, payload = 20, bytes(MIB)
+        for end, link in ((client, here), (server, there)):
+            for index in range(count):
+                end.send(link, a_part(index * MIB), payload)
+        # From here the loop stands still, until all has arrived.
+        [call] = client.links._dialler._calls
+        for connection in (*listener._connections.values(), call._standing):
+            assert connection is not None
+            connection.heard = False
+            eventually(lambda: connection.swollen(8 * MIB), within=10)  # noqa: B023 - called before the next one
+        listener._guard._look()
+        assert listener._guard.suspects
+        client.links._dialler._look()
+        bench.until(lambda: len(server.of(Received)) == 1 + count and len(client.of(Received)) == count)
+        assert not listener._guard.suspects
+        assert server.of(LinkLost) == client.of(LinkLost) == []
+
+
+def test_a_message_that_takes_its_time_is_heard_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bus.guard.GROWTH", -(2**40))  # so that all connections are looked at all the time
+    monkeypatch.setattr("bus.guard.LOOK", 0.02)
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        with Raw.dial(endpoint, Identity(b"s" * 32), server.identity.peer_id) as slow:
+            slow.say(*encode(HELLO))
+            bench.until(lambda: server.of(Received))
+            payload = os.urandom(MIB)
+            message = slow.framed(*encode(a_part(0)), payload)
+            for begin in range(0, len(message), 2**18):
+                slow.push(message[begin : begin + 2**18])
+                bench.turn_for(0.1)
+            bench.until(lambda: len(server.of(Received)) == 2)
+            assert server.of(Received)[1].payload == payload
+
+
+# --- crowds, and who says nothing ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["data", "tracker"])
+def test_who_has_a_key_and_says_nothing_is_cut_in_time(monkeypatch: pytest.MonkeyPatch, channel: Channel):
+    monkeypatch.setattr("bus.guard.PATIENCE", 0.3)
+    with Bench() as bench:
+        server, client = End(bench, 1), End(bench, 2)
+        endpoint = server.links.listen(channel, "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, channel, endpoint)
+        silent = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        bench.until(lambda: bench.zap.counts["allowed"] == 2)
+        bench.until(lambda: server.links.counts.get("disconnected"), within=5)
+        assert server.links.counts["late"] == 1
+        bench.turn_for(0.5)
+        ping = Ping if channel == "data" else TrackerPing
+        server.send(there, ping(1))
+        bench.until(lambda: Received(here, ping(1)) in client.events)
+        silent.close()
+
+
+def test_who_spoke_in_time_is_not_late_although_nobody_read_it_yet(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bus.guard.PATIENCE", 0.3)
+    with Bench() as bench:
+        server = End(bench, 1)
+        endpoint = server.links.listen("data", "tcp://127.0.0.1:0")
+        [listener] = server.links._listeners
+        stranger = Stranger(bench.context, endpoint, server=server.identity.peer_id, identity=Identity(b"s" * 32))
+        bench.until(lambda: bench.zap.counts["allowed"])
+        assert listener._guard is not None
+        # From here the loop stands still, and the clock does not.
+        stranger.say(*encode(HELLO))
+        eventually(server.has_news, within=5)
+        bench.reactor.now += 1
+        listener._guard._look()
+        assert listener._guard.suspects
+        bench.until(lambda: server.messages() == [HELLO])
+        bench.turn_for(0.5)
+        assert server.of(LinkLost) == []
+        stranger.close()
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+def test_one_address_has_room_for_so_many_connections_unless_it_is_exempt(exempt: bool):
+    room = Room(3, ("10.0.0.0/8", "127.0.0.0/8") if exempt else ("10.0.0.0/8",))
+    with Bench() as bench:
+        server = End(bench, 1, room=room)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        ends = [End(bench, seed) for seed in range(2, 6)]
+        for end in ends:
+            end.links.perform(Dial("tracker", server.identity.peer_id, (endpoint,)))
+        bench.until(lambda: all(end.events for end in ends))
+        failed = [end for end in ends if end.of(DialFailed)]
+        assert len(failed) == (0 if exempt else 1)
+        if not exempt:
+            assert server.links.counts["refused_crowd"] == 1
+            assert "takes no more connections from here" in failed[0].of(DialFailed)[0].reason
+            bench.until(lambda: server.links.counts.get("disconnected") == 1)
+            up = next(end for end in ends if end.of(LinkUp))
+            up.links.perform(HangUp(up.of(LinkUp)[0].link))
+            bench.until(lambda: server.links.counts["disconnected"] == 2)
+            bench.link(server, failed[0], "tracker", endpoint)
+
+
+@pytest.mark.parametrize("most", ["MAX_SILENT", "MAX_STANDING"])
+def test_there_is_room_for_so_many_connections_altogether(monkeypatch: pytest.MonkeyPatch, most: str):
+    monkeypatch.setattr(f"bus.guard.{most}", 20)
+    with Bench() as bench:
+        server, client, late = End(bench, 1), End(bench, 2), End(bench, 3)
+        endpoint = server.links.listen("tracker", "tcp://127.0.0.1:0")
+        there, here = bench.link(server, client, "tracker", endpoint)
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        crowd = [socket.create_connection((host, int(port))) for _ in range(30)]
+        refused = 10 if most == "MAX_SILENT" else 11
+        bench.until(lambda: server.links.counts.get("disconnected") == refused)
+        assert server.links.counts["refused_crowd"] == refused
+        server.send(there, TrackerPing(1))
+        bench.until(lambda: Received(here, TrackerPing(1)) in client.events)
+        for one in crowd:
+            one.close()
+        bench.until(lambda: server.links.counts["disconnected"] == 30)
+        bench.link(server, late, "tracker", endpoint)
 
 
 def test_after_stop_listening_links_go_on_and_new_ones_are_ended():

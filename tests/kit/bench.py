@@ -11,6 +11,7 @@ import zmq
 
 from bus.auth import ZapLoop
 from bus.boundary import Dial, LinkEvent, LinkId, LinkUp, Received, Send
+from bus.guard import Room
 from bus.identity import Identity, z85_of
 from bus.link import Links
 from bus.messages import Channel, Hello, Message, TrackerPing
@@ -20,6 +21,7 @@ from bus.tap import WireStream
 
 E = TypeVar("E")
 
+LOOPBACK = Room(exempt=("127.0.0.0/8", "::1/128"))
 PATIENCE = 20.0
 """Seconds until something that never comes is given up; much, because other tests run beside."""
 
@@ -28,13 +30,21 @@ class End:
     """One program's links, and every event of theirs in order."""
 
     def __init__(
-        self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None, *, encryption: bool = True
-    ) -> None:
+        self, bench: Bench, seed: int, hwm: int = 256, wire: WireStream | None = None, *,
+        encryption: bool = True, room: Room = LOOPBACK,
+    ) -> None:  # fmt: skip
         self.identity = Identity(seed.to_bytes(32, "big"))
         self.events: list[LinkEvent] = []
         self.on_event: Callable[[LinkEvent], object] = self.events.append
         self.links = Links(
-            bench.reactor, bench.context, self.identity, self._hear, hwm=hwm, wire=wire, encryption=encryption
+            bench.reactor,
+            bench.context,
+            self.identity,
+            self._hear,
+            hwm=hwm,
+            wire=wire,
+            encryption=encryption,
+            room=room,
         )
         bench.ends.append(self)
 

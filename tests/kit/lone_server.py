@@ -15,6 +15,7 @@ from bus.link import Links
 from bus.messages import Ping, Pong
 from bus.reactor import Reactor
 from bus.sockets import make_context
+from tests.kit.bench import LOOPBACK
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
         if isinstance(event, Received) and isinstance(event.message, Ping):
             links.perform(Send(event.link, Pong(event.message.nonce)))
 
-    links = Links(reactor, context, identity, answer, hwm=256)
+    links = Links(reactor, context, identity, answer, hwm=256, room=LOOPBACK)
     print(links.listen("data", "tcp://127.0.0.1:0"), identity.peer_id, flush=True)  # noqa: T201
 
     def stop_at_the_end_of_stdin() -> None:

@@ -30,7 +30,7 @@ from bus.boundary import (
     Publish,
     Received,
 )
-from bus.errors import ERR_LIMIT, ERR_PROTOCOL, LocalProtocolError, RemoteProtocolError, ShoalError
+from bus.errors import ERR_LIMIT, ERR_PROTOCOL, ERR_RATE, LocalProtocolError, RemoteProtocolError, ShoalError
 from bus.messages import (
     Announce,
     Leave,
@@ -269,6 +269,11 @@ class TrackerCore:
         new = [content for content in dict.fromkeys(message.contents) if content not in link.watched]
         if len(link.watched) + len(new) > most:
             raise ShoalError(ERR_LIMIT, f"a link may watch {most} contents: end some watches first")
+        # Each watch holds one slot of the pace at most; one that is ended leaves its slot behind, and a timer for it.
+        if new and link.pace.ahead(self._outbox.now) > most / self._limits.push_rate:
+            raise ShoalError(
+                ERR_RATE, f"a link may not end and begin more than {most} watches that changed: wait a while"
+            )
         for content in new:
             link.watched[content] = None
             self._watches.add(content, link.id, link.peer, link.pace)

@@ -44,6 +44,10 @@ class Pace:
         self._full_at = max(self._full_at, now) + self._step
         return max(now, self._full_at - self._span)
 
+    def ahead(self, now: float) -> float:
+        """Seconds until there is a free slot."""
+        return max(0.0, self._full_at - self._span - now)
+
 
 class Watching:
     """One link's interest in one content."""
@@ -69,16 +73,18 @@ class Watched:
         self.watches: dict[LinkId, Watching] = {}
         self.quiet: dict[LinkId, Watching] = {}
         self.changes = 0
-        self.changed: deque[PeerId] = deque(maxlen=REMEMBERED)
-        """The peers of the newest changes; the last one is change number `changes`."""
+        self.changed: deque[PeerId] | None = None
+        """The peers of the newest changes; the last one is change number `changes`.  Made at the first: anybody may
+        watch what nobody has, and an empty one takes more memory than all the rest."""
 
     def since(self, told: int, most: int, rng: Random) -> list[PeerId]:
         """The peers of the remembered changes after `told`, each once: all of them, or `most` random ones."""
-        kept = len(self.changed)
+        changed = self.changed or ()
+        kept = len(changed)
         count = min(self.changes - told, kept)
         if count > most:
-            return list(dict.fromkeys(self.changed[index] for index in pick(range(kept - count, kept), most, rng)))
-        return list(dict.fromkeys(self.changed[index] for index in range(kept - count, kept)))
+            return list(dict.fromkeys(changed[index] for index in pick(range(kept - count, kept), most, rng)))
+        return list(dict.fromkeys(changed[index] for index in range(kept - count, kept)))
 
 
 Push = Callable[[Watching, list[PeerId], float], bool]
@@ -127,6 +133,8 @@ class Watches:
         if watched is None:
             return
         watched.changes += 1
+        if watched.changed is None:
+            watched.changed = deque(maxlen=REMEMBERED)
         watched.changed.append(peer)
         for watch in list(watched.quiet.values()):
             if watch.peer == peer:

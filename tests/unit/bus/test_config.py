@@ -94,6 +94,7 @@ FILE_ERRORS = [
     # ranges
     ("network: {hwm: 0}", "network.hwm: expected a whole number from 1 to 100,000, found 0"),
     ("network: {hwm: 100001}", "network.hwm: expected a whole number from 1 to 100,000, found 100001"),
+    ("transfer: {links: 1301}", "transfer.links: expected a whole number from 1 to 1,300, found 1301"),
     ("transfer: {window: 1 MiB}", "transfer.window: expected a size from 2 MiB to 16 GiB, found '1 MiB'"),
     ("transfer: {window_total: 1}", "transfer.window_total: expected a size from 2 MiB to 16 GiB, found 1"),
     (

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from random import Random
+
 from bus.boundary import LinkBlocked, LinkWritable
 from bus.errors import ERR_LIMIT, ERR_RATE
 from bus.messages import SwarmChanged, TrackerFailed, Unwatch, Watch
 from tests.unit.tracker.world import World, announce, entry, identity, limits, name_of, register, renew
-from tracker.core.watches import Pace
+from tracker.core.watches import Pace, Watched
 
 
 def summary(push: SwarmChanged) -> tuple[int, int, list[str], list[str]]:
@@ -109,6 +111,12 @@ def test_a_content_that_nobody_has_yet_can_be_watched():
     assert [summary(one) for one in world.sent_of(watcher, SwarmChanged)] == [(1, 0, ["b"], [])]
 
 
+def test_a_watched_content_that_never_changes_keeps_no_list_of_changes():
+    watched = Watched()
+    assert watched.since(0, 32, Random(1)) == []
+    assert watched.changed is None
+
+
 def test_unwatch_and_the_end_of_the_link_end_pushes():
     world = World()
     first, second = world.up("a"), world.up("b")
@@ -183,6 +191,24 @@ def test_a_second_seed_of_everything_does_not_overflow_a_watchers_link():
     world.pass_time(9.0)
     assert (at_once, in_the_next_second) == (64, 200)
     assert at_once + in_the_next_second + len(world.sent_of(watcher, SwarmChanged)) == 300
+
+
+def test_watching_and_unwatching_what_changes_piles_up_no_timers():
+    world = World(contents_per_key=20, exempt_networks=("192.168.0.0/16",))
+    contents = [f"c{n}" for n in range(20)]
+    ids = [identity(one) for one in contents]
+    seed, watcher = world.join("b", *map(entry, contents)), world.up("a")
+    for n in range(2, 202):
+        world.pass_time(0.005)
+        world.say(watcher, Unwatch(ids), Watch(ids))
+        world.say(seed, announce(*[entry(one, complete=n % 2 == 0) for one in contents], n=n))
+    assert len(world.core._timers._heap) < 200
+    world.say(watcher, Unwatch(ids))
+    [answer] = world.say(watcher, Watch(ids))
+    assert isinstance(answer, TrackerFailed)
+    assert (answer.request, answer.code) == (0, ERR_RATE)
+    world.pass_time(1.0)
+    assert world.say(watcher, Watch(ids)) == []
 
 
 def test_a_pace_gives_64_slots_at_once_and_then_one_every_5_ms():
