@@ -79,11 +79,12 @@ class Shares:
 
     def unshare(self, content: str) -> Response:
         """Stop offering; with `data=true` an upload is deleted too, a file that was shared in place never is."""
-        if DATA.read():
-            done = self._items.ask(messages.Remove(0, content[:512], data=True), messages.Done, SLOW)
+        data, content = DATA.read(), self._items.find(rows.SHARES, content, rows.ShareRow).id
+        if data:
+            self._items.ask(messages.Remove(0, content, data=True), messages.Done, SLOW)
         else:
-            done = self._items.ask(messages.Unshare(0, content[:512]), messages.Done)
-        self._items.wait_until_shown(lambda view: view.row(rows.SHARES, done.content) is None)
+            self._items.ask(messages.Unshare(0, content), messages.Done)
+        self._items.wait_until_shown(lambda view: view.row(rows.SHARES, content) is None)
         return no_content()
 
     def look_into(self) -> Response:

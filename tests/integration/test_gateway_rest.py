@@ -119,6 +119,15 @@ def test_a_patch_that_changes_nothing_is_a_mistake(web, film):
     problem(web.call("PATCH", f"/downloads/{'0' * 64}", json={"priority": "low"}), "ERR_NOT_FOUND", 404)
 
 
+def test_what_is_no_share_is_not_ended_as_one_and_no_download_as_a_download(web, film):
+    for path in (f"/shares/{BIG.id}", f"/shares/{BIG.id}?data=true", f"/downloads/{film}", f"/downloads/{film[:8]}"):
+        problem(web.call("DELETE", path), "ERR_NOT_FOUND", 404)
+    assert web.get(f"/downloads/{BIG.id}")["id"] == BIG.id
+    assert web.get(f"/shares/{film}")["id"] == film
+    assert web.call("DELETE", f"/shares/{film[:8]}?data=true").status_code == 204
+    problem(web.call("GET", f"/shares/{film}"), "ERR_NOT_FOUND", 404)
+
+
 def test_the_limits_of_all_together_are_shown_and_changed(web):
     changed = web.call("PATCH", "/limits", json={"up": 1_000_000, "down": 0}).json()
     assert (changed["up"], changed["down"], changed["id"]) == (1_000_000, 0, "")
