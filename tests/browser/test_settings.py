@@ -78,6 +78,25 @@ def test_limits_are_checked_while_they_are_written_and_hold_when_they_are_applie
     expect(setting(page, "limits.up")).to_contain_text("set while running")
 
 
+@pytest.mark.parametrize(
+    ("rate", "text", "unit"),
+    [
+        (1500 * 1024, "1500", "KiB/s"), (10_000_000, "9765.625", "KiB/s"), (1_000_000, "976.5625", "KiB/s"),
+        (1, "0.0009765625", "KiB/s"), (2.5 * MIB, "2.5", "MiB/s"), (700 * 1024, "700", "KiB/s"),
+        (1024 * MIB, "1", "GiB/s"),
+    ],
+)  # fmt: skip
+def test_any_limit_is_shown_as_it_is_and_nothing_is_to_be_applied(web, open_page, rate, text, unit):
+    web.call("PATCH", "/limits", json={"down": int(rate)}).raise_for_status()
+    limits = settings_of(web, open_page).get_by_role("region", name="Speed limits")
+    download = limits.get_by_role("textbox", name="Download")
+    expect(download).to_have_value(text)
+    expect(limits.get_by_label("Unit of download", exact=True)).to_have_value(unit)
+    expect(limits.get_by_role("button", name="Apply")).to_be_disabled()
+    web.call("PATCH", "/limits", json={"down": 3 * MIB}).raise_for_status()
+    expect(download).to_have_value("3")
+
+
 def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(web, open_page):
     page = settings_of(web, open_page)
     limits = page.get_by_role("region", name="Speed limits")
