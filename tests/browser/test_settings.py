@@ -108,6 +108,22 @@ def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(
     expect(limits.get_by_role("textbox", name="Download")).to_have_value("4")
 
 
+def test_what_changed_elsewhere_is_not_undone_by_what_is_applied_here(web, open_page):
+    page = settings_of(web, open_page)
+    limits = page.get_by_role("region", name="Speed limits")
+    limits.get_by_role("textbox", name="Download").fill("8")
+    days = {"up": 0, "down": MIB, "days": ["mon"], "begin": "08:00", "end": "18:00"}
+    web.call("PATCH", "/limits", json={"up": 5 * MIB, "schedule": days}).raise_for_status()
+    expect(limits.get_by_role("textbox", name="Upload", exact=True)).to_have_value("5")
+    expect(limits.get_by_label("Other limits at certain times")).to_be_checked()
+    expect(limits.get_by_role("textbox", name="Download", exact=True)).to_have_value("8")
+    limits.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("log")).to_contain_text("Limits now: 8.0 MiB/s down, 5.0 MiB/s up")
+    told = web.get("/limits")
+    assert (told["down"], told["up"], told["schedule"]) == (8 * MIB, 5 * MIB, days)
+    web.call("PATCH", "/limits", json={"down": 0, "up": 0, "schedule": None}).raise_for_status()
+
+
 def test_other_limits_at_certain_times_are_set_shown_again_and_taken_back(web, open_page):
     page = settings_of(web, open_page)
     limits = page.get_by_role("region", name="Speed limits")
