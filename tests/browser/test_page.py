@@ -41,6 +41,15 @@ def test_the_token_leaves_the_address_bar_and_survives_a_reload(web, open_page):
     assert page.evaluate("document.cookie") == ""
 
 
+def test_a_browser_that_keeps_nothing_opens_the_page_too(web, open_page):
+    page = open_page("about:blank")
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off', 'SecurityError'); } })"
+    )
+    page.goto(web.page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("north")
+
+
 def test_without_a_token_the_page_asks_for_one(web, open_page):
     page = open_page(web.url)
     page.get_by_label("Token").fill("wrong")
