@@ -136,6 +136,7 @@ class FolderEntry(Struct, frozen=True):
     size: int
     """Of a file."""
     modified: datetime | None
+    """null if it is in no year from 1 to 9999."""
 
 
 class FolderListing(Struct, frozen=True):

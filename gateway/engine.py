@@ -2,8 +2,8 @@
 
 A session that has not shown the token in time ends, and only so many of them without a WebSocket begin.
 
-A WebSocket may send no long message, nothing but the token before it has shown it, and is pinged only then (a ping is a
-thread that sleeps).  It ends without a traceback in the log, and with everything that belonged to it.
+Nobody may send a long message, nothing but the token before it has been shown, and is pinged only then (a ping is a
+thread that sleeps).  A session ends without a traceback in the log, and with everything that belonged to it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import Any, Final
 
 import msgspec
 from engineio.async_drivers.threading import SimpleWebSocketWSGI
+from engineio.exceptions import EngineIOError
+from engineio.packet import Packet
+from engineio.socket import Socket as Session
 
 from gateway.access import opens_websocket
 from gateway.strangers import JOIN_WITHIN, Strangers
@@ -66,7 +69,7 @@ def harden(engine: Any, longest: int, strangers: Strangers) -> None:
     """Change an engine that serves nobody yet; `longest` is the bytes of one message."""
     # The engine itself looks at a message's length when it has it all.
     engine._async = {**engine._async, "websocket": functools.partial(_WebSocket, max_message_size=longest)}
-    welcome = engine.handlers["connect"]
+    welcome, farewell = engine.handlers["connect"], engine.handlers["disconnect"]
 
     def connect(session: str, environ: dict[str, Any]) -> object:
         environ[_SESSION] = session
@@ -76,10 +79,17 @@ def harden(engine: Any, longest: int, strangers: Strangers) -> None:
         if not opens_websocket(environ):
             if sum(_is_joining(each) for each in list(engine.sockets.values())) > MAX_JOINING:
                 return False
+            connection.receive = functools.partial(_receive, connection)
+            connection.handle_post_request = functools.partial(_take_post, connection)
             strangers.enter(connection, JOIN_WITHIN)
         return welcome(session, environ)
 
+    def disconnect(session: str, reason: str) -> None:
+        engine.sockets.pop(session, None)  # what is said to one that has ended would be a KeyError
+        farewell(session, reason)
+
     engine.on("connect", connect)
+    engine.on("disconnect", disconnect)
 
 
 def has_joined(engine: Any, session: str) -> object:
@@ -93,6 +103,21 @@ def has_joined(engine: Any, session: str) -> object:
     connection.last_ping = time.time()
     connection.schedule_ping()
     return connection
+
+
+def _receive(session: Any, packet: Packet) -> None:
+    """Take what a session without a WebSocket says.  What it says after its end would be kept for ever."""
+    if not session.closing and (session.has_joined or _may_come_first(packet.encode())):
+        Session.receive(session, packet)
+
+
+def _take_post(session: Any, environ: dict[str, Any]) -> None:
+    """Take the body of a session without a WebSocket; one that makes no sense ends it."""
+    try:
+        Session.handle_post_request(session, environ)
+    except (EngineIOError, msgspec.DecodeError, ValueError, KeyError, RecursionError, OSError):
+        # The engine itself would wait until somebody has fetched the farewell, or write a traceback.
+        session.close(wait=False, abort=True)
 
 
 def _is_joining(session: Any) -> bool:

@@ -106,11 +106,18 @@ def _entries(folder: int, path: str) -> tuple[list[FolderEntry], bool]:
                 continue  # it went away
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 is_file = stat.S_ISREG(status.st_mode)
-                changed = datetime.fromtimestamp(status.st_mtime, UTC)
                 size = status.st_size if is_file else 0
                 where = f"{path.rstrip('/')}/{name}"
-                found.append(FolderEntry(name, where, "file" if is_file else "folder", size, changed))
+                found.append(FolderEntry(name, where, "file" if is_file else "folder", size, _moment(status.st_mtime)))
     return found, False
+
+
+def _moment(seconds: float) -> datetime | None:
+    """A time on the wall clock; None if it is in no year that can be written."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _can_be_told(name: str) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, request
 from msgspec import Struct
@@ -29,6 +29,10 @@ LONGEST: Final = 64 * 1024
 """Bytes of one answer that is remembered; with KEPT it bounds the memory."""
 
 
+ASK_AGAIN: Final = 1
+"""Seconds after which to ask for an answer that is being made."""
+
+
 class _Done(Struct, frozen=True):
     """What was asked under a key, and the answer; no answer while it is being made."""
 
@@ -36,6 +40,11 @@ class _Done(Struct, frozen=True):
     status: int = 0
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class _UnderWay(Conflict):
+    def get_headers(self, *arguments: Any, **options: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*arguments, **options), ("Retry-After", str(ASK_AGAIN))]
 
 
 class Repeats:
@@ -64,7 +73,7 @@ class Repeats:
         if known.asked != asked:
             raise UnprocessableEntity(f"the {HEADER} was used for another request; make a new one for each")
         if not known.status:
-            raise Conflict(f"the request with this {HEADER} is still being carried out; ask again in a moment")
+            raise _UnderWay(f"the request with this {HEADER} is still being carried out; ask again in a moment")
         return Response(known.body, known.status, known.headers)
 
     def _make(self, key: str, asked: bytes, make: Callable[..., Response], arguments: dict[str, str]) -> Response:

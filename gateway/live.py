@@ -55,6 +55,11 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Row)
 
 
+def since_boot() -> float:
+    """Seconds, monotonic, those too in which the machine slept: `time.monotonic` stands still meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Live:
     """Follows one peer and asks it things.  Public methods may be called from any thread.
 
@@ -63,13 +68,22 @@ class Live:
         events: endpoint of the peer's events.
         control: endpoint of the peer's control socket.
         tracker_events: endpoint of a local tracker's events, or empty.
+        clock: seconds, monotonic, by which rates over time are noted.
     """
 
-    def __init__(self, view: PageView, events: str, control: str, tracker_events: str = "") -> None:
+    def __init__(
+        self,
+        view: PageView,
+        events: str,
+        control: str,
+        tracker_events: str = "",
+        clock: Callable[[], float] = since_boot,
+    ) -> None:
         self._view = view
         self._events = events
         self._control = control
         self._tracker_events = tracker_events
+        self._clock = clock
         self._settled = threading.Condition()  # holds the lock of the view
         self._follower = Follower()
         self._resyncs = 0
@@ -157,7 +171,7 @@ class Live:
     def rates(self, span: str, content: str) -> Course:
         """Rates over a span of `gateway.view.history.STEPS`: of a content, or with "" of all together."""
         with self._settled:
-            return self._history.course(self._reactor.now, span, content)
+            return self._history.course(self._clock(), span, content)
 
     def happened(self, content: str) -> list[Entry]:
         """What happened to a content, oldest first."""
@@ -271,7 +285,7 @@ class Live:
             return  # the last rates heard are no rates any more
         moved = moving(self.rows(rows.DOWNLOADS, rows.DownloadRow), self.rows(rows.UPLOADS, rows.UploadRow))
         with self._settled:
-            self._history.sample(self._reactor.now, (peer.up_rate, peer.down_rate), moved)
+            self._history.sample(self._clock(), (peer.up_rate, peer.down_rate), moved)
 
     def _set_facts(self, **changes: object) -> None:
         facts = msgspec.structs.replace(self._view.facts, **changes)

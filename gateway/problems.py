@@ -83,6 +83,6 @@ def respond_to_refusal(error: HTTPException) -> Response:
     status = error.code or 500
     response = respond(_CODE_OF_STATUS.get(status, ERR_USAGE), error.description or error.name, status)
     for name, value in error.get_headers():
-        if name in ("Allow", "Content-Range"):
+        if name in ("Allow", "Content-Range", "Retry-After"):
             response.headers[name] = value
     return response

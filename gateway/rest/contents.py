@@ -187,6 +187,8 @@ def _headers(item: rows.ShareRow | rows.DownloadRow, located: messages.Located) 
 
 def _range(size: int, etag: str) -> tuple[int, int] | None:
     """(start, stop) of the one range that the request names; None: all of it."""
+    if request.method != "GET":  # RFC 9110 section 14.2
+        return None
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return None

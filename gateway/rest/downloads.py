@@ -91,8 +91,9 @@ class Downloads:
 
     def remove_download(self, content: str) -> Response:
         """Forget a download; with `data=true` what it fetched is deleted too."""
-        done = self._items.ask(messages.Remove(0, content[:512], data=DATA.read()), messages.Done, SLOW)
-        self._items.wait_until_shown(lambda view: view.row(rows.DOWNLOADS, done.content) is None)
+        data, content = DATA.read(), self._items.find(rows.DOWNLOADS, content, rows.DownloadRow).id
+        self._items.ask(messages.Remove(0, content, data=data), messages.Done, SLOW)
+        self._items.wait_until_shown(lambda view: view.row(rows.DOWNLOADS, content) is None)
         return no_content()
 
     def _reorder(self, content: str, patch: DownloadPatch) -> None:

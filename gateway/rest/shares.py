@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Final
 
 from flask import Response, request
 
 from bus import messages
-from bus.errors import ERR_USAGE, ShoalError
+from bus.errors import ERR_UNREACHABLE, ERR_USAGE, ShoalError
 from gateway import uploads
 from gateway.answers import LIST_QUERY, Listing, answer, body_as, no_content
 from gateway.bodies import FolderListing, SharedContent, SharePatch, ShareRequest
@@ -22,6 +24,9 @@ from gateway.view import rows
 
 DATA: Final = Switch("data", "delete the peer's copy of an upload too")
 PATH: Final = Text("path", "a folder, as an entry of another one names it; empty: where to begin", longest=4096)
+RESTARTS_WITHIN: Final = 15.0
+"""Seconds that an upload which is here waits for a peer that went away meanwhile."""
+_ASK_AGAIN: Final = 0.5  # seconds
 
 
 class Shares:
@@ -54,7 +59,7 @@ class Shares:
 
     def share(self) -> Response:
         """Share a path of the peer's machine, or a multipart upload of one file or folder: 201 once it is hashed and
-        offered.
+        offered. An upload to a peer that does not answer is refused before its bytes come.
         """
         if request.mimetype == "multipart/form-data":
             shared = self._share_upload()
@@ -79,11 +84,12 @@ class Shares:
 
     def unshare(self, content: str) -> Response:
         """Stop offering; with `data=true` an upload is deleted too, a file that was shared in place never is."""
-        if DATA.read():
-            done = self._items.ask(messages.Remove(0, content[:512], data=True), messages.Done, SLOW)
+        data, content = DATA.read(), self._items.find(rows.SHARES, content, rows.ShareRow).id
+        if data:
+            self._items.ask(messages.Remove(0, content, data=True), messages.Done, SLOW)
         else:
-            done = self._items.ask(messages.Unshare(0, content[:512]), messages.Done)
-        self._items.wait_until_shown(lambda view: view.row(rows.SHARES, done.content) is None)
+            self._items.ask(messages.Unshare(0, content), messages.Done)
+        self._items.wait_until_shown(lambda view: view.row(rows.SHARES, content) is None)
         return no_content()
 
     def look_into(self) -> Response:
@@ -93,11 +99,16 @@ class Shares:
         return answer(self._folders.look(PATH.read()))
 
     def _share_upload(self) -> messages.Shared:
+        self._items.live.require_peer()  # before the body has come for nothing
         request.max_content_length = sys.maxsize  # `receive` has a limit of its own
         kind, length = request.content_type or "", request.content_length
         path = uploads.receive(request.stream, kind, length, self._uploads_dir, self._upload_max)
-        try:
-            return self._items.ask(messages.SharePath(0, str(path), upload=True), messages.Shared, SLOW)
-        except ShoalError:
-            uploads.discard(path)
-            raise
+        gone_at = time.monotonic() + RESTARTS_WITHIN
+        while True:
+            try:
+                return self._items.ask(messages.SharePath(0, str(path), upload=True), messages.Shared, SLOW)
+            except ShoalError as error:
+                if error.code != ERR_UNREACHABLE or time.monotonic() > gone_at:
+                    uploads.discard(path)
+                    raise
+            threading.Event().wait(_ASK_AGAIN)

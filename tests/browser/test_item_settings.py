@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from bus import messages
 from tests.kit.table import details, line, line_named
@@ -87,6 +87,25 @@ def test_one_item_is_steered_from_its_general_tab(web, open_page):
     page.keyboard.press("Enter")
     expect(panel).to_contain_text("1.5 MiB/s down")
     assert asked_of(web, SPRAT)[2:] == (1.5 * MEBI, 0)
+
+
+def test_what_is_chosen_for_one_item_is_not_shown_for_another(web, open_page):
+    for content in (HERRING, SPRAT):
+        web.call("PATCH", f"/downloads/{content}", json={"priority": "normal", "sequential": False}).raise_for_status()
+    page = open_page(web.page)
+    held: list[Route] = []
+    page.route(f"**/api/v1/downloads/{HERRING}", lambda route: held.append(route))  # noqa: PLW0108  it takes functions alone
+    panel = details(page, line(page, HERRING))
+    panel.get_by_label("Priority").select_option("High")
+    panel.get_by_label("From first to last").check()
+    line(page, SPRAT).click()
+    expect(panel.get_by_label("Priority")).to_have_value("normal")
+    expect(panel.get_by_label("From first to last")).not_to_be_checked()
+    for route in held:
+        route.continue_()
+    eventually(lambda: page.evaluate("1") and asked_of(web, HERRING)[:2] == ("high", True), within=5)
+    expect(panel.get_by_label("Priority")).to_have_value("normal")
+    expect(panel.get_by_label("From first to last")).not_to_be_checked()
 
 
 def test_a_limit_that_many_do_not_share_stays_unless_it_is_changed(web, open_page):

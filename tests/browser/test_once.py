@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bus import messages
 from tests.kit.dropping import drop
 from tests.kit.relay import Relay
 from tests.kit.table import line, line_named
+from tests.kit.waiting import eventually
 from tests.kit.web_peer import WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -82,6 +84,28 @@ def test_an_upload_whose_answer_is_lost_is_shared_once(web, relay, page, tmp_pat
     assert first == second
     assert times(web, "SharePath") == 1
     assert len([path for path in web.uploads() if path.endswith(name)]) == 1
+
+
+@pytest.mark.parametrize("sent", ["path", "upload"])
+def test_an_answer_that_is_lost_while_the_work_goes_on_is_waited_for(web, relay, page, tmp_path, sent):
+    (tmp_path / "kelp.txt").write_text("from below")
+    web.peer.send_signal(signal.SIGSTOP)
+    if sent == "upload":
+        drop(page, tmp_path / "kelp.txt")
+    else:
+        page.get_by_role("button", name="Share", exact=True).click()
+        page.get_by_label("Path of a file or folder on this peer's machine").fill(str(tmp_path / "kelp.txt"))
+        page.get_by_role("button", name="Share path").click()
+    (key,) = eventually(lambda: keys_of(relay, "/shares"), within=5)
+    eventually(lambda: web.call("POST", "/shares", headers={"Idempotency-Key": key}).status_code == 422, within=5)
+    relay.cut()
+    eventually(lambda: len(keys_of(relay, "/shares")) > 2, within=10)
+    web.peer.send_signal(signal.SIGCONT)
+    expect(line_named(page, "kelp.txt")).to_have_count(1)
+    expect(page.get_by_role("log")).to_contain_text("kelp.txt is shared")
+    expect(page.get_by_role("log")).not_to_contain_text("Error")
+    assert set(keys_of(relay, "/shares")) == {key}
+    assert times(web, "SharePath") == 1
 
 
 def test_each_request_has_a_key_of_its_own_and_an_answer_that_is_lost_twice_is_said(web, relay, page, tmp_path):

@@ -8,13 +8,14 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocket, expect
 
 from bus import events, messages
 from peer.core.sharelink import parse_link
 from tests.kit.dropping import drag_over, drop
 from tests.kit.furnishing import LONG, MARKUP, furnish
 from tests.kit.table import act, details, line, line_named, view
+from tests.kit.waiting import hold_for
 from tests.kit.web_peer import WebPeer, children_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -41,6 +42,15 @@ def test_the_token_leaves_the_address_bar_and_survives_a_reload(web, open_page):
     assert page.evaluate("document.cookie") == ""
 
 
+def test_a_browser_that_keeps_nothing_opens_the_page_too(web, open_page):
+    page = open_page("about:blank")
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off', 'SecurityError'); } })"
+    )
+    page.goto(web.page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("north")
+
+
 def test_without_a_token_the_page_asks_for_one(web, open_page):
     page = open_page(web.url)
     page.get_by_label("Token").fill("wrong")
@@ -49,6 +59,25 @@ def test_without_a_token_the_page_asks_for_one(web, open_page):
     page.get_by_label("Token").fill(web.token)
     page.get_by_role("button", name="Open").click()
     expect(page.get_by_role("grid")).to_be_visible()
+
+
+def test_a_page_whose_token_has_been_refused_dials_no_more_until_it_has_another(web, open_page):
+    page = open_page(web.page)
+    expect(page.get_by_role("banner")).to_contain_text("Live")
+    dialled: list[WebSocket] = []
+    page.on("websocket", lambda socket: dialled.append(socket))  # noqa: PLW0108  it takes functions alone
+    refusal = {"code": "ERR_TOKEN", "status": 401, "detail": "no"}
+    page.route("**/api/v1/search*", lambda route: route.fulfill(status=401, json=refusal))
+    page.get_by_role("searchbox").first.fill("ocean")
+    page.get_by_role("searchbox").first.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("no longer valid")
+    hold_for(0.6, lambda: page.evaluate("1"))
+    assert dialled == []
+    page.get_by_label("Token").fill(web.token)
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("banner")).to_contain_text("Live")
+    hold_for(0.6, lambda: page.evaluate("1"))
+    assert len(dialled) == 1
 
 
 def test_the_page_shows_this_peer_and_everything_it_knows(web, open_page):

@@ -112,6 +112,23 @@ def test_a_sound_plays_and_is_sought_in_and_its_player_is_closed(web, song, open
     expect(page.locator("audio")).to_have_count(0)
 
 
+def test_what_is_played_for_longer_than_its_ticket_is_good_goes_on_with_another(web, song, open_page):
+    long = web.base / "long" / song.name
+    long.parent.mkdir()
+    long.write_bytes(noise(50 * SECONDS))  # more than a browser reads ahead
+    content = web.call("POST", "/shares", json={"path": str(long)}).json()["id"]
+    page = open_page(web.page, trusted=False)
+    menu_of(page, line(page, content)).get_by_role("menuitem", name="Play").click()
+    player = playing(page)
+    first = str(player.get_attribute("src"))
+    page.route(lambda url: url.endswith(first), lambda route: route.fulfill(status=401))
+    page.evaluate("const then = Date.now() + 3_700_000; Date.now = () => then")
+    seek(player, 48 * SECONDS)
+    assert player.get_attribute("src") != first
+    eventually(lambda: float(player.evaluate("it => it.currentTime")) > 48 * SECONDS, within=15)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_download_is_played_while_it_comes(web, song, open_page):
     size = song.stat().st_size
     web.let_find(messages.FoundContent(SONG, song.name, "file", size, 1, 1))

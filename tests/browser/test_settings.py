@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.kit.table import view
+from tests.kit.waiting import eventually
 from tests.kit.web_peer import WebPeer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -78,6 +79,25 @@ def test_limits_are_checked_while_they_are_written_and_hold_when_they_are_applie
     expect(setting(page, "limits.up")).to_contain_text("set while running")
 
 
+@pytest.mark.parametrize(
+    ("rate", "text", "unit"),
+    [
+        (1500 * 1024, "1500", "KiB/s"), (10_000_000, "9765.625", "KiB/s"), (1_000_000, "976.5625", "KiB/s"),
+        (1, "0.0009765625", "KiB/s"), (2.5 * MIB, "2.5", "MiB/s"), (700 * 1024, "700", "KiB/s"),
+        (1024 * MIB, "1", "GiB/s"),
+    ],
+)  # fmt: skip
+def test_any_limit_is_shown_as_it_is_and_nothing_is_to_be_applied(web, open_page, rate, text, unit):
+    web.call("PATCH", "/limits", json={"down": int(rate)}).raise_for_status()
+    limits = settings_of(web, open_page).get_by_role("region", name="Speed limits")
+    download = limits.get_by_role("textbox", name="Download")
+    expect(download).to_have_value(text)
+    expect(limits.get_by_label("Unit of download", exact=True)).to_have_value(unit)
+    expect(limits.get_by_role("button", name="Apply")).to_be_disabled()
+    web.call("PATCH", "/limits", json={"down": 3 * MIB}).raise_for_status()
+    expect(download).to_have_value("3")
+
+
 def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(web, open_page):
     page = settings_of(web, open_page)
     limits = page.get_by_role("region", name="Speed limits")
@@ -87,6 +107,24 @@ def test_limits_that_change_elsewhere_arrive_but_not_over_what_is_being_written(
     web.call("PATCH", "/limits", json={"down": 4 * MIB}).raise_for_status()
     limits.get_by_role("button", name="Undo").click()
     expect(limits.get_by_role("textbox", name="Download")).to_have_value("4")
+
+
+def test_what_changed_elsewhere_is_not_undone_by_what_is_applied_here(web, open_page):
+    web.call("PATCH", "/limits", json={"down": 2 * MIB}).raise_for_status()
+    page = settings_of(web, open_page)
+    limits = page.get_by_role("region", name="Speed limits")
+    expect(limits.get_by_role("textbox", name="Download")).to_have_value("2")
+    limits.get_by_role("textbox", name="Download").fill("8")
+    days = {"up": 0, "down": MIB, "days": ["mon"], "begin": "08:00", "end": "18:00"}
+    web.call("PATCH", "/limits", json={"up": 5 * MIB, "schedule": days}).raise_for_status()
+    expect(limits.get_by_role("textbox", name="Upload", exact=True)).to_have_value("5")
+    expect(limits.get_by_label("Other limits at certain times")).to_be_checked()
+    expect(limits.get_by_role("textbox", name="Download", exact=True)).to_have_value("8")
+    limits.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("log")).to_contain_text("Limits now: 8.0 MiB/s down, 5.0 MiB/s up")
+    told = web.get("/limits")
+    assert (told["down"], told["up"], told["schedule"]) == (8 * MIB, 5 * MIB, days)
+    web.call("PATCH", "/limits", json={"down": 0, "up": 0, "schedule": None}).raise_for_status()
 
 
 def test_other_limits_at_certain_times_are_set_shown_again_and_taken_back(web, open_page):
@@ -202,3 +240,33 @@ def test_a_page_that_saw_older_settings_overwrites_nothing_and_looks_again(web, 
     expect(row.get_by_role("combobox")).to_have_value("error")
     row.get_by_role("button", name="Apply").click()
     expect(row).to_contain_text("after a restart: error")
+
+
+def test_an_answer_that_was_overtaken_does_not_bring_older_settings_back(web, open_page, kept):
+    web.call("PATCH", "/limits", json={"up": 6 * MIB}).raise_for_status()
+    page = settings_of(web, open_page)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/v1/settings", lambda route: held.append((route, route.fetch())), times=1)
+    limits = page.get_by_role("region", name="Speed limits")
+    expect(limits.get_by_role("textbox", name="Upload")).to_have_value("6")
+    limits.get_by_role("textbox", name="Upload").fill("7")
+    limits.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("log")).to_contain_text("7.0 MiB/s up")
+    eventually(lambda: page.evaluate("1") and held, within=5)
+    row = setting(page, "logging.level")
+    row.get_by_role("combobox").select_option("error")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: error")
+    told = []
+    page.expose_function("tell", lambda text: told.append(text))  # noqa: PLW0108  it takes functions alone
+    row.evaluate(
+        "it => new MutationObserver(() => window.tell(it.textContent)).observe("
+        "it, { childList: true, characterData: true, subtree: true })"
+    )
+    with page.expect_response("**/api/v1/settings"):
+        held[0][0].fulfill(response=held[0][1])
+    row.get_by_role("combobox").select_option("debug")
+    row.get_by_role("button", name="Apply").click()
+    expect(row).to_contain_text("after a restart: debug")
+    eventually(lambda: page.evaluate("1") and told and "after a restart: debug" in told[-1], within=5)
+    assert all("after a restart" in text for text in told)

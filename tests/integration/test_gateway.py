@@ -217,15 +217,21 @@ def test_an_upload_of_unannounced_length_is_bounded_too(web):
     assert web.uploads() == before
 
 
+def beginning_of_upload(web: WebPeer, length: int) -> socket.socket:
+    """The connection of an upload whose head has been sent."""
+    connection = socket.create_connection(("127.0.0.1", web.port), timeout=30)
+    connection.sendall(
+        f"POST /api/v1/shares HTTP/1.1\r\nHost: localhost:{web.port}\r\nAuthorization: Bearer {web.token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n".encode()
+    )
+    return connection
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(web):
     before = web.uploads()
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="half"\r\n\r\n' + b"x" * 400_000
-    head = (
-        f"POST /api/v1/shares HTTP/1.1\r\nHost: localhost:{web.port}\r\nAuthorization: Bearer {web.token}\r\n"
-        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(body)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", web.port)) as connection:
-        connection.sendall(head.encode() + body)
+    with beginning_of_upload(web, 2 * len(body)) as connection:
+        connection.sendall(body)
         eventually(lambda: len(web.uploads()) > len(before), within=5)
     eventually(lambda: web.uploads() == before, within=5)
     assert requests.get(f"{web.url}/healthz", timeout=10).ok
@@ -235,6 +241,30 @@ def test_an_upload_that_the_peer_will_not_share_is_deleted(web):
     before = web.uploads()
     problem(web.call("POST", "/shares", files={"file": (REFUSED, b"x")}), "ERR_UNREADABLE", 409)
     assert web.uploads() == before
+
+
+def test_an_upload_waits_for_a_peer_that_restarts_and_does_not_begin_without_one(tmp_path):
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="song.txt"\r\n\r\n'
+    body = head + b"la" * 200_000 + b"\r\n--b--\r\n"
+    with WebPeer(tmp_path) as web:
+
+        def is_silent() -> bool:
+            return not requests.get(f"{web.url}/readyz", timeout=5).ok
+
+        with beginning_of_upload(web, len(body)) as connection:
+            connection.sendall(body[:-20])
+            eventually(web.uploads, within=5)
+            web.kill_peer()
+            eventually(is_silent, within=5)
+            connection.sendall(body[-20:])
+            eventually(lambda: not web.uploads()[0].startswith("."), within=5)
+            web.start_peer()
+            assert connection.recv(100).startswith(b"HTTP/1.1 201")
+        web.kill_peer()
+        eventually(is_silent, within=5)
+        with beginning_of_upload(web, len(body)) as connection:
+            assert connection.recv(100).startswith(b"HTTP/1.1 503")
+        assert len([path for path in web.uploads() if path.endswith("song.txt")]) == 1
 
 
 # --- downloading -----------------------------------------------------------------------------

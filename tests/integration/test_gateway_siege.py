@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import random
 import signal
@@ -195,6 +196,26 @@ def test_websockets_that_come_and_go_leave_nothing_behind(web):
     for _ in range(100):
         SilentPage(web, f'40{{"token":"{web.token}"}}'.encode()).websocket.close()
     assert children_of(web.gateway.pid) == workers
+    assert "Traceback" not in web.log()
+
+
+def open_polling(web: WebPeer) -> str:
+    """A session without a WebSocket; returns where it is polled."""
+    url = f"{web.url}/socket.io/?EIO=4&transport=polling"
+    return f"{url}&sid={json.loads(web.session.get(url, timeout=5).text[1:])['sid']}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "1\x1e40{}", "40{}\x1e1\x1e40{}", "4zzz", "zzz", "d=", "b!", "0", "2", "x" * 70_000, b"\xff", "4" + "[" * 5000,
+        "40" + "[" * 5000, "\x1e".join(["3"] * 17), '451-["x"]', '42["tap",{}]',
+    ],
+)  # fmt: skip
+def test_what_is_posted_without_the_token_costs_no_thread_and_no_traceback(web, body):
+    session = open_polling(web)
+    for _ in range(2):  # the second time it may have ended
+        assert web.session.post(session, data=body, timeout=5).status_code < 500
     assert "Traceback" not in web.log()
 
 

@@ -49,6 +49,10 @@ class Relay:
         """Carry on."""
         self._flowing.set()
 
+    def cut(self) -> None:
+        """End all connections, as a machine that slept; others may begin."""
+        _end(*self._open)
+
     def end(self) -> None:
         """End all connections and take no more."""
         self.flow()

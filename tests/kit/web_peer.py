@@ -117,7 +117,8 @@ class WebPeer:
     def fetch(self, found: messages.FoundContent) -> None:
         """Begin to fetch a content that is found from now on."""
         self.let_find(found)
-        self.call("POST", "/downloads", json={"id": found.id}).raise_for_status()
+        # The order and the request come to the peer by different ways.
+        eventually(lambda: self.call("POST", "/downloads", json={"id": found.id}).ok, within=5)
 
     def let_list(self, content: str, files: list[tuple[str, int]]) -> None:
         """These are the files of a content: path and size of each."""

@@ -45,6 +45,22 @@ def test_folders_come_first_and_what_is_hidden_a_link_or_no_file_is_left_out(hom
     assert listing.items[0].path == str(home / "music")
 
 
+@pytest.mark.parametrize("seconds", [2**40, -(2**40), 2**63, -(2**63)])
+def test_a_time_that_no_calendar_has_is_none(seconds):
+    assert folders._moment(seconds) is None
+
+
+@pytest.mark.parametrize("seconds", [2**40, -(2**40)])
+def test_a_time_that_no_calendar_has_is_left_out(home, seconds):
+    odd = home / "b.txt"
+    os.utime(odd, (seconds, seconds))
+    if odd.stat().st_mtime != seconds:
+        pytest.skip("this file system keeps no such time")
+    times = {entry.name: entry.modified for entry in Folders([home]).look(str(home)).items}
+    assert times["b.txt"] is None
+    assert times["A.txt"] is not None
+
+
 def test_one_goes_down_and_up_again_but_not_above_what_was_configured(home):
     looked = Folders([home])
     down = looked.look(str(home / "music" / "live"))

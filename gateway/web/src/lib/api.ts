@@ -40,14 +40,22 @@ export function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Milliseconds after which what is still being carried out under its key is asked for again; null if it is not. */
+export function askAgainAfter(status: number, retryAfter: string | null): number | null {
+  return status === 409 && retryAfter ? Number(retryAfter) * 1000 : null;
+}
+
 /** An answer and its text; asked for so many times while it is lost on its way. */
 async function fetched(url: string, init: RequestInit, times: number): Promise<[Response, string]> {
-  try {
-    const response = await fetch(url, init);
-    return [response, await response.text()];
-  } catch {
-    if (times > 1) return fetched(url, init, times - 1);
-    throw new ApiError(0, "ERR_UNREACHABLE", "the page's server does not answer");
+  for (;;) {
+    try {
+      const response = await fetch(url, init);
+      const delay = askAgainAfter(response.status, response.headers.get("Retry-After"));
+      if (delay === null) return [response, await response.text()];
+      await new Promise((done) => setTimeout(done, delay));
+    } catch {
+      if (--times < 1) throw new ApiError(0, "ERR_UNREACHABLE", "the page's server does not answer");
+    }
   }
 }
 

@@ -58,7 +58,7 @@ class Live {
       if (this.tapped) socket.emit("tap", { topic: this.tapped.topic });
     });
     socket.onAny(() => this.hear());
-    socket.on("disconnect", () => this.lost(socket));
+    socket.on("disconnect", (reason) => this.lost(socket, reason));
     socket.on("connect_error", (refusal: Refusal) => this.refused(socket, refusal));
     socket.on("snapshot", (frame: Snapshot, got?: () => void) => this.replace(frame, got));
     socket.on("changes", (frame: Changes, got?: () => void) => this.apply(frame, got));
@@ -104,7 +104,8 @@ class Live {
     this.watch = setTimeout(() => (this.watch = setTimeout(judge, SILENCE_MS / 10)), 0.9 * SILENCE_MS);
   }
 
-  private lost(socket: Socket): void {
+  private lost(socket: Socket, reason: Socket.DisconnectReason): void {
+    if (reason === "io client disconnect") return; // whoever closes it here says what comes next
     this.connection = "lost";
     clearTimeout(this.watch);
     // The library dials again by itself, but not after the server has closed the connection on purpose.

@@ -53,18 +53,34 @@ export async function save(id: string, file: number): Promise<void> {
   }
 }
 
+/** Milliseconds after which a file that is not read on may only need another ticket. */
+const RENEW_AFTER = 5 * 60_000;
+
 class Player {
   /** What is played; null if nothing is. */
-  shown = $state.raw<{ name: string; medium: Medium; address: string } | null>(null);
+  shown = $state.raw<{ id: string; file: number; name: string; medium: Medium; address: string } | null>(null);
+  private ticketed = 0;
 
   async open(id: string, file: number, name: string): Promise<void> {
     const medium = mediumOf(name);
     if (!medium) return;
     try {
-      this.shown = { name, medium, address: await addressOf(id, file) };
+      this.shown = { id, file, name, medium, address: await addressOf(id, file) };
+      this.ticketed = Date.now();
     } catch (error) {
       toasts.fail(error);
     }
+  }
+
+  /** Reads what is played from another address, if the ticket for the last one may be too old; whether it does. */
+  async renew(): Promise<boolean> {
+    const shown = this.shown;
+    if (!shown || Date.now() - this.ticketed < RENEW_AFTER) return false;
+    this.ticketed = Date.now();
+    const address = await addressOf(shown.id, shown.file).catch(() => "");
+    if (address === "" || this.shown !== shown) return false;
+    this.shown = { ...shown, address };
+    return true;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // Uploads from this browser to the gateway, one after another, each with its progress.
 
-import { ApiError, errorOf, newKey } from "./api";
+import { ApiError, askAgainAfter, errorOf, newKey } from "./api";
 import type { Parcel } from "./dropped";
 import * as format from "./format";
 import { items } from "./items.svelte";
@@ -80,7 +80,10 @@ class Uploads {
         else failed(new ApiError(0, "ERR_UNREACHABLE", `the upload of ${parcel.name} broke off`));
       };
       request.onload = () => {
-        if (request.status === 201) done(JSON.parse(request.responseText) as SharedAnswer);
+        const delay = askAgainAfter(request.status, request.getResponseHeader("Retry-After"));
+        const again = () => done(this.parcels.has(id) ? this.post(id, parcel, key, times) : null);
+        if (delay !== null) setTimeout(again, delay);
+        else if (request.status === 201) done(JSON.parse(request.responseText) as SharedAnswer);
         else failed(errorOf(request.status, request.responseText));
       };
       request.open("POST", "/api/v1/shares");

@@ -3,25 +3,43 @@
 
 const KEY = "shoal.token";
 
+/** What is kept from a visit before. Storage may be off: the token then lives as long as the page. */
+function kept(): string {
+  try {
+    return localStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(token: string): void {
+  try {
+    if (token) localStorage.setItem(KEY, token);
+    else localStorage.removeItem(KEY);
+  } catch {
+    // As in `kept`.
+  }
+}
+
 class Session {
   token = $state("");
   /** Why the last token was refused, for the prompt. */
   refusal = $state("");
 
   constructor() {
-    this.token = localStorage.getItem(KEY) ?? "";
+    this.token = kept();
     this.takeFragment();
     window.addEventListener("hashchange", () => this.takeFragment());
   }
 
   accept(token: string): void {
-    localStorage.setItem(KEY, token);
+    keep(token);
     this.refusal = "";
     this.token = token;
   }
 
   refuse(reason: string): void {
-    localStorage.removeItem(KEY);
+    keep("");
     this.refusal = reason;
     this.token = "";
   }
