@@ -1,10 +1,10 @@
 """`python -m experiments`, which is `shoal experiment`."""
 
-import signal
 import sys
 
 from experiments.command_line import main
+from experiments.interrupting import interrupt_on_sigterm
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: so that everything is put away
+    interrupt_on_sigterm()
     sys.exit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from experiments.agreement import Agreement, agreement
 from experiments.busy import Busy
 from experiments.figures.agreement import Panel, draw_agreement
 from experiments.figures.style import check_drawing
+from experiments.interrupting import interrupt_on_sigterm
 from experiments.provenance import Provenance
 from experiments.runner import run
 from experiments.scenario import read_scenario
@@ -212,5 +212,5 @@ def carry_out(chosen: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: so that everything is put away
+    interrupt_on_sigterm()
     sys.exit(main(sys.argv[1:]))

@@ -19,6 +19,7 @@ from msgspec import Struct
 from bus.errors import ERR_FAILURE, ShoalError
 from bus.process import Process, told_by
 from experiments.backends.state import remove_state
+from experiments.interrupting import check_interrupted
 from experiments.sweeping.plan import Job
 
 PROGRAM: Final = "experiments.sweeping.single"
@@ -55,6 +56,7 @@ def run_locally(folder: Path, jobs: Sequence[Job], at_once: int) -> Generator[Ou
                 yield child.outcome()
             if not ended:
                 time.sleep(_POLL)
+            check_interrupted()
     finally:
         _end(running)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
 from bus.errors import INTERRUPTED, OK, ShoalError
+from experiments.interrupting import interrupt_on_sigterm
 from experiments.runner import run
 from experiments.scenario import scenario_of
 from experiments.sweeping.plan import Job, Plan, jobs_of, read_plan
@@ -36,5 +36,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is put away
+    interrupt_on_sigterm()
     sys.exit(main())

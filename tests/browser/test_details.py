@@ -22,8 +22,7 @@ KIBI = 2**10
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPeer]:
     with WebPeer(tmp_path_factory.mktemp("web"), rate=300 * KIBI) as web:
-        web.let_find(messages.FoundContent(HERRING, "herring", "tree", 2**30, 1, 1))
-        web.call("POST", "/downloads", json={"id": HERRING})
+        web.fetch(messages.FoundContent(HERRING, "herring", "tree", 2**30, 1, 1))
         yield web
 
 
@@ -81,9 +80,8 @@ def test_files_tell_how_much_of_each_is_here_and_are_left_out_and_fetched_after_
 
 def test_a_file_that_is_complete_cannot_be_left_out_and_a_refusal_is_taken_back(web, open_page):
     sole = "c4" * 32
-    web.let_find(messages.FoundContent(sole, "sole", "tree", 2**30, 1, 1))
     web.let_list(sole, [("docs/read me.txt", 6), ("gone", 3)])  # of the first all is here; the second nobody knows
-    web.call("POST", "/downloads", json={"id": sole, "only": ["run"]})
+    web.fetch(messages.FoundContent(sole, "sole", "tree", 2**30, 1, 1), ["run"])
     page = open_page(web.page)
     panel = details(page, line(page, sole), "Files")
     expect(panel.get_by_role("checkbox", name="Fetch docs/read me.txt")).to_be_disabled()
@@ -100,9 +98,8 @@ def wanted(web: WebPeer) -> list[bool]:
 
 def test_files_and_folders_get_a_priority_and_keep_the_focus_while_answers_come(web, open_page):
     eel = "c3" * 32
-    web.let_find(messages.FoundContent(eel, "eel", "tree", 2**30, 1, 1))
     web.let_list(eel, [("docs/read me.txt", 12), ("docs/other", 3)])  # no folder decides over what the second has
-    web.call("POST", "/downloads", json={"id": eel, "only": ["run"]})
+    web.fetch(messages.FoundContent(eel, "eel", "tree", 2**30, 1, 1), ["run"])
     page = open_page(web.page)
     panel = details(page, line(page, eel), "Files")
     file = panel.get_by_role("combobox", name="Priority of docs/read me.txt", exact=True)
@@ -129,9 +126,8 @@ def test_files_and_folders_get_a_priority_and_keep_the_focus_while_answers_come(
 def test_a_priority_that_is_refused_is_taken_back_and_the_reason_is_told(web, open_page):
     # The stand-in counts what is here by place, and knows no file of this name.
     cod = "c2" * 32
-    web.let_find(messages.FoundContent(cod, "cod", "tree", 2**30, 1, 1))
     web.let_list(cod, [("gone", 12), ("run", 0)])
-    web.call("POST", "/downloads", json={"id": cod})
+    web.fetch(messages.FoundContent(cod, "cod", "tree", 2**30, 1, 1))
     page = open_page(web.page)
     panel = details(page, line(page, cod), "Files")
     file = panel.get_by_role("combobox")

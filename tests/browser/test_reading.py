@@ -134,8 +134,7 @@ def test_what_is_played_for_longer_than_its_ticket_is_good_goes_on_with_another(
 
 def test_a_download_is_played_while_it_comes(web, song, open_page):
     size = song.stat().st_size
-    web.let_find(messages.FoundContent(SONG, song.name, "file", size, 1, 1))
-    web.call("POST", "/downloads", json={"id": SONG}).raise_for_status()
+    web.fetch(messages.FoundContent(SONG, song.name, "file", size, 1, 1))
     web.order(f"lies {SONG} {size // 4} {song}")
     page = open_page(web.page)
     menu_of(page, line(page, SONG)).get_by_role("menuitem", name="Play").click()

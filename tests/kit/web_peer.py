@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -114,11 +114,12 @@ class WebPeer:
     def let_find(self, found: messages.FoundContent) -> None:
         self.order(f"found {msgspec.json.encode(found).decode()}")
 
-    def fetch(self, found: messages.FoundContent) -> None:
-        """Begin to fetch a content that is found from now on."""
+    def fetch(self, found: messages.FoundContent, only: Sequence[str] = ()) -> None:
+        """Begin to fetch a content that is found from now on, or these paths of it."""
         self.let_find(found)
+        wanted = {"id": found.id, "only": list(only)} if only else {"id": found.id}
         # The order and the request come to the peer by different ways.
-        eventually(lambda: self.call("POST", "/downloads", json={"id": found.id}).ok, within=5)
+        eventually(lambda: self.call("POST", "/downloads", json=wanted).ok, within=START)
 
     def let_list(self, content: str, files: list[tuple[str, int]]) -> None:
         """These are the files of a content: path and size of each."""

@@ -66,6 +66,7 @@ def test_priorities_of_a_download_and_of_its_files_outlive_a_kill(swarm: Swarm, 
     for number, path in enumerate(("a", "deep/b", "deep/c")):
         random_file(tmp_path / "trip" / path, SIZE, seed=10 + number)
     content = swarm.cli("share", str(tmp_path / "trip")).data[0]["id"]
+    swarm.cli("limit", "--down", "1 MiB/s", peer="south")  # so that it is not over before all is said
     with Remote(swarm.peer("south")) as south:
         south.get(content)
         eventually(lambda: south.progress(content) > 0, within=30)
@@ -81,6 +82,7 @@ def test_priorities_of_a_download_and_of_its_files_outlive_a_kill(swarm: Swarm, 
         assert isinstance(answer, Held)
         assert [file.priority for file in answer.files] == ["normal", "low", "high"]
     swarm.cli("remove", content, peer="south")
+    swarm.cli("limit", "--down", "unlimited", peer="south")
 
 
 def test_an_uploader_killed_at_half_comes_back_and_the_download_goes_on(swarm: Swarm, tmp_path: Path) -> None:
