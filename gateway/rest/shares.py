@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -26,7 +25,6 @@ DATA: Final = Switch("data", "delete the peer's copy of an upload too")
 PATH: Final = Text("path", "a folder, as an entry of another one names it; empty: where to begin", longest=4096)
 RESTARTS_WITHIN: Final = 15.0
 """Seconds that an upload which is here waits for a peer that went away meanwhile."""
-_ASK_AGAIN: Final = 0.5  # seconds
 
 
 class Shares:
@@ -108,7 +106,7 @@ class Shares:
             try:
                 return self._items.ask(messages.SharePath(0, str(path), upload=True), messages.Shared, SLOW)
             except ShoalError as error:
-                if error.code != ERR_UNREACHABLE or time.monotonic() > gone_at:
+                left = gone_at - time.monotonic() if error.code == ERR_UNREACHABLE else 0.0
+                if left <= 0.0 or not self._items.live.wait_for(lambda view: not view.is_stale, left):
                     uploads.discard(path)
                     raise
-            threading.Event().wait(_ASK_AGAIN)

@@ -8,7 +8,7 @@ What is asked of which source is peer/core/asking.py, how much credit it gets pe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from bus.boundary import ContentId, LinkId, PeerId
@@ -225,13 +225,11 @@ class Fetching:
         """Ask nothing of a source for a while."""
         self._not_before[source.link] = self._turn.now + REOPEN_AFTER
 
-    def _fresh(self) -> list[Source]:
+    def _fresh(self) -> Iterator[Source]:
         """Sources with an open stream that never had to rest."""
-        return [
-            source
-            for link, source in self.sources.items()
-            if source.state is SourceState.OPEN and link not in self._not_before
-        ]
+        for link, source in self.sources.items():
+            if source.state is SourceState.OPEN and link not in self._not_before:
+                yield source
 
     def useful(self, source: Source) -> bool:
         """Whether this source has anything that is still missing."""

@@ -45,7 +45,7 @@ def holds_up_manifest(
         return False
     contents = [asked.content for asked in source.asked.values() if asked.manifest]
     maps = [active[content].maps for content in contents if content in active]
-    return any(known.get(other.link) for known in maps for other in fresh)
+    return any(known.get(other.link) for other in fresh for known in maps)
 
 
 def _piece(asked: Asked) -> int:
