@@ -63,6 +63,19 @@ def test_a_file_that_changed_since_the_start_is_told_of(web, open_page):
     web.config.write_text(before)
 
 
+def test_nothing_is_written_before_the_limits_are_known_for_the_answer_would_write_over_it(web, open_page):
+    held: list[tuple[Route, APIResponse]] = []
+    page: Page = open_page(web.page)
+    page.route("**/api/v1/limits", lambda route: held.append((route, route.fetch())), times=1)
+    view(page, "Settings")
+    limits = page.get_by_role("region", name="Speed limits")
+    expect(limits).to_contain_text("Asking for the limits")
+    expect(limits.get_by_role("textbox")).to_have_count(0)
+    eventually(lambda: page.evaluate("1") and held, within=5)
+    held[0][0].fulfill(response=held[0][1])
+    expect(limits.get_by_role("textbox", name="Upload")).to_be_editable()
+
+
 def test_limits_are_checked_while_they_are_written_and_hold_when_they_are_applied(web, open_page):
     page = settings_of(web, open_page)
     limits = page.get_by_role("region", name="Speed limits")
