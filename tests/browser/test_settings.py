@@ -245,8 +245,15 @@ def test_what_no_page_may_change_says_why_and_where_it_stands(web, open_page):
 def test_a_page_that_saw_older_settings_overwrites_nothing_and_looks_again(web, open_page, kept):
     page = settings_of(web, open_page)
     row = setting(page, "logging.level")
+    before = ["debug"]
+
+    def overtake(route: Route) -> None:
+        if route.request.method == "PATCH" and before:
+            web.call("PATCH", "/settings", json={"logging.level": before.pop()}).raise_for_status()
+        route.continue_()
+
+    page.route("**/api/v1/settings", overtake)
     row.get_by_role("combobox").select_option("error")
-    web.call("PATCH", "/settings", json={"logging.level": "debug"}).raise_for_status()
     row.get_by_role("button", name="Apply").click()
     expect(row.get_by_role("alert")).to_contain_text("look at them again")
     expect(row).to_contain_text("after a restart: debug")

@@ -29,7 +29,7 @@ def bench(folder, *arguments):
         ("--cases swarm --leechers 2 --size 512KiB", "shoal,libtorrent"),
         ("--cases sources --size 512KiB", "shoal"),
         ("--cases memory --size 1MiB", "shoal-8MiB"),
-        ("--cases busy --size 96MiB", "shoal"),
+        ("--cases busy --size 256MiB", "shoal"),
         ("--cases busy --size 256MiB", "shoal-sharing"),
         ("--cases limits --size 1MiB", "up-content"),
     ],

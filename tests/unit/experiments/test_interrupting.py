@@ -33,8 +33,8 @@ def test_an_interrupt_that_a_finalizer_swallows_is_noticed():
 
 def test_sigterm_interrupts():
     program = (
-        "from experiments.interrupting import interrupt_on_sigterm\ninterrupt_on_sigterm()\nprint('on', flush=True)\n"
-        "try:\n    input()\nexcept KeyboardInterrupt:\n    print('interrupted')"
+        "from experiments.interrupting import interrupt_on_sigterm\ninterrupt_on_sigterm()\n"
+        "try:\n    print('on', flush=True)\n    input()\nexcept KeyboardInterrupt:\n    print('interrupted')"
     )
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
