@@ -21,6 +21,7 @@ from bus.errors import ERR_DISK_FULL, ShoalError
 from bus.units import format_size
 from experiments.bench.records import Entry, Figure, Result, Run
 from experiments.bench.usage import Others
+from experiments.bench.warming import touch_memory
 from experiments.provenance import provenance
 
 HEADROOM: Final = 2**30
@@ -145,6 +146,8 @@ class Contest(Generic[K]):
         work.mkdir()
         if work.stat().st_dev != Path("/dev/shm").stat().st_dev:
             os.sync()  # what the run before left to be written is not this one's burden
+        # What a run writes, and some for its processes: check_room found more.
+        touch_memory(self._case.moved + min(self._case.moved, HEADROOM) // 2)
         try:
             run = contender.run(job, work)
         except ShoalError as error:
