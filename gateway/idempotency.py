@@ -27,8 +27,6 @@ MAX_KEY: Final = 255
 KEPT: Final = 256
 LONGEST: Final = 64 * 1024
 """Bytes of one answer that is remembered; with KEPT it bounds the memory."""
-
-
 ASK_AGAIN: Final = 1
 """Seconds after which to ask for an answer that is being made."""
 

@@ -18,7 +18,6 @@ def touch_memory(size: int) -> None:
     if not size:
         return
     with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
-        held.madvise(mmap.MADV_HUGEPAGE)
         for begin in range(0, size, len(_PIECE)):
             end = min(begin + len(_PIECE), size)
             held[begin:end] = _PIECE[: end - begin]

@@ -69,7 +69,7 @@ def test_nothing_is_written_before_the_limits_are_known_for_the_answer_would_wri
     page.route("**/api/v1/limits", lambda route: held.append((route, route.fetch())), times=1)
     view(page, "Settings")
     limits = page.get_by_role("region", name="Speed limits")
-    expect(limits).to_contain_text("Asking for the limits")
+    expect(limits).to_contain_text("Asking…")
     expect(limits.get_by_role("textbox")).to_have_count(0)
     eventually(lambda: page.evaluate("1") and held, within=5)
     held[0][0].fulfill(response=held[0][1])
