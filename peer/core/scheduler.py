@@ -47,7 +47,7 @@ class FairQueue:
         self._streams: dict[LinkId, _Stream] = {}
         """In the order of their turns: the first is the one whose turn it is."""
         self._half_sent: dict[LinkId, bool] = {}
-        """Streams in the middle of a chunk, the one that sent last at the end."""
+        """Streams in the middle of a chunk, the one that sent last at the end; those that go first, too."""
 
     def add(self, link: LinkId, weight: float, footing: Footing) -> None:
         """A stream was opened; `weight` is above 0, and counts for known peers only."""
@@ -64,6 +64,14 @@ class FairQueue:
             stream.weight, stream.footing = weight, footing
             if footing is Footing.FREE_RIDER:
                 self._half_sent.pop(link, None)
+
+    def put_first(self, link: LinkId) -> None:
+        """What this stream sends next holds up all that its peer could do: it goes before everything else.
+
+        It pays for it as for all else.  Free riders wait their turn.
+        """
+        if self._streams[link].footing is not Footing.FREE_RIDER:
+            self._half_sent[link] = True
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""

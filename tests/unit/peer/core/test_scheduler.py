@@ -102,6 +102,23 @@ def test_a_stream_that_waits_in_the_middle_of_a_chunk_holds_up_nobody_and_goes_o
     assert serve(queue, A, B, C, size=MIB) == C
 
 
+def test_what_is_put_first_goes_before_a_chunk_that_has_begun_and_is_paid_for() -> None:
+    queue = queue_of(1.0, 1.0)
+    assert serve(queue, A, size=KIB, whole=False) == A
+    queue.put_first(B)
+    assert serve(queue, A, B, size=QUANTUM) == B
+    assert serve(queue, A, B, size=KIB) == A
+    # B is in debt for what went first: A has its whole turn.
+    assert served(queue, A, B, size=KIB, total=QUANTUM // 2) == {A: QUANTUM // 2, B: 0}
+
+
+def test_a_free_rider_is_never_put_first() -> None:
+    queue = with_riders(known=1, newcomers=0, riders=1)
+    assert serve(queue, A, size=KIB, whole=False) == A
+    queue.put_first(B)
+    assert serve(queue, A, B, size=KIB) == A
+
+
 def test_newcomers_together_get_their_share_and_no_more() -> None:
     queue = queue_of(0.5, 0.7, newcomers=4)
     links = [LinkId(number) for number in range(1, 7)]

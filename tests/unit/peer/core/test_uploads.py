@@ -85,6 +85,22 @@ def test_who_waits_for_our_limit_is_not_idle() -> None:
     assert 0 < len(ended) <= 3 * 8
 
 
+def test_a_manifest_goes_before_the_chunks_of_others() -> None:
+    fast = HostRates(up=100 * MIB)
+    swarm = SimulatedSwarm(SwarmScenario(leechers=6, size=64 * MIB, seed_rates=fast, leecher_rates=fast))
+    swarm.nodes[peer_id(0)].limits.set("up", 128 * KIB, swarm.world.now)  # a chunk takes eight seconds
+    swarm.world.run(20.0, lambda: False)
+    swarm.add_peer(7)
+    came = swarm.world.now
+
+    def has_manifest() -> bool:
+        download = swarm.nodes[peer_id(7)].downloads.active.get(CONTENT)
+        return download is not None and download.layout is not None
+
+    assert swarm.world.run(came + 30, has_manifest)
+    assert swarm.world.now - came < 2, "a round trip, a slot that is free, and a message of 16 KiB"
+
+
 def test_who_is_banned_while_it_has_a_slot_loses_it() -> None:
     fast = HostRates(up=MIB)
     swarm = SimulatedSwarm(SwarmScenario(1, 64 * MIB, fast, fast))
