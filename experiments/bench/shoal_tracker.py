@@ -24,6 +24,7 @@ from bus.process import Process
 from bus.ready import TrackerReady
 from experiments.bench.children import Children
 from experiments.bench.records import Part, Run
+from experiments.bench.tracker_echo import Echoed
 from experiments.bench.tracker_limit import Ready
 from experiments.bench.tracker_load import OUTSTANDING, Load, Mix, Order
 from experiments.bench.tracker_population import Population
@@ -32,6 +33,8 @@ from experiments.bench.usage import spent, usage_of
 START: Final = 120.0
 """Seconds within which a tracker must have read its database."""
 _LOOK: Final = 0.05
+ECHO_RATE: Final = 5_000
+"""Requests a second: half of what the tracker is to answer."""
 
 REQUESTS, MICROSECONDS, P50, P99, PEERS, FAILED = "requests/s", "us CPU/request", "p50 ms", "p99 ms", "peers", "failed"
 """Numbers of a run: answers a second in the closed loop; what one of them costs all threads of the server together;
@@ -86,6 +89,31 @@ class BareRouter:
             child = children.start(command, "bare")
             os.sched_setaffinity(child.pid, {_cores()[0]})
             return _loaded(msgspec.json.decode(child.line(), type=Ready), job.population, job, work)
+
+
+class Echo:
+    """What this machine takes for a request and its answer, whoever answers: `tracker_echo.py`."""
+
+    name = "echo"
+    how = (
+        f"experiments/bench/tracker_echo.py: one TCP connection that sends back what comes, {ECHO_RATE:,} times a "
+        "second, no ZeroMQ, no encryption, no tracker"
+    )
+
+    def missing(self) -> str:
+        return _missing()
+
+    def run(self, job: TrackerJob, work: Path) -> Run:
+        command = [sys.executable, "-P", "-m", "experiments.bench.tracker_echo"]
+        first, *_, last = _cores()
+        with Children(work) as children:
+            server = children.start([*command, str(first)], "echo")
+            port = server.line()
+            before = usage_of(server.pid)
+            client = children.start([*command, str(last), port, str(ECHO_RATE), str(job.seconds)], "client")
+            echoed = msgspec.json.decode(client.line(), type=Echoed)
+            used = spent(before, usage_of(server.pid))
+        return Run(job.seconds, [Part("server", used)], {P50: 1e3 * echoed.p50, P99: 1e3 * echoed.p99})
 
 
 def name_of(contents: int) -> str:

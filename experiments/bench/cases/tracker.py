@@ -18,6 +18,7 @@ from experiments.bench.shoal_tracker import (
     P99,
     REQUESTS,
     BareRouter,
+    Echo,
     ShoalTracker,
     TrackerJob,
     name_of,
@@ -41,7 +42,7 @@ def tracker(
     seconds: float = SECONDS,
     mix: Mix = "mixed",
 ) -> list[Case[TrackerJob]]:
-    """One tracker with many contents, one with few, and a bare ROUTER.
+    """One tracker with many contents, one with few, a bare ROUTER, and a bare echo.
 
     Args:
         options: of the command line.
@@ -56,7 +57,7 @@ def tracker(
         f"CURVE, {many:,} contents; queries and renewals in turn, {OUTSTANDING} on their way at a time, and then "
         "half of that rate, at random times"
     )
-    contenders: list[Contender[TrackerJob]] = [ShoalTracker(many), BareRouter(), ShoalTracker(few)]
+    contenders: list[Contender[TrackerJob]] = [ShoalTracker(many), BareRouter(), Echo(), ShoalTracker(few)]
 
     def made(folder: Path) -> TrackerJob:
         databases = {}

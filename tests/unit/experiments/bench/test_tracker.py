@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from random import Random
+from threading import Thread
 
 import msgspec
 import pytest
 
 from bus.database import open_database
 from bus.places import TrackerPlaces
-from experiments.bench import tracker_load
+from experiments.bench import tracker_echo, tracker_load
 from experiments.bench.cases.tracker import tracker
 from experiments.bench.contest import Contest
 from experiments.bench.options import Options
 from experiments.bench.records import Entry, Result, Run
-from experiments.bench.shoal_tracker import FAILED, MICROSECONDS, P99, PEERS, REQUESTS, run_load, started_tracker
+from experiments.bench.shoal_tracker import FAILED, MICROSECONDS, P50, P99, PEERS, REQUESTS, run_load, started_tracker
 from experiments.bench.tracker_load import Load, Order, _poisson, _requests
 from experiments.bench.tracker_population import (
     Population,
@@ -139,6 +141,33 @@ def test_the_bare_router_gives_answers_of_the_same_size(tmp_path):
     assert [figure.what for figure in result.figures if "not measured" in figure.measured] == [
         "cost of a request, 200 contents over 100"
     ]
+
+
+@needs_two_cores
+def test_the_echo_tells_what_the_machine_takes(tmp_path):
+    [case] = tracker(Options(ram_disk=tmp_path, contenders=("echo",)), FEW, few=100, seconds=0.2)
+    result = Contest(case, 1, lambda _: None).measure("a test")
+    [echo] = result.runs_of("echo")
+    assert 0 < echo.numbers[P50] <= echo.numbers[P99]
+
+
+def test_an_answer_of_the_echo_is_counted_from_when_its_request_was_due():
+    held = 50
+
+    def answers_late(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            kept = b""
+            while len(kept) < held * tracker_echo.SIZE:  # the first ones wait for the fiftieth
+                kept += connection.recv(2**16)
+            connection.sendall(kept)
+            while data := connection.recv(2**16):
+                connection.sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=answers_late, args=(listener,), daemon=True).start()
+        echoed = tracker_echo.ask(listener.getsockname()[1], rate=500.0, seconds=0.2)
+    assert echoed.p99 > 0.5 * held / 500
 
 
 def judged(rate: float, p99: float, cost: float, failed: int = 0) -> list[bool]:
