@@ -108,7 +108,7 @@ class Echo:
         first, *_, last = _cores()
         with Children(work) as children:
             server = children.start([*command, str(first)], "echo")
-            port = server.line()
+            port = server.line().decode().strip()
             before = usage_of(server.pid)
             client = children.start([*command, str(last), port, str(ECHO_RATE), str(job.seconds)], "client")
             echoed = msgspec.json.decode(client.line(), type=Echoed)
