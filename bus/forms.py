@@ -64,6 +64,12 @@ def split_host_port(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
+def dialable(bound: str) -> str:
+    """A bound endpoint as this machine may dial it: an address that stands for all of them is loopback."""
+    host, port = split_host_port(bound)
+    return f"tcp://127.0.0.1:{port}" if host in ("*", "0.0.0.0", "[::]") else bound
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`; a name other than `localhost` is not looked up and counts as open."""
     try:

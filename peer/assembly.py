@@ -9,7 +9,7 @@ import psutil
 from bus.auth import Allow
 from bus.config import Loaded
 from bus.errors import ERR_CONFIG, ShoalError
-from bus.forms import is_loopback, split_host_port
+from bus.forms import dialable, is_loopback, split_host_port
 from bus.identity import Identity
 from bus.places import TrackerPlaces
 from bus.settings import SecuritySettings, Settings
@@ -44,7 +44,7 @@ def tracker_addresses(loaded: Loaded) -> tuple[TrackerAddress, ...]:
     elif tracker.run and split_host_port(tracker.listen)[1]:  # of port 0 only who started both knows what it became
         places = TrackerPlaces(loaded.base_dir)
         places.prepare()
-        found.append(TrackerAddress(tracker.listen, Identity.load_or_create(places.identity_file).peer_id))
+        found.append(TrackerAddress(dialable(tracker.listen), Identity.load_or_create(places.identity_file).peer_id))
     found.extend(TrackerAddress(other.endpoint, other.public_key) for other in tracker.others)
     return tuple(found)
 

@@ -17,7 +17,7 @@ from bus.boundary import HangUp, Publish, Send
 from bus.driver import Driver
 from bus.errors import ShoalError
 from bus.events import MetricsSample, TrackerHeartbeat
-from bus.forms import split_host_port
+from bus.forms import dialable
 from bus.guard import Room
 from bus.identity import Identity
 from bus.link import Links
@@ -152,9 +152,3 @@ class Gate:
 
     def __call__(self, domain: str, peer: str, address: str) -> bool:
         return self._open or peer in self._allowed
-
-
-def dialable(bound: str) -> str:
-    """A bound endpoint as this machine may dial it: an address that stands for all of them is loopback."""
-    host, port = split_host_port(bound)
-    return f"tcp://127.0.0.1:{port}" if host in ("*", "0.0.0.0", "[::]") else bound

@@ -53,6 +53,13 @@ def test_a_link_names_the_local_tracker_by_an_address_that_others_can_dial(
     assert named(tmp_path, listen, addresses, advertise) == endpoint
 
 
+def test_a_tracker_that_listens_on_all_addresses_is_dialled_on_loopback(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("tracker: {run: true, listen: 'tcp://*:5570'}\n")
+    (found,) = tracker_addresses(load(config, {}, tmp_path / "empty"))
+    assert found.endpoint == "tcp://127.0.0.1:5570"
+
+
 def test_a_peer_that_starts_before_its_tracker_ever_did_knows_it(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("tracker: {run: true, listen: 'tcp://127.0.0.1:5570'}\n")

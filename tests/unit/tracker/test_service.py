@@ -12,7 +12,7 @@ from bus.places import TrackerPlaces
 from bus.settings import SecuritySettings, Settings
 from tests.kit.second_thread import repeated_meanwhile
 from tests.unit.tracker.world import identity
-from tracker.service import Gate, TrackerService, dialable
+from tracker.service import Gate, TrackerService
 
 
 @pytest.fixture
@@ -23,20 +23,6 @@ def service(tmp_path: Path) -> Iterator[TrackerService]:
     made = TrackerService(Settings(), places)
     yield made
     made.close()
-
-
-@pytest.mark.parametrize(
-    ("bound", "dialled"),
-    [
-        ("tcp://127.0.0.1:5570", "tcp://127.0.0.1:5570"),
-        ("tcp://192.168.1.10:5570", "tcp://192.168.1.10:5570"),
-        ("tcp://0.0.0.0:5570", "tcp://127.0.0.1:5570"),
-        ("tcp://[::]:5570", "tcp://127.0.0.1:5570"),
-        ("tcp://[::1]:5570", "tcp://[::1]:5570"),
-    ],
-)
-def test_an_address_that_stands_for_all_is_dialled_on_loopback(bound: str, dialled: str):
-    assert dialable(bound) == dialled
 
 
 def test_an_open_tracker_lets_everybody_in_and_a_private_one_its_friends():
