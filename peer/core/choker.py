@@ -1,9 +1,10 @@
 """Who gets an upload slot, and who gives one up.
 
-All but one of the slots go by rank; the last is the optimistic one, which goes to anybody in turn, so that
+All but one of the slots go by rank; the last is the optimistic one, which goes to newcomers in turn, so that
 who has nothing to show yet gets a chance to show it.  FirstCome does without all of that.
 
 Source: choking and optimistic unchoking, Cohen 2003; a busy slot lasts 10 s, the optimistic one 30 s, as there.
+Who shows something within that time moves on, and the next newcomer has its chance.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ IDLE_SECONDS: Final = 2.0
 TURN_SECONDS: Final = 10.0
 """A busy slot lasts at least so long while others wait."""
 OPTIMISTIC_SECONDS: Final = 30.0
-"""The optimistic one lasts so long: time enough to begin to give something back."""
+"""The optimistic one lasts so long, unless it has begun to give something back: then as long as any."""
+KNOWN_BONUS: Final = 0.05
+"""Of rank, which goes in steps of 0.1: of equals, who gave us something goes first."""
 
 
 class UploadChoker(ABC):
@@ -71,7 +74,8 @@ class UploadChoker(ABC):
     def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
         """Which of the waiting streams (at least one) gets a free slot, the optimistic one or another."""
         if optimistic:
-            return rng.choice(waiting).link
+            newcomers = [w for w in waiting if w.peer.footing is Footing.NEWCOMER]
+            return rng.choice(newcomers or waiting).link
         return min(waiting, key=lambda w: (-self.rank(w.peer), w.since)).link
 
     def next_out(self, slots: Sequence[Slot], waiting: Iterable[Waiting], now: float) -> LinkId | None:
@@ -99,7 +103,7 @@ class UploadChoker(ABC):
 
 def _turn_of(slot: Slot) -> float:
     """Seconds for which a slot is safe."""
-    if slot.optimistic:
+    if slot.optimistic and slot.peer.footing is not Footing.KNOWN:
         return OPTIMISTIC_SECONDS
     return 0.0 if slot.peer.footing is Footing.FREE_RIDER else TURN_SECONDS
 
@@ -112,11 +116,12 @@ class RoundRobin(UploadChoker):
 
 
 class ByReputation(UploadChoker):
-    """The best scores first, free riders last."""
+    """The best scores first, of equals those who gave us something, free riders last."""
 
     def rank(self, peer: Standing) -> float:
         # Scores within 0.1 of each other are alike, so that a long wait is not beaten by a hair.
-        return round(peer.score, 1) - (peer.footing is Footing.FREE_RIDER)
+        known = KNOWN_BONUS * (peer.footing is Footing.KNOWN)
+        return round(peer.score, 1) + known - (peer.footing is Footing.FREE_RIDER)
 
 
 class Reciprocity(UploadChoker):

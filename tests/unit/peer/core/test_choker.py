@@ -32,6 +32,15 @@ def test_a_free_rider_comes_last_whatever_its_score_and_however_long_it_waits() 
     assert ByReputation().next_out([held, slot(3, 0.0, 12.0)], [waiting(2, 5.0)], 12.0) == 1
 
 
+def test_of_equal_scores_who_gave_something_goes_first_and_a_better_score_before_it() -> None:
+    giver = Waiting(LinkId(1), Standing(0.5, 0.0, Footing.KNOWN), 5.0)
+    assert ByReputation().next_in([waiting(2, 0.0, 0.54), giver], False, RNG) == 1
+    assert ByReputation().next_in([waiting(2, 0.0, 0.6), giver], False, RNG) == 2
+    held = [slot(3, granted_at=0.0, last_useful=12.0)]
+    assert ByReputation().next_out(held, [giver], now=9.0) is None
+    assert ByReputation().next_out(held, [giver], now=12.0) == 3
+
+
 def test_among_equals_the_longest_wait_goes_first() -> None:
     assert ByReputation().next_in([waiting(1, 5.0, 0.52), waiting(2, 0.0, 0.5)], False, RNG) == 2
 
@@ -47,6 +56,22 @@ def test_in_turn_neither_score_nor_gifts_count() -> None:
 def test_the_optimistic_slot_goes_to_anybody() -> None:
     asked = [waiting(link, 0.0, score) for link, score in enumerate((0.9, 0.5, 0.3))]
     assert {ByReputation().next_in(asked, True, RNG) for _ in range(100)} == {0, 1, 2}
+
+
+def test_the_optimistic_slot_goes_to_a_newcomer_if_one_waits() -> None:
+    known = [Waiting(LinkId(link), Standing(0.9, 0.0, Footing.KNOWN), 0.0) for link in (1, 2)]
+    rider = Waiting(LinkId(3), Standing(0.5, 0.0, Footing.FREE_RIDER), 0.0)
+    asked = [*known, rider, waiting(4, 9.0), waiting(5, 9.0)]
+    assert {ByReputation().next_in(asked, True, RNG) for _ in range(100)} == {4, 5}
+    assert {ByReputation().next_in(asked[:3], True, RNG) for _ in range(100)} == {1, 2, 3}
+
+
+def test_who_gave_something_leaves_the_optimistic_slot_after_a_usual_turn() -> None:
+    asked = [waiting(2, 0.0)]
+    for footing, seconds in ((Footing.KNOWN, 10.0), (Footing.NEWCOMER, 30.0), (Footing.FREE_RIDER, 30.0)):
+        held = [Slot(LinkId(1), Standing(0.5, 0.0, footing), 0.0, 99.0, optimistic=True)]
+        assert ByReputation().next_out(held, asked, now=seconds - 0.1) is None
+        assert ByReputation().next_out(held, asked, now=seconds) == 1
 
 
 @pytest.mark.parametrize("choker", [ByReputation(), Reciprocity(), RoundRobin()])
