@@ -16,8 +16,8 @@ GOOD = Agreement(10.0, 10.5, 0.05, 0.97, 0.04, 0.2, [Peer("a-1", 9.0, 9.5), Peer
 POOR = Agreement(10.0, 8.5, -0.15, 0.79, 0.16, 0.3, [Peer("a-1", 9.0, 9.5)])
 
 
-def result(*rounds, chance=()):
-    return Result(provenance(), [Validation("seeds", list(rounds), list(chance), [0.4, 0.5])])
+def result(*rounds, chance=(), busy=(0.4, 0.5)):
+    return Result(provenance(), [Validation("seeds", list(rounds), list(chance), list(busy[: len(rounds)]))])
 
 
 def test_the_table_shows_the_worst_round():
@@ -32,6 +32,11 @@ def test_a_missed_limit_is_told_with_its_round():
         "seeds, round 2: order 0.79, limit 0.80",
         "seeds, round 2: bytes by source 16.0%, limit 15%",
     ]
+
+
+def test_a_machine_too_busy_to_judge_by_is_told():
+    [_, _, words] = result(POOR, busy=(0.9,)).missed
+    assert words.startswith("seeds, round 1: bytes by source 16.0%, limit 15% (with 90% of the processors in use")
 
 
 def test_only_the_part_between_the_marks_is_replaced(tmp_path):
