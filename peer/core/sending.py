@@ -35,6 +35,8 @@ MOST_SERVED: Final = 10_000
 MANIFEST_FIRST: Final = 256 * 1024
 """Bytes at the beginning of a stream in which a manifest goes before the chunks of all others: its peer can do nothing
 before it is here, and at a limit of 125 KiB/s it would wait four seconds.  As much as one turn of the fair queue."""
+HASTE_EVERY: Final = 10.0
+"""Seconds between two streams of a peer that begin so: else who opens one after the other would keep all others out."""
 MOST_DROPPED: Final = 64
 """Reads that the disk is to do for nobody, from which on it gets no more: of small ones the bytes say little."""
 
@@ -238,13 +240,23 @@ class Sending:
         self.reading_bytes += upload.reading_bytes - before
         # Else it waits for one before it: nothing may go, or be read, that could not before.
         if (head := upload.ready()) is not None:
-            if head.manifest and upload.meter.total < MANIFEST_FIRST:
+            if head.manifest and self._hastens(upload):
                 self.queue.put_first(upload.link)
             if self._limits.own_rate("up"):
                 self._send_ready()
             else:
                 self._send_all(upload)
             self.read_ahead()
+
+    def _hastens(self, upload: Upload) -> bool:
+        """Whether a manifest that is ready goes before the chunks of others."""
+        stream, at = upload.hastened
+        if stream == upload.stream:
+            return upload.meter.total < MANIFEST_FIRST
+        if upload.meter.total or self._turn.now - at < HASTE_EVERY:
+            return False
+        upload.hastened = (upload.stream, self._turn.now)
+        return True
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""

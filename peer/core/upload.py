@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
@@ -115,6 +116,7 @@ class Upload:
     __slots__ = (
         "_turn",
         "granted_at",
+        "hastened",
         "last_useful",
         "link",
         "meter",
@@ -139,6 +141,8 @@ class Upload:
         """Data messages in sending order."""
         self.reading_bytes = 0
         self.granted_at = 0.0
+        self.hastened = (0, -inf)
+        """The last stream whose manifest went first, and when that was."""
         self.optimistic = False
         """It has the optimistic slot."""
         self.last_useful = 0.0

@@ -8,8 +8,21 @@ from typing import Any
 import pytest
 
 from bus.boundary import LinkId, LinkUp, Received, Send
-from bus.messages import Cancel, Closed, Credit, Data, Hello, Message, Open, Refused, Rejected, Unshare, Want
-from peer.core.interface import CheckChunk, ChunkChecked, Command, PartRead, Read, ReadFailed
+from bus.messages import (
+    Cancel,
+    Closed,
+    Credit,
+    Data,
+    Hello,
+    Message,
+    Open,
+    Refused,
+    Rejected,
+    Unshare,
+    Want,
+    WantManifest,
+)
+from peer.core.interface import CheckChunk, ChunkChecked, Command, PartRead, Read, ReadFailed, ReadManifest
 from peer.core.layout import Entry, Layout
 from peer.core.library import CHECK_AGAIN
 from peer.core.node import PeerNode
@@ -59,6 +72,11 @@ class Seed:
     def sent(self, kind: type) -> list[Any]:
         sends = [effect for effect in self.effects if isinstance(effect, Send)]
         return [send.message for send in sends if isinstance(send.message, kind)]
+
+    def data_to(self) -> list[LinkId]:
+        """Who was sent data just now, in order."""
+        sends = [effect for effect in self.effects if isinstance(effect, Send)]
+        return [send.link for send in sends if isinstance(send.message, Data)]
 
     @property
     def under_way(self) -> int:
@@ -127,6 +145,35 @@ def test_a_cancel_of_what_is_being_read_reads_what_is_wanted_after_it() -> None:
     (first, _, _), *_ = seed.reads[before].parts
     assert first == 1
     assert seed.under_way <= SETTINGS.upload_budget + MIB
+
+
+# -- manifests --
+
+
+@pytest.mark.parametrize(("seconds", "second"), [(9.0, HASTY), (11.0, PATIENT)])
+def test_of_streams_one_after_the_other_only_the_first_begins_with_a_manifest_before_the_chunks_of_others(
+    seconds: float, second: LinkId
+) -> None:
+    seed = Seed()
+    seed.node.limits.set("up", 64 * 2**10, 0.0)
+    seed.ask(HASTY, 1)
+    while seed.reads:
+        seed.disk_does()
+
+    def next_sent(stream: int) -> LinkId:
+        """Who is sent something next, after a manifest became ready for the other."""
+        seed.hear(PATIENT, Open(stream), WantManifest(stream, 1, CONTENT, CONTENT), Credit(stream, MIB, 0))
+        job = next(effect.job for effect in seed.effects if isinstance(effect, ReadManifest))
+        seed.feed(PartRead(job, None, 16 * 2**10, 16 * 2**10))
+        while not (links := seed.data_to()):
+            seed.now += 0.1
+            seed.effects = seed.node.on_deadline(seed.now)
+        return links[0]
+
+    assert next_sent(1) == PATIENT
+    seed.hear(PATIENT, Closed(1, 0, "done"))
+    seed.now += seconds
+    assert next_sent(3) == second
 
 
 # -- who got what --
