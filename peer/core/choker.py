@@ -1,10 +1,9 @@
 """Who gets an upload slot, and who gives one up.
 
-All but one of the slots go by rank; the last is the optimistic one, which goes to newcomers in turn, so that
+All but one of the slots go by rank; the last is the optimistic one, which goes to anybody in turn, so that
 who has nothing to show yet gets a chance to show it.  FirstCome does without all of that.
 
 Source: choking and optimistic unchoking, Cohen 2003; a busy slot lasts 10 s, the optimistic one 30 s, as there.
-Who shows something within that time moves on, and the next newcomer has its chance.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ IDLE_SECONDS: Final = 2.0
 TURN_SECONDS: Final = 10.0
 """A busy slot lasts at least so long while others wait."""
 OPTIMISTIC_SECONDS: Final = 30.0
-"""The optimistic one lasts so long, unless it has begun to give something back: then as long as any."""
+"""The optimistic one lasts so long: time enough to begin to give something back."""
 KNOWN_BONUS: Final = 0.05
 """Of rank, which goes in steps of 0.1: of equals, who gave us something goes first."""
 
@@ -74,8 +73,7 @@ class UploadChoker(ABC):
     def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
         """Which of the waiting streams (at least one) gets a free slot, the optimistic one or another."""
         if optimistic:
-            newcomers = [w for w in waiting if w.peer.footing is Footing.NEWCOMER]
-            return rng.choice(newcomers or waiting).link
+            return rng.choice(waiting).link
         return min(waiting, key=lambda w: (-self.rank(w.peer), w.since)).link
 
     def next_out(self, slots: Sequence[Slot], waiting: Iterable[Waiting], now: float) -> LinkId | None:
@@ -86,12 +84,18 @@ class UploadChoker(ABC):
         idle = [slot for slot in slots if now - slot.last_useful >= IDLE_SECONDS]
         if idle:
             return min(idle, key=lambda slot: slot.last_useful).link
-        old = [slot for slot in slots if now - slot.granted_at >= _turn_of(slot)]
+        old = [slot for slot in slots if now - slot.granted_at >= self._turn_of(slot)]
         if not old:
             return None
         best = max(self.rank(w.peer) for w in waiting)
         due = [slot for slot in old if self._is_due(slot, best, now)]
         return min(due, key=lambda slot: (self.rank(slot.peer), slot.granted_at)).link if due else None
+
+    def _turn_of(self, slot: Slot) -> float:
+        """Seconds for which a slot is safe."""
+        if slot.optimistic:
+            return OPTIMISTIC_SECONDS
+        return 0.0 if slot.peer.footing is Footing.FREE_RIDER else TURN_SECONDS
 
     def _is_due(self, slot: Slot, best: float, now: float) -> bool:
         """Whether a slot goes to who ranks `best` of those that wait; its turn, if that is no free rider's, is over."""
@@ -99,13 +103,6 @@ class UploadChoker(ABC):
             return True
         rank = self.rank(slot.peer)
         return rank < best or (rank == best and now - slot.granted_at >= TURN_SECONDS)
-
-
-def _turn_of(slot: Slot) -> float:
-    """Seconds for which a slot is safe."""
-    if slot.optimistic and slot.peer.footing is not Footing.KNOWN:
-        return OPTIMISTIC_SECONDS
-    return 0.0 if slot.peer.footing is Footing.FREE_RIDER else TURN_SECONDS
 
 
 class RoundRobin(UploadChoker):
@@ -116,12 +113,24 @@ class RoundRobin(UploadChoker):
 
 
 class ByReputation(UploadChoker):
-    """The best scores first, of equals those who gave us something, free riders last."""
+    """The best scores first, of equals those who gave us something, free riders last.
+
+    The optimistic slot is for newcomers: who begins to give leaves it after a usual turn, and the next one has it.
+    """
 
     def rank(self, peer: Standing) -> float:
         # Scores within 0.1 of each other are alike, so that a long wait is not beaten by a hair.
         known = KNOWN_BONUS * (peer.footing is Footing.KNOWN)
         return round(peer.score, 1) + known - (peer.footing is Footing.FREE_RIDER)
+
+    def next_in(self, waiting: Sequence[Waiting], optimistic: bool, rng: random.Random) -> LinkId:
+        newcomers = [w for w in waiting if w.peer.footing is Footing.NEWCOMER] if optimistic else []
+        return super().next_in(newcomers or waiting, optimistic, rng)
+
+    def _turn_of(self, slot: Slot) -> float:
+        if slot.optimistic and slot.peer.footing is Footing.KNOWN:
+            return TURN_SECONDS
+        return super()._turn_of(slot)
 
 
 class Reciprocity(UploadChoker):
