@@ -74,15 +74,17 @@ class Reader:
         """Wait until there is a byte to read at `offset`; raises as `blocks`."""
         deadline = time.monotonic() + self._patience
         while True:
+            exists = True
             try:
                 located = self._items.ask(Locate(0, self._content, self._file, offset=offset), Located)
             except ShoalError as error:
                 if error.code != ERR_NOT_FOUND:  # of a download whose files are not open yet
                     raise
+                exists = False
             else:
                 if located.ready:
                     return located
-            self._wait_for_more(deadline)
+            self._wait_for_more(deadline, exists)
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -90,22 +92,20 @@ class Reader:
             os.close(self._descriptor)
         self._descriptor = -1
 
-    def _wait_for_more(self, deadline: float) -> None:
+    def _wait_for_more(self, deadline: float, exists: bool) -> None:
+        """`exists`: the peer knows the content, whose row may come a moment later."""
         row = self._items.live.row(rows.DOWNLOADS, self._content, rows.DownloadRow)
-        if row is None:
+        if row is None and not exists:
             raise ShoalError(ERR_NOT_FOUND, f"{self._content} is not among this peer's contents any more")
-        if row.state in ("paused", "error"):
+        if row is not None and row.state in ("paused", "error"):
             raise ShoalError(ERR_STATE, f"{row.name} is not complete and its state is {row.state}; resume it")
         if time.monotonic() >= deadline:
+            name = row.name if row is not None else self._content
             raise ShoalError(
-                ERR_TIMEOUT, f"the bytes asked for of {row.name} did not come in {self._patience:.0f} s; try again"
+                ERR_TIMEOUT, f"the bytes asked for of {name} did not come in {self._patience:.0f} s; try again"
             )
-        seen = (row.state, row.bytes_done)
-
-        def has_moved(now: rows.Row | None) -> bool:
-            return not isinstance(now, rows.DownloadRow) or (now.state, now.bytes_done) != seen
-
-        self._items.live.wait_for(lambda view: has_moved(view.row(rows.DOWNLOADS, self._content)), LOOK_EVERY)
+        seen = _moves(row)
+        self._items.live.wait_for(lambda view: _moves(view.row(rows.DOWNLOADS, self._content)) != seen, LOOK_EVERY)
 
     # -- the file --
 
@@ -136,6 +136,11 @@ class Reader:
         if not data or not _is_the_same(status, located):
             raise _changed(located)
         return data
+
+
+def _moves(row: rows.Row | None) -> tuple[str, int] | None:
+    """What changes of a download when there is more to read, or nothing to wait for any more."""
+    return (row.state, row.bytes_done) if isinstance(row, rows.DownloadRow) else None
 
 
 def open_below(root: str, inside: str) -> int:

@@ -127,7 +127,14 @@ def test_progress_extends_the_time_limit(tmp_path: Path):
 def test_a_peer_that_dies_is_told_from_one_that_is_silent(tmp_path: Path):
     context = make_context()
     with SilentAfterStart(tmp_path) as peer, RpcClient(context, peer.control) as client:
-        peer._reactor.call_later(0.1, lambda: peer._links.close(0))
+
+        def die_once_asked() -> None:
+            if peer.heard:
+                peer._links.close(0)
+            else:
+                peer._reactor.call_later(0.02, die_once_asked)
+
+        peer.call(die_once_asked)
         with pytest.raises(ShoalError, match="went away") as raised:
             client.call(ControlPing(0), 10)
         assert raised.value.code == ERR_UNREACHABLE
