@@ -14,6 +14,7 @@ from experiments.bench.options import Options
 from experiments.bench.records import Figure, Result, spread
 from experiments.bench.shoal_tracker import (
     FAILED,
+    HALF_LOAD,
     MICROSECONDS,
     P99,
     REQUESTS,
@@ -55,7 +56,7 @@ def tracker(
     title = (
         f"a tracker on one core: {population.peers:,} registered peers, {population.connected} of them connected with "
         f"CURVE, {many:,} contents; queries and renewals in turn, {OUTSTANDING} on their way at a time, and then "
-        "half of that rate, at random times"
+        f"{HALF_LOAD:,} a second, half of what is wanted, at random times"
     )
     contenders: list[Contender[TrackerJob]] = [ShoalTracker(many), BareRouter(), Echo(), ShoalTracker(few)]
 
