@@ -34,7 +34,7 @@ START: Final = 120.0
 """Seconds within which a tracker must have read its database."""
 _LOOK: Final = 0.05
 HALF_LOAD: Final = 5_000
-"""Requests a second: half of what the tracker is to answer. Half of what each can do would be more for who is faster."""
+"""Requests a second: half of what the tracker is to answer. Half of what each can do were more for who is faster."""
 
 REQUESTS, MICROSECONDS, P50, P99, PEERS, FAILED = "requests/s", "us CPU/request", "p50 ms", "p99 ms", "peers", "failed"
 """Numbers of a run: answers a second in the closed loop; what one of them costs all threads of the server together;
