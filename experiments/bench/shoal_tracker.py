@@ -33,12 +33,12 @@ from experiments.bench.usage import spent, usage_of
 START: Final = 120.0
 """Seconds within which a tracker must have read its database."""
 _LOOK: Final = 0.05
-HALF_LOAD: Final = 5_000
-"""Requests a second: half of what the tracker is to answer. Half of what each can do were more for who is faster."""
+ECHO_RATE: Final = 5_000
+"""Requests a second: half of what the tracker is to answer at least."""
 
 REQUESTS, MICROSECONDS, P50, P99, PEERS, FAILED = "requests/s", "us CPU/request", "p50 ms", "p99 ms", "peers", "failed"
 """Numbers of a run: answers a second in the closed loop; what one of them costs all threads of the server together;
-times to the answer at `HALF_LOAD`, in the open loop; peers in the answer to a query; requests refused or never
+times to the answer at half of that rate, in the open loop; peers in the answer to a query; requests refused or never
 answered."""
 
 
@@ -96,7 +96,7 @@ class Echo:
 
     name = "echo"
     how = (
-        f"experiments/bench/tracker_echo.py: one TCP connection that sends back what comes, {HALF_LOAD:,} times a "
+        f"experiments/bench/tracker_echo.py: one TCP connection that sends back what comes, {ECHO_RATE:,} times a "
         "second, no ZeroMQ, no encryption, no tracker"
     )
 
@@ -110,7 +110,7 @@ class Echo:
             server = children.start([*command, str(first)], "echo")
             port = server.line().decode().strip()
             before = usage_of(server.pid)
-            client = children.start([*command, str(last), port, str(HALF_LOAD), str(job.seconds)], "client")
+            client = children.start([*command, str(last), port, str(ECHO_RATE), str(job.seconds)], "client")
             echoed = msgspec.json.decode(client.line(), type=Echoed)
             used = spent(before, usage_of(server.pid))
         return Run(job.seconds, [Part("server", used)], {P50: 1e3 * echoed.p50, P99: 1e3 * echoed.p99})
@@ -133,7 +133,7 @@ def _loaded(server: Ready, population: Population, job: TrackerJob, work: Path) 
     order = Order(server.endpoint, server.key, server.pid, _cores()[-1], population, job.mix, job.seconds, OUTSTANDING)
     before = usage_of(server.pid)
     closed = run_load(order, work, "closed")
-    half = run_load(msgspec.structs.replace(order, rate=min(HALF_LOAD, closed.rate / 2)), work, "open")
+    half = run_load(msgspec.structs.replace(order, rate=closed.rate / 2), work, "open")
     numbers = {
         REQUESTS: closed.rate,
         MICROSECONDS: 1e6 * closed.cpu_per_request,

@@ -41,13 +41,13 @@ class _Stream(Struct):
 class FairQueue:
     """The order of turns."""
 
-    __slots__ = ("_half_sent", "_streams")
+    __slots__ = ("_ahead", "_streams")
 
     def __init__(self) -> None:
         self._streams: dict[LinkId, _Stream] = {}
         """In the order of their turns: the first is the one whose turn it is."""
-        self._half_sent: dict[LinkId, bool] = {}
-        """Streams in the middle of a chunk, the one that sent last at the end; those that go first, too."""
+        self._ahead: dict[LinkId, bool] = {}
+        """Streams that go before all others, the last one first: in the middle of a chunk, or put there."""
 
     def add(self, link: LinkId, weight: float, footing: Footing) -> None:
         """A stream was opened; `weight` is above 0, and counts for known peers only."""
@@ -56,14 +56,14 @@ class FairQueue:
     def remove(self, link: LinkId) -> None:
         """A stream ended."""
         self._streams.pop(link, None)
-        self._half_sent.pop(link, None)
+        self._ahead.pop(link, None)
 
     def weigh(self, link: LinkId, weight: float, footing: Footing) -> None:
         """A peer's standing changed."""
         if stream := self._streams.get(link):
             stream.weight, stream.footing = weight, footing
             if footing is Footing.FREE_RIDER:
-                self._half_sent.pop(link, None)
+                self._ahead.pop(link, None)
 
     def put_first(self, link: LinkId) -> None:
         """What this stream sends next holds up all that its peer could do: it goes before everything else.
@@ -71,7 +71,7 @@ class FairQueue:
         It pays for it as for all else.  Free riders wait their turn.
         """
         if self._streams[link].footing is not Footing.FREE_RIDER:
-            self._half_sent[link] = True
+            self._ahead[link] = True
 
     def next(self, ready: Callable[[LinkId], bool]) -> LinkId | None:
         """The stream that sends next, of those that are ready; None if none is."""
@@ -79,7 +79,7 @@ class FairQueue:
             (link,) = self._streams
             return link if ready(link) else None
         # Streams that waited in the middle of a chunk go on one by one, and before any begins another.
-        for link in reversed(self._half_sent):
+        for link in reversed(self._ahead):
             if ready(link):
                 return link
         asking: list[LinkId] = []
@@ -94,7 +94,7 @@ class FairQueue:
 
     def take_turn(self, link: LinkId) -> None:
         """Nobody else is ready, so it is this stream's turn; what it owes for it is as if `next` had said so."""
-        if len(self._streams) > 1 and link not in self._half_sent and self._streams[link].deficit <= 0:
+        if len(self._streams) > 1 and link not in self._ahead and self._streams[link].deficit <= 0:
             self._next_round([link])
 
     def _next_round(self, asking: list[LinkId]) -> None:
@@ -112,10 +112,10 @@ class FairQueue:
         stream = self._streams[link]
         if len(self._streams) > 1:
             stream.deficit -= size
-        self._half_sent.pop(link, None)
+        self._ahead.pop(link, None)
         # A free rider passes nothing on, whole or not: it gets the gaps, and nobody waits until its chunk is through.
         if not whole and stream.footing is not Footing.FREE_RIDER:
-            self._half_sent[link] = True
+            self._ahead[link] = True
         elif stream.deficit <= 0:
             # Its turn is over: to the end of the line.
             self._streams[link] = self._streams.pop(link)

@@ -14,7 +14,6 @@ from experiments.bench.options import Options
 from experiments.bench.records import Figure, Result, spread
 from experiments.bench.shoal_tracker import (
     FAILED,
-    HALF_LOAD,
     MICROSECONDS,
     P99,
     REQUESTS,
@@ -56,7 +55,7 @@ def tracker(
     title = (
         f"a tracker on one core: {population.peers:,} registered peers, {population.connected} of them connected with "
         f"CURVE, {many:,} contents; queries and renewals in turn, {OUTSTANDING} on their way at a time, and then "
-        f"{HALF_LOAD:,} a second, half of what is wanted, at random times"
+        "half of that rate, at random times"
     )
     contenders: list[Contender[TrackerJob]] = [ShoalTracker(many), BareRouter(), Echo(), ShoalTracker(few)]
 
