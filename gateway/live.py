@@ -269,7 +269,9 @@ class Live:
 
     def _look_at_health(self) -> None:
         silent = self._heard_at is None or self._reactor.now - self._heard_at > STALE_AFTER
-        self._set_facts(stale=silent or self._follower.resyncs == 0)
+        # Who was stale is fresh again when its state is here, too: until then the rows are those of before.
+        waits = self._view.facts.stale and not self._follower.in_sync
+        self._set_facts(stale=silent or waits)
 
     def _look_at_disk(self) -> None:
         free = None

@@ -115,7 +115,7 @@ class RoundRobin(UploadChoker):
 class ByReputation(UploadChoker):
     """The best scores first, of equals those who gave us something, free riders last.
 
-    The optimistic slot is for newcomers: who begins to give leaves it after a usual turn, and the next one has it.
+    The optimistic slot is for newcomers: who begins to give, or could and does not, leaves it after a usual turn.
     """
 
     def rank(self, peer: Standing) -> float:
@@ -128,7 +128,7 @@ class ByReputation(UploadChoker):
         return super().next_in(newcomers or waiting, optimistic, rng)
 
     def _turn_of(self, slot: Slot) -> float:
-        if slot.optimistic and slot.peer.footing is Footing.KNOWN:
+        if slot.optimistic and slot.peer.footing is not Footing.NEWCOMER:
             return TURN_SECONDS
         return super()._turn_of(slot)
 

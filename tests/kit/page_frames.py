@@ -38,11 +38,13 @@ class OpenPage:
         last = self.frames[-1][1] if self.frames else frame | {"seq": frame["base"]}
         if (frame["epoch"], frame["base"]) != (last["epoch"], last["seq"]):
             self.broken.append(f"{frame['base']} does not follow {last['seq']}")
+        state = dict(self.state)  # a test that looks meanwhile sees all of a frame or nothing of it
         for section, rows in frame["set"].items():
-            self.state.setdefault(section, {}).update(rows)
+            state[section] = state.get(section, {}) | rows
         for section, keys in frame["remove"].items():
-            for key in keys:
-                self.state[section].pop(key, None)
+            gone = set(keys)
+            state[section] = {key: row for key, row in state[section].items() if key not in gone}
+        self.state = state
         self._note("changes", frame)
 
     def _note(self, kind: str, frame: dict[str, Any]) -> None:

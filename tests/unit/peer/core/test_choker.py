@@ -66,9 +66,9 @@ def test_the_optimistic_slot_goes_to_a_newcomer_if_one_waits() -> None:
     assert {ByReputation().next_in(asked[:3], True, RNG) for _ in range(100)} == {1, 2, 3}
 
 
-def test_who_gave_something_leaves_the_optimistic_slot_after_a_usual_turn() -> None:
+def test_who_is_no_newcomer_any_more_leaves_the_optimistic_slot_after_a_usual_turn() -> None:
     asked = [waiting(2, 0.0)]
-    for footing, seconds in ((Footing.KNOWN, 10.0), (Footing.NEWCOMER, 30.0), (Footing.FREE_RIDER, 30.0)):
+    for footing, seconds in ((Footing.KNOWN, 10.0), (Footing.NEWCOMER, 30.0), (Footing.FREE_RIDER, 10.0)):
         held = [Slot(LinkId(1), Standing(0.5, 0.0, footing), 0.0, 99.0, optimistic=True)]
         assert ByReputation().next_out(held, asked, now=seconds - 0.1) is None
         assert ByReputation().next_out(held, asked, now=seconds) == 1
