@@ -234,6 +234,22 @@ def test_a_dead_peer_is_said_and_a_new_one_is_followed_without_a_reload(own):
     assert own.get("/status")["name"] == "north"
 
 
+def test_a_peer_that_came_back_is_fresh_in_the_frame_that_brings_its_state(own):
+    own.publish(share())
+    with OpenPage(own) as page:
+        eventually(lambda: page.state.get("shares"), within=5)
+        own.kill_peer()
+        eventually(lambda: page.state["peer"]["self"]["stale"], within=5)
+        own.start_peer("--slow")
+        eventually(lambda: not page.state["peer"]["self"]["stale"], within=10)
+        fresh = [
+            frame
+            for _, frame, _ in page.frames[1:]
+            if frame["set"].get("peer", {}).get("self", {}) and not frame["set"]["peer"]["self"]["stale"]
+        ]
+        assert fresh[-1]["remove"]["shares"] == [CONTENT]
+
+
 def test_a_peer_that_hangs_is_said_too(own):
     with OpenPage(own) as page:
         eventually(lambda: page.frames, within=5)

@@ -1,9 +1,9 @@
 """A stand-in for a peer: the real bus (publisher, control socket) in a process of its own, before a made-up swarm.
 
-    python -m tests.kit.fake_peer NAME --base-dir DIR [--rate BYTES]
+    python -m tests.kit.fake_peer NAME --base-dir DIR [--rate BYTES] [--slow]
 
-It shares what it is told to (without chunks), finds what it was told of, and "downloads" at a fixed rate.  Each line on
-its standard input is one order of a test:
+It shares what it is told to (without chunks), finds what it was told of, and "downloads" at a fixed rate.  A slow one
+does not answer the first snapshot that is asked for.  Each line on its standard input is one order of a test:
 
     publish TOPIC JSON      publishes an event
     found JSON              lets a content be found (FoundContent)
@@ -71,9 +71,9 @@ VERDICTS: dict[str, tuple[list[str], str]] = {
 class FakePeer:
     """All of it; everything happens in the reactor's thread."""
 
-    def __init__(self, places: PeerPlaces, rate: int) -> None:
+    def __init__(self, places: PeerPlaces, rate: int, slow: bool) -> None:
         places.prepare()
-        self.places, self.rate = places, rate
+        self.places, self.rate, self.slow = places, rate, slow
         self.reactor = Reactor()
         self.context = make_context()
         self.identity = Identity.load_or_create(places.identity_file)
@@ -129,7 +129,8 @@ class FakePeer:
     def answer(self, link: LinkId, message: messages.Message) -> messages.Message | None:  # noqa: C901
         match message:
             case messages.Snapshot():
-                return self.publisher.answer(message)
+                slow, self.slow = self.slow, False
+                return None if slow else self.publisher.answer(message)
             case messages.ControlPing(request):
                 return messages.Done(request)
             case messages.SearchContents(request, words, limit):
@@ -421,9 +422,10 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--base-dir", type=Path, required=True)
     parser.add_argument("--rate", type=int, default=50 * CHUNK)
+    parser.add_argument("--slow", action="store_true")
     chosen = parser.parse_args()
     places = PeerPlaces(chosen.base_dir, chosen.name)
-    peer = FakePeer(places, chosen.rate)
+    peer = FakePeer(places, chosen.rate, chosen.slow)
     signal.signal(signal.SIGTERM, lambda *_: peer.reactor.stop())
 
     def read_orders() -> None:

@@ -74,8 +74,9 @@ class WebPeer:
                     process.kill()
                     process.wait()
 
-    def start_peer(self) -> None:
+    def start_peer(self, *flags: str) -> None:
         arguments = ["tests.kit.fake_peer", "north", "--base-dir", str(self.base / "var"), "--rate", str(self.rate)]
+        arguments += flags
         self.peer, _ = self._start("peer", arguments, PeerReady)
 
     def start_gateway(self) -> None:
