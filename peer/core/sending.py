@@ -240,23 +240,23 @@ class Sending:
         self.reading_bytes += upload.reading_bytes - before
         # Else it waits for one before it: nothing may go, or be read, that could not before.
         if (head := upload.ready()) is not None:
-            if head.manifest and self._hastens(upload):
-                self.queue.put_first(upload.link)
+            if head.manifest:
+                self._hasten(upload)
             if self._limits.own_rate("up"):
                 self._send_ready()
             else:
                 self._send_all(upload)
             self.read_ahead()
 
-    def _hastens(self, upload: Upload) -> bool:
-        """Whether a manifest that is ready goes before the chunks of others."""
+    def _hasten(self, upload: Upload) -> None:
+        """Let a manifest that is ready go before the chunks of others, unless this peer had that lately."""
         stream, at = upload.hastened
-        if stream == upload.stream:
-            return upload.meter.total < MANIFEST_FIRST
-        if upload.meter.total or self._turn.now - at < HASTE_EVERY:
-            return False
-        upload.hastened = (upload.stream, self._turn.now)
-        return True
+        if stream != upload.stream:
+            if upload.meter.total or self._turn.now - at < HASTE_EVERY:
+                return
+            upload.hastened = (upload.stream, self._turn.now)
+        if upload.meter.total < MANIFEST_FIRST:
+            self.queue.put_first(upload.link)
 
     def on_read_failed(self, event: ReadFailed) -> ContentId | None:
         """Refuse what a failed read was for; returns the content to withdraw, if its file is not what was hashed."""

@@ -62,8 +62,12 @@ def test_both_sides_list_it_and_know_each_other(swarm, shared):
     for peer in ("north", "south"):
         item = next(one for one in swarm.cli("ls", peer=peer).data if one["id"] == row["id"])
         assert (item["state"], item["progress"], item["bytes_done"]) == ("seeding", 1.0, SIZE)
-    other = next(one for one in swarm.cli("peers", peer="south").data if one["peer"] == swarm.peer("north").id)
-    assert other["received"] >= SIZE
+
+    def received() -> int:
+        links = swarm.cli("peers", peer="south").data
+        return next(one["received"] for one in links if one["peer"] == swarm.peer("north").id)
+
+    eventually(lambda: received() >= SIZE, within=10)  # links are told of once a progress interval
     score = eventually(lambda: swarm.cli("reputation", peer="south").data, within=10)[0]
     assert score["peer"] == swarm.peer("north").id
     assert score["score"] > 0.5
