@@ -65,7 +65,7 @@ def test_both_sides_list_it_and_know_each_other(swarm, shared):
 
     def received() -> int:
         links = swarm.cli("peers", peer="south").data
-        return next(one["received"] for one in links if one["peer"] == swarm.peer("north").id)
+        return int(next(one["received"] for one in links if one["peer"] == swarm.peer("north").id))
 
     eventually(lambda: received() >= SIZE, within=10)  # links are told of once a progress interval
     score = eventually(lambda: swarm.cli("reputation", peer="south").data, within=10)[0]
