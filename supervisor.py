@@ -4,9 +4,6 @@
     crash   started again after 0.5 s, then 1 s, and so on up to 30 s; the fifth crash within 60 s is the last
     stop    gateways, peers, tracker by SIGTERM; what is left after 3.5 s by SIGKILL
 
-SHOAL_PEER_PROGRAM in the environment names a module to run instead of `peer`, with the same argument: experiments put
-something around a peer's core so.
-
 One thread and one loop. Signals are bytes in a socket pair (`signal.set_wakeup_fd`), so they are handled in the loop
 and nowhere else. `bus/process.py` sees to it that nothing outlives this process.
 """
@@ -57,6 +54,7 @@ SLOW_START: Final = 15.0
 MAX_PEERS: Final = 1000
 """A typing error rather than a wish: each is two processes."""
 PEER_PROGRAM: Final = "SHOAL_PEER_PROGRAM"
+"""In the environment: a module to run instead of `peer`. Experiments put something around a peer's core so."""
 READY: Final[dict[Role, type[AnyReady]]] = {"tracker": TrackerReady, "peer": PeerReady, "gateway": GatewayReady}
 
 
@@ -354,6 +352,8 @@ def supervise(chosen: argparse.Namespace) -> int:
     programs = programs_for(settings, base_dir, peers, not chosen.no_gateway, os.environ.get(PEER_PROGRAM) or "peer")
     if not programs:
         raise ShoalError(ERR_USAGE, "there is nothing to run: tracker.run is false and no peer is chosen")
+    if peers and not settings.tracker.known:
+        say("the peers know no tracker; set tracker.run, or tracker.endpoint and tracker.public_key")
     if chosen.ready_file and not chosen.ready_file.parent.is_dir():
         raise ShoalError(ERR_PATH, f"--ready-file: there is no folder {chosen.ready_file.parent}; make it first")
     try:

@@ -88,6 +88,11 @@ class TrackerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     push_interval: Seconds = 5.0
     """Seconds at least between two pushes of one swarm's changes to one watcher."""
 
+    @property
+    def known(self) -> bool:
+        """Whether the peers know any tracker from the configuration."""
+        return bool(self.run or self.endpoint or self.others)
+
 
 class PeerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """One peer that `shoal up` runs on this machine."""

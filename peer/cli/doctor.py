@@ -158,7 +158,7 @@ def _tracker(session: Session) -> Check:
 
     settings = session.loaded.settings
     tracker = settings.tracker
-    if not (tracker.run or tracker.endpoint or tracker.others):
+    if not tracker.known:
         return Check("tracker", False, "none: set tracker.run, or tracker.endpoint and tracker.public_key")
     if not settings.peers or not _running(session.places.lock_file):
         return Check("tracker", True, "not asked: no peer runs here")

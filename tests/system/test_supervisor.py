@@ -145,7 +145,14 @@ def test_a_second_directory_joins_by_the_tracker_s_address_and_key(standing, tmp
     elsewhere = {"run": False, "endpoint": standing.tracker.endpoint, "public_key": standing.tracker.public_key}
     with Swarm(tmp_path, ["west"], settings={"tracker": elsewhere}) as two:
         assert two.report().tracker is None
+        assert two.messages() == ""
         eventually(lambda: _reached(two, "west"), within=30, message=two.logs)
+
+
+def test_that_the_peers_know_no_tracker_is_said(tmp_path):
+    with Swarm(tmp_path, ["west"], settings={"tracker": {"run": False, "listen": "tcp://127.0.0.1:0"}}) as swarm:
+        said = "the peers know no tracker; set tracker.run, or tracker.endpoint and tracker.public_key"
+        assert swarm.messages() == f"shoal: {said}\n"
 
 
 def test_a_terminal_s_interrupt_reaches_only_the_supervisor(standing):
